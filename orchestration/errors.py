@@ -1,0 +1,31 @@
+"""Failures that speak to a person. Each class is one exit code of the command line."""
+
+
+class ChurnError(Exception):
+    """A failure with a message for a person: what is wrong, where, what was left untouched, what to do."""
+
+    exit_code = 4
+
+
+class Refused(ChurnError):
+    """A critical check refused to publish; readers still have the last good version."""
+
+    exit_code = 1
+
+
+class UserError(ChurnError):
+    """Something that the person must fix before a build can start: usage, mapping, files, rates."""
+
+    exit_code = 2
+
+
+class Busy(ChurnError):
+    """Another refresh holds the warehouse."""
+
+    exit_code = 3
+
+
+class EnvironmentFailure(ChurnError):
+    """Disk, permission or an internal error: nothing that the extracts could cure."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""From files as delivered to raw tables in the notation of the contract."""
