@@ -1,0 +1,56 @@
+{#- Rates, intervals of confidence and exact money. -#}
+
+{% macro safe_divide(numerator, denominator) -%}
+    cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0)
+{%- endmacro %}
+
+{#- Wilson's interval of a share, 95 %. Where every trial or none succeeds, its end is exactly 1 or 0. -#}
+{% macro wilson_low(successes, trials) -%}
+    case when {{ successes }} = 0 and {{ trials }} > 0 then cast(0 as double)
+         else {{ _wilson(successes, trials, '-') }} end
+{%- endmacro %}
+{% macro wilson_high(successes, trials) -%}
+    case when {{ successes }} = {{ trials }} and {{ trials }} > 0 then cast(1 as double)
+         else {{ _wilson(successes, trials, '+') }} end
+{%- endmacro %}
+{% macro _wilson(successes, trials, sign) -%}
+    {%- set n = 'nullif(cast(' ~ trials ~ ' as double), 0)' -%}
+    {%- set p = '(cast(' ~ successes ~ ' as double) / ' ~ n ~ ')' -%}
+    {%- set zz = '(1.959964 * 1.959964)' -%}
+    ({{ p }} + {{ zz }} / (2 * {{ n }})
+        {{ sign }} 1.959964 * sqrt({{ p }} * (1 - {{ p }}) / {{ n }} + {{ zz }} / (4 * {{ n }} * {{ n }})))
+        / (1 + {{ zz }} / {{ n }})
+{%- endmacro %}
+
+{#- A decimal of `digits` places as a fraction of integers in lowest terms, {n, d}: products of fractions are
+    exact where a decimal type would round, and lowest terms keep them small. -#}
+{% macro fraction(value, digits) %}{{ return(adapter.dispatch('fraction')(value, digits)) }}{% endmacro %}
+{% macro duckdb__fraction(value, digits) -%}
+    {%- set unit = '1' ~ '0' * digits ~ '::hugeint' -%}
+    {%- set whole = 'cast((' ~ value ~ ') * 1' ~ '0' * digits ~ ' as hugeint)' -%}
+    {{ return({
+        'n': '(' ~ whole ~ ' // gcd(' ~ whole ~ ', ' ~ unit ~ '))',
+        'd': '(' ~ unit ~ ' // gcd(' ~ whole ~ ', ' ~ unit ~ '))',
+    }) }}
+{%- endmacro %}
+
+{#- numerator ÷ denominator of integers as money, rounded once, half away from zero; null where the denominator is 0.
+    By integers, because decimal ÷ decimal is a double in DuckDB and turns 37.425 into 37.42. -#}
+{% macro money_ratio(numerator, denominator) %}{{ return(adapter.dispatch('money_ratio')(numerator, denominator)) }}{% endmacro %}
+{% macro duckdb__money_ratio(numerator, denominator) -%}
+    {%- set n = 'cast(' ~ numerator ~ ' as hugeint)' -%}
+    {%- set d = 'nullif(cast(' ~ denominator ~ ' as hugeint), 0)' -%}
+    cast(cast(sign({{ n }}) * sign({{ d }}) as hugeint) * ((abs({{ n }}) * 200 + abs({{ d }})) // (2 * abs({{ d }}))) as decimal(38, 0)) * 0.01::decimal(3, 2)
+{%- endmacro %}
+
+{#- Money in hundredths, a whole number: the unit in which quotients of money are reckoned. -#}
+{% macro cents(amount) %}cast(({{ amount }}) * 100 as {{ type_wide_integer() }}){% endmacro %}
+{% macro type_wide_integer() %}{{ return(adapter.dispatch('type_wide_integer')()) }}{% endmacro %}
+{% macro default__type_wide_integer() %}decimal(38, 0){% endmacro %}
+{% macro duckdb__type_wide_integer() %}hugeint{% endmacro %}
+
+{% macro money(amount) %}cast({{ amount }} as decimal(18, 2)){% endmacro %}
+
+{#- A sum of doubles in a fixed order, so that the same rows give the same last digit. -#}
+{% macro ordered_sum(value, order_by) %}{{ return(adapter.dispatch('ordered_sum')(value, order_by)) }}{% endmacro %}
+{% macro duckdb__ordered_sum(value, order_by) %}sum({{ value }} order by {{ order_by }}){% endmacro %}

@@ -1,0 +1,31 @@
+{#- Text functions that engines spell differently. -#}
+
+{% macro json_text(document, key) %}{{ return(adapter.dispatch('json_text')(document, key)) }}{% endmacro %}
+{% macro default__json_text(document, key) %}get_json_object({{ document }}, '$[\'{{ key | replace("'", "''") }}\']'){% endmacro %}
+{% macro duckdb__json_text(document, key) %}json_extract_string({{ document }}, '$."{{ key | replace("'", "''") }}"'){% endmacro %}
+
+{#- Free text for comparison: lower case, every run of what is neither letter nor digit one blank, trimmed. -#}
+{% macro normalise_text(text) %}{{ return(adapter.dispatch('normalise_text')(text)) }}{% endmacro %}
+{% macro default__normalise_text(text) %}trim(regexp_replace(lower({{ text }}), '[^\\p{L}\\p{Nd}]+', ' ')){% endmacro %}
+{% macro duckdb__normalise_text(text) %}trim(regexp_replace(lower(nfc_normalize({{ text }})), '[^\p{L}\p{Nd}]+', ' ', 'g')){% endmacro %}
+
+{#- Levenshtein's distance in characters. DuckDB's counts bytes, so each letter of `alphabet` (the letters beyond ASCII
+    that `b` is made of) becomes one unused byte first, and any other such letter of `a`, which can match nothing, a bell. -#}
+{% macro character_distance(a, b, alphabet) %}{{ return(adapter.dispatch('character_distance')(a, b, alphabet)) }}{% endmacro %}
+{% macro default__character_distance(a, b, alphabet) %}levenshtein({{ a }}, {{ b }}){% endmacro %}
+{% macro duckdb__character_distance(a, b, alphabet) -%}
+    levenshtein({{ _one_byte_letters(a, alphabet) }}, {{ _one_byte_letters(b, alphabet) }})
+{%- endmacro %}
+{% macro _one_byte_letters(text, alphabet) -%}
+    {#- normalised text holds no upper case, punctuation or control characters: their bytes are free -#}
+    regexp_replace(translate({{ text }}, {{ alphabet }}, left(
+        'ABCDEFGHIJKLMNOPQRSTUVWXYZ!"#$%&()*+,-./:;<=>?@[]^_`{|}~' || {% for code in range(1, 32) if code != 7 %}chr({{ code }}){{ ' || ' if not loop.last }}{% endfor %},
+        length({{ alphabet }}))), '[^\x01-\x7f]', chr(7), 'g')
+{%- endmacro %}
+
+{#- The distinct letters beyond ASCII of a text column, in order, as one text. -#}
+{% macro alphabet_of(column) %}{{ return(adapter.dispatch('alphabet_of')(column)) }}{% endmacro %}
+{% macro default__alphabet_of(column) %}cast('' as string){% endmacro %}
+{% macro duckdb__alphabet_of(column) -%}
+    array_to_string(list_sort(list_distinct(string_split(regexp_replace(coalesce(string_agg({{ column }}, ''), ''), '[\x00-\x7f]', '', 'g'), ''))), '')
+{%- endmacro %}

@@ -1,0 +1,35 @@
+-- What a person must mend before a build can start: one row a problem. The refresh stops where this has rows.
+with missing_rates as (
+    select currency, started_on as needed_on
+    from {{ ref('int_subscription_amounts') }}
+    where exchange_rate is null and has_paying_status and started_on <= {{ as_of() }}
+
+    union all
+
+    select currency_without_rate, issued_on
+    from {{ ref('int_invoices') }}
+    where currency_without_rate is not null
+),
+
+undeclared_reporting_currency as (
+    select currencies_named, currencies
+    from {{ ref('int_reporting_currency') }}
+    where currency is null and currencies_named > 1
+)
+
+select
+    'missing exchange rate' as problem,
+    'No exchange rate for ' || currency || ' on or before ' || cast(min(needed_on) as {{ dbt.type_string() }})
+        || ' (' || cast(count(*) as {{ dbt.type_string() }}) || ' rows need one): add it to billing.fx_rates.' as message
+from missing_rates
+where not exists (select 1 from undeclared_reporting_currency)
+group by currency
+
+union all
+
+select
+    'reporting currency' as problem,
+    'The extracts name ' || cast(currencies_named as {{ dbt.type_string() }}) || ' currencies ('
+        || currencies
+        || '): declare reporting_currency in extracts.yml and deliver billing.fx_rates for the others.' as message
+from undeclared_reporting_currency

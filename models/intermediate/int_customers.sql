@@ -1,0 +1,57 @@
+-- Every customer once: the cards that were not merged away, the customers that only billing knows by as_of, and the
+-- customers that a merge names.
+with mentioned as (
+    select customer_id from {{ ref('int_subscription_rows') }} where started_on <= {{ as_of() }}
+    union
+    select customer_id from {{ ref('stg_billing__invoices') }} where cast(issued_at as date) <= {{ as_of() }}
+    union
+    select customer_id from {{ ref('stg_billing__invoice_lines') }} where cast(issued_at as date) <= {{ as_of() }}
+    union
+    select customer_id from {{ ref('stg_billing__payments') }} where cast(paid_at as date) <= {{ as_of() }}
+    union
+    select customer_id from {{ ref('stg_billing__refunds') }} where cast(refunded_at as date) <= {{ as_of() }}
+    union
+    select customer_id from {{ ref('stg_crm__customers') }}
+),
+
+known as (
+    select distinct coalesce(merges.customer_id, mentioned.customer_id) as customer_id
+    from mentioned
+    left join {{ ref('int_customer_merges') }} as merges on merges.card_id = mentioned.customer_id
+),
+
+counting_subscribers as (
+    select distinct customer_id
+    from {{ ref('int_counting_rows') }}
+    where exists_yet
+),
+
+-- of several rows on the first day: the smallest subscription_id, then the first delivered
+first_plans as (
+    select customer_id, plan_id
+    from {{ ref('int_counting_rows') }}
+    where exists_yet
+    qualify row_number() over (partition by customer_id order by row_started_on, subscription_id, delivery_number) = 1
+)
+
+select
+    known.customer_id,
+    cards.customer_id is not null as has_card,
+    cards.created_at,
+    nullif(trim(cards.country), '') as country,
+    nullif(trim(cards.acquisition_channel), '') as acquisition_channel,
+    nullif(trim(cards.segment), '') as customer_segment,
+    nullif(trim(first_plans.plan_id), '') as first_plan,
+    cards.account_manager_id,
+    cards.preferred_channel,
+    cards.contact_allowed,
+    {% if var('activity_basis') == 'auto' -%}
+    case when counting_subscribers.customer_id is not null then 'subscription' else 'purchase' end
+    {%- else -%}
+    '{{ var("activity_basis") }}'
+    {%- endif %} as activity_basis,
+    cards.raw_row
+from known
+left join {{ ref('stg_crm__customers') }} as cards on cards.customer_id = known.customer_id
+left join counting_subscribers on counting_subscribers.customer_id = known.customer_id
+left join first_plans on first_plans.customer_id = known.customer_id

@@ -1,0 +1,91 @@
+-- Σ over the days of a period of spell ends that day ÷ customers active at that day's opening. Only days on which a spell
+-- starts or ends are looked at: on all others nobody is lost and the number of active customers stands.
+with events as (
+    select customer_id, started_on as occurred_on, 1 as started, 0 as ended
+    from {{ ref('int_customer_spells') }}
+    union all
+    select customer_id, ended_on, 0, 1
+    from {{ ref('int_customer_spells') }}
+    where ended_on is not null
+),
+
+days as (
+    select
+        segments.segment_type,
+        segments.segment,
+        events.occurred_on,
+        sum(events.started) as started,
+        sum(events.ended) as ended
+    from events
+    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = events.customer_id
+    group by segments.segment_type, segments.segment, events.occurred_on
+),
+
+counted as (
+    select
+        *,
+        sum(started - ended) over (
+            partition by segment_type, segment order by occurred_on rows between unbounded preceding and current row
+        ) as active_after,
+        lead(occurred_on) over (partition by segment_type, segment order by occurred_on) as next_occurred_on
+    from days
+),
+
+rated as (
+    select
+        segment_type,
+        segment,
+        occurred_on,
+        active_after,
+        {{ safe_divide('ended', 'active_after - started + ended') }} as daily_rate
+    from counted
+),
+
+numbered as (
+    {% for grain in grains() %}
+    select '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number, rated.*
+    from rated
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+by_period as (
+    select
+        grid.period_grain,
+        grid.period_number,
+        grid.segment_type,
+        grid.segment,
+        {{ ordered_sum('numbered.daily_rate', 'numbered.occurred_on') }} as sum_of_daily_rates,
+        -- the day after an event, if it still belongs to the period, opens with what the event left
+        max(case when {{ add_days('numbered.occurred_on', 1) }} < grid.period_end then numbered.active_after else 0 end) as most_active,
+        max_by(numbered.active_after, numbered.occurred_on) as active_at_end
+    from {{ ref('int_period_segments') }} as grid
+    left join numbered
+        on numbered.period_grain = grid.period_grain
+        and numbered.period_number = grid.period_number
+        and numbered.segment_type = grid.segment_type
+        and numbered.segment = grid.segment
+    group by grid.period_grain, grid.period_number, grid.segment_type, grid.segment
+),
+
+opened as (
+    select
+        *,
+        {{ last_known('active_at_end', 'period_grain, segment_type, segment', 'period_number') }} as closing
+    from by_period
+),
+
+with_opening as (
+    select
+        *,
+        coalesce(lag(closing) over (partition by period_grain, segment_type, segment order by period_number), 0) as opening
+    from opened
+)
+
+select
+    period_grain,
+    period_number,
+    segment_type,
+    segment,
+    case when opening > 0 or most_active > 0 then coalesce(sum_of_daily_rates, 0) end as sum_of_daily_rates
+from with_opening

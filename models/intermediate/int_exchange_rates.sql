@@ -1,0 +1,21 @@
+-- Reporting units for one unit of a currency, by the days for which the rate is the last one known.
+with rates as (
+    select currency, rate_date, rate from {{ ref('stg_billing__fx_rates') }}
+),
+
+reporting as (
+    select currency from {{ ref('int_reporting_currency') }} where currency is not null
+)
+
+select
+    rates.currency,
+    rates.rate_date as valid_from,
+    lead(rates.rate_date) over (partition by rates.currency order by rates.rate_date) as valid_to,
+    rates.rate
+from rates
+where rates.currency not in (select currency from reporting)
+
+union all
+
+select currency, cast('0001-01-01' as date), cast(null as date), cast(1 as decimal(18, 10))
+from reporting

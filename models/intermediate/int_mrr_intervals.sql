@@ -1,0 +1,55 @@
+-- Monthly amounts by the days for which they run. A gap inside a spell, which grace_days bridges, carries the amount of
+-- the last opening before it.
+with priced as (
+    select rows.customer_id, rows.started_on, rows.ended_on, rows.monthly_amount
+    from {{ ref('int_counting_rows') }} as rows
+    inner join {{ ref('int_customers') }} as customers on customers.customer_id = rows.customer_id
+    where rows.exists_yet
+        and customers.activity_basis = 'subscription'
+        and (rows.ended_on is null or rows.ended_on > rows.started_on)
+),
+
+-- what runs without a break up to each end
+closing as (
+    select
+        customer_id,
+        ended_on,
+        sum(monthly_amount) as monthly_amount
+    from priced
+    where ended_on is not null
+    group by customer_id, ended_on
+),
+
+reach as (
+    select
+        closing.customer_id,
+        closing.ended_on as gap_starts_on,
+        closing.monthly_amount,
+        min(later.started_on) as resumes_on
+    from closing
+    left join priced as later
+        on later.customer_id = closing.customer_id
+        and (later.ended_on is null or later.ended_on > closing.ended_on)
+    group by closing.customer_id, closing.ended_on, closing.monthly_amount
+),
+
+carried as (
+    select
+        reach.customer_id,
+        reach.gap_starts_on as started_on,
+        least(coalesce(reach.resumes_on, spells.ended_on), spells.ended_on) as ended_on,
+        reach.monthly_amount
+    from reach
+    inner join (
+        select customer_id, started_on, coalesce(ended_on, {{ far_future() }}) as ended_on
+        from {{ ref('int_customer_spells') }}
+    ) as spells
+        on spells.customer_id = reach.customer_id
+        and spells.started_on < reach.gap_starts_on
+        and spells.ended_on > reach.gap_starts_on
+    where reach.resumes_on is null or reach.resumes_on > reach.gap_starts_on
+)
+
+select customer_id, started_on, ended_on, monthly_amount from priced
+union all
+select customer_id, started_on, ended_on, monthly_amount from carried

@@ -1,0 +1,57 @@
+-- Why each ended spell ended: the latest note of the farewell interview, else what the billing system says of the row
+-- that ended with it, else nobody asked.
+with ended as (
+    select
+        customer_id,
+        spell_number,
+        started_on,
+        ended_on,
+        -- a spell of no days was active on its day
+        greatest({{ add_days('ended_on', -1) }}, started_on) as last_active_on,
+        lead(started_on) over (partition by customer_id order by spell_number) as returned_on
+    from {{ ref('int_customer_spells') }}
+    qualify ended_on is not null
+),
+
+notes as (
+    select ended.customer_id, ended.spell_number, departures.reason as reason_text
+    from ended
+    inner join {{ ref('int_departures') }} as departures
+        on departures.customer_id = ended.customer_id
+        and departures.noted_on >= ended.started_on
+        and departures.noted_on >= {{ add_days('ended.last_active_on', '-' ~ var('reason_window_days')) }}
+        and (ended.returned_on is null or departures.noted_on < ended.returned_on)
+    qualify row_number() over (
+        partition by ended.customer_id, ended.spell_number
+        order by departures.noted_at desc, departures.departure_id desc
+    ) = 1
+),
+
+billing_reasons as (
+    select ended.customer_id, ended.spell_number, rows.end_reason as reason_text
+    from ended
+    inner join {{ ref('int_customers') }} as customers
+        on customers.customer_id = ended.customer_id and customers.activity_basis = 'subscription'
+    inner join {{ ref('int_counting_rows') }} as rows
+        on rows.customer_id = ended.customer_id and rows.ended_on = ended.ended_on and rows.exists_yet
+    where rows.end_reason is not null
+    qualify row_number() over (
+        partition by ended.customer_id, ended.spell_number
+        order by rows.row_started_on desc, rows.subscription_id desc
+    ) = 1
+)
+
+select
+    ended.customer_id,
+    ended.spell_number,
+    notes.reason_text is not null as is_interviewed,
+    coalesce(texts.reason_code, 'not_asked') as reason_code,
+    coalesce(reasons.control, 'unknown') as control,
+    coalesce(reasons.nature, 'unknown') as nature
+from ended
+left join notes on notes.customer_id = ended.customer_id and notes.spell_number = ended.spell_number
+left join billing_reasons
+    on billing_reasons.customer_id = ended.customer_id and billing_reasons.spell_number = ended.spell_number
+left join {{ ref('int_reason_texts') }} as texts
+    on texts.reason_text = coalesce(notes.reason_text, billing_reasons.reason_text)
+left join {{ ref('int_churn_reasons') }} as reasons on reasons.reason_code = coalesce(texts.reason_code, 'not_asked')

@@ -1,0 +1,35 @@
+-- The monthly amount of each subscription row in the reporting currency, rounded once. `exchange_rate` is null where no
+-- rate is known on or before the row's first day: int_blockers then stops the build.
+{% set price, quantity, share_paid, rate = fraction('unit_price', 6), fraction('quantity', 6), fraction('(1 - discount_rate)', 6), fraction('exchange_rate', 10) %}
+
+with rated as (
+    select
+        rows.*,
+        case when rows.currency is null then 1 else rates.rate end as exchange_rate,
+        -- months of the billing interval: interval_months ÷ interval_parts
+        case rows.interval when 'month' then rows.interval_count else 12 * rows.interval_count end as interval_months,
+        case rows.interval when 'week' then 52 when 'day' then 365 else 1 end as interval_parts
+    from {{ ref('int_subscription_rows') }} as rows
+    left join {{ ref('int_exchange_rates') }} as rates
+        on rates.currency = rows.currency
+        and rates.valid_from <= rows.started_on
+        and (rates.valid_to is null or rates.valid_to > rows.started_on)
+)
+
+select
+    subscription_id,
+    customer_id,
+    plan_id,
+    started_on,
+    ended_on,
+    trial_ends_on,
+    end_reason,
+    delivery_number,
+    currency,
+    exchange_rate,
+    {{ money(money_ratio(
+        price.n ~ ' * ' ~ quantity.n ~ ' * ' ~ share_paid.n ~ ' * ' ~ rate.n ~ ' * interval_parts',
+        price.d ~ ' * ' ~ quantity.d ~ ' * ' ~ share_paid.d ~ ' * ' ~ rate.d ~ ' * interval_months'
+    )) }} as monthly_amount,
+    coalesce(status, '') not in ('trialing', 'incomplete', 'incomplete_expired', 'unpaid', 'paused', 'void') as has_paying_status
+from rated

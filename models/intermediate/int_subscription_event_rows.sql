@@ -1,0 +1,32 @@
+-- An event log turned into periods: each start or change opens a row, and the next event of the subscription closes it.
+with events as (
+    select *
+    from {{ ref('stg_billing__subscription_events') }}
+    where subscription_id not in (select subscription_id from {{ ref('stg_billing__subscriptions') }})
+),
+
+carried as (
+    select
+        subscription_id,
+        customer_id,
+        event,
+        occurred_on as started_on,
+        lead(occurred_on) over (partition by subscription_id order by occurred_on, delivery_number) as ended_on,
+        {{ last_known('plan_id', 'subscription_id', 'occurred_on, delivery_number') }} as plan_id,
+        {{ last_known('quantity', 'subscription_id', 'occurred_on, delivery_number') }} as quantity,
+        unit_price,
+        delivery_number
+    from events
+)
+
+select
+    subscription_id,
+    customer_id,
+    started_on,
+    ended_on,
+    plan_id,
+    coalesce(quantity, 1) as quantity,
+    unit_price,
+    delivery_number
+from carried
+where event is null or event <> 'cancel'

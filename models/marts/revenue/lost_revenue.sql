@@ -1,0 +1,103 @@
+-- The lost-sales calculation: what the customers lost in each period would have bought, the profit in it, and what
+-- hearing complaints could have won back. The base is the period before.
+with base as (
+    select
+        sales.period_grain,
+        sales.period_number,
+        segments.segment_type,
+        segments.segment,
+        sum(sales.revenue) as sales_of_customers_at_start,
+        sum(sales.revenue_with_cost) as revenue_with_cost,
+        sum(sales.cost) as cost
+    from {{ ref('int_opening_customer_sales') }} as sales
+    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = sales.customer_id
+    group by sales.period_grain, sales.period_number, segments.segment_type, segments.segment
+),
+
+losses as (
+    select
+        losses.period_grain,
+        losses.period_number,
+        segments.segment_type,
+        segments.segment,
+        sum(losses.sales) as lost_customers_sales,
+        sum(losses.recoverable_sales_if_heard) as recoverable_sales_if_heard,
+        sum(losses.recoverable_sales_if_heard_promptly) as recoverable_sales_if_heard_promptly
+    from {{ ref('int_period_losses') }} as losses
+    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = losses.customer_id
+    group by losses.period_grain, losses.period_number, segments.segment_type, segments.segment
+),
+
+-- the margin as a fraction of whole numbers: of the base's invoices that carry a cost, else the policy
+filled as (
+    select
+        grid.*,
+        rates.customers_at_start,
+        rates.customers_lost,
+        rates.churn_rate,
+        revenue_retention.mrr_churned,
+        coalesce(base.sales_of_customers_at_start, 0) as sales_of_customers_at_start,
+        coalesce(losses.lost_customers_sales, 0) as lost_customers_sales,
+        coalesce(losses.recoverable_sales_if_heard, 0) as recoverable_sales_if_heard,
+        coalesce(losses.recoverable_sales_if_heard_promptly, 0) as recoverable_sales_if_heard_promptly,
+        {% set policy = var('profit_margin') %}
+        case when base.revenue_with_cost <> 0 then {{ cents('base.revenue_with_cost - base.cost') }}
+            else {% if policy is not none %}cast({{ policy }} * 1000000 as {{ type_wide_integer() }}){% else %}null{% endif %} end as margin_numerator,
+        case when base.revenue_with_cost <> 0 then {{ cents('base.revenue_with_cost') }} else 1000000 end as margin_denominator
+    from {{ ref('int_period_segments') }} as grid
+    inner join {{ ref('churn_rates') }} as rates
+        on rates.period_grain = grid.period_grain
+        and rates.period_start = grid.period_start
+        and rates.segment_type = grid.segment_type
+        and rates.segment = grid.segment
+    inner join {{ ref('revenue_retention') }} as revenue_retention
+        on revenue_retention.period_grain = grid.period_grain
+        and revenue_retention.period_start = grid.period_start
+        and revenue_retention.segment_type = grid.segment_type
+        and revenue_retention.segment = grid.segment
+    left join base
+        on base.period_grain = grid.period_grain
+        and base.period_number = grid.period_number
+        and base.segment_type = grid.segment_type
+        and base.segment = grid.segment
+    left join losses
+        on losses.period_grain = grid.period_grain
+        and losses.period_number = grid.period_number
+        and losses.segment_type = grid.segment_type
+        and losses.segment = grid.segment
+),
+
+-- quotients take unrounded inputs: lost sales = lost × sales ÷ customers, in hundredths
+reckoned as (
+    select
+        *,
+        {{ cents('sales_of_customers_at_start') }} as sales_cents,
+        customers_lost * {{ cents('sales_of_customers_at_start') }} as lost_sales_numerator,
+        100 * customers_at_start as lost_sales_denominator,
+        case period_grain when 'month' then 12 when 'quarter' then 4 else 1 end as periods_a_year
+    from filled
+)
+
+select
+    period_grain,
+    period_start,
+    period_end,
+    is_complete,
+    segment_type,
+    segment,
+    customers_at_start,
+    customers_lost,
+    churn_rate,
+    {{ money(money_ratio('sales_cents', 'lost_sales_denominator')) }} as average_sales_per_customer,
+    {{ money(money_ratio('lost_sales_numerator', 'lost_sales_denominator')) }} as lost_sales,
+    {{ money(money_ratio('lost_sales_numerator * periods_a_year', 'lost_sales_denominator')) }} as lost_sales_annualised,
+    {{ money('sales_of_customers_at_start') }} as sales_of_customers_at_start,
+    {{ money('lost_customers_sales') }} as lost_customers_sales,
+    {{ safe_divide('margin_numerator', 'margin_denominator') }} as profit_margin,
+    {{ money(money_ratio('sales_cents * margin_numerator', '100 * margin_denominator')) }} as profit,
+    {{ money(money_ratio('lost_sales_numerator * margin_numerator', 'lost_sales_denominator * margin_denominator')) }} as lost_profit,
+    {{ money(money_ratio(cents('lost_customers_sales') ~ ' * margin_numerator', '100 * margin_denominator')) }} as lost_customers_profit,
+    mrr_churned,
+    {{ money('round(recoverable_sales_if_heard, 2)') }} as recoverable_sales_if_heard,
+    {{ money('round(recoverable_sales_if_heard_promptly, 2)') }} as recoverable_sales_if_heard_promptly
+from reckoned
