@@ -1,0 +1,239 @@
+"""Marts of churn: who started, stayed, left and came back, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from math import fsum
+
+from .company import Case
+from .facts import Customer, Facts
+from .money import rate, wilson
+from .periods import Period
+from .reasons import WhyEnded
+from .spells import Spell
+
+
+@dataclass
+class Stay:
+    """What one customer did in one period."""
+
+    facts: Facts
+    customer: Customer
+    period: Period
+
+    @cached_property
+    def at_start(self) -> bool:
+        return self.customer.is_active_at(self.period.start)
+
+    @cached_property
+    def at_end(self) -> bool:
+        return self.customer.is_active_at(self.period.end)
+
+    @property
+    def lost(self) -> bool:
+        """"active at start, not at end\""""
+        return self.at_start and not self.at_end
+
+    @property
+    def new(self) -> bool:
+        """"active at end, not at start", "first spell ever starts in the period\""""
+        return self.at_end and not self.at_start and self.period.holds(self.customer.spells[0].started_on)
+
+    @property
+    def returned(self) -> bool:
+        return self.at_end and not self.at_start and not self.new
+
+    @property
+    def passed_through(self) -> bool:
+        """"active at neither, but with a spell that started in the period\""""
+        started = any(self.period.holds(spell.started_on) for spell in self.customer.spells)
+        return not self.at_start and not self.at_end and started
+
+    @cached_property
+    def ends(self) -> list[Spell]:
+        """The spells that ended in the period, zero-day ones too."""
+        return [spell for spell in self.customer.spells if spell.ended_on and self.period.holds(spell.ended_on)]
+
+    @property
+    def lost_on(self) -> date:
+        """A lost customer's end: that of the last spell that ended in the period."""
+        return self.ends[-1].ended_on
+
+    @property
+    def why(self) -> WhyEnded:
+        """"why the last spell that ended in the period ended\""""
+        return self.facts.why[self.ends[-1]]
+
+    @cached_property
+    def base_sales(self) -> Decimal:
+        """The customer's revenue in the previous period of the same grain; 0 before the first."""
+        base = self.facts.base_of(self.period)
+        return self.customer.revenue(base.start, base.end) if base else Decimal(0)
+
+
+def grid(facts: Facts) -> Iterator[tuple[dict, Period, list[Stay]]]:
+    """Every grain, period and segment, with what the segment's customers did: keys, period, stays.
+
+    "periods and segments without events are there with zeros, never missing". A customer's stay is reckoned once.
+    """
+    groups = facts.groups()
+    for periods in facts.grids.values():
+        for period in periods:
+            stays = {customer.customer_id: Stay(facts, customer, period) for customer in facts.customers}
+            for segment, members in groups:
+                yield period.keys() | segment, period, [stays[customer.customer_id] for customer in members]
+
+
+def churn_rates(facts: Facts) -> list[dict]:
+    rows = []
+    for keys, _, stays in grid(facts):
+        start = sum(stay.at_start for stay in stays)
+        end = sum(stay.at_end for stay in stays)
+        lost = [stay for stay in stays if stay.lost]
+        low, high = wilson(len(lost), start)
+
+        def lost_by(control: str, lost: list[Stay] = lost) -> int:
+            return sum(stay.why.reason.control == control for stay in lost)
+
+        rows.append(
+            keys
+            | {
+                "customers_at_start": start,
+                "customers_lost": len(lost),
+                "customers_kept": start - len(lost),
+                "customers_lost_voluntary": lost_by("voluntary"),
+                "customers_lost_involuntary": lost_by("involuntary"),
+                "customers_lost_unknown": lost_by("unknown"),
+                "customers_new": sum(stay.new for stay in stays),
+                "customers_returned": sum(stay.returned for stay in stays),
+                "customers_passed_through": sum(stay.passed_through for stay in stays),
+                "customers_at_end": end,
+                "churn_rate": rate(len(lost), start),
+                "churn_rate_low": low,
+                "churn_rate_high": high,
+                "retention_rate": rate(start - len(lost), start),
+                "net_loss_rate": rate(start - end, start),
+            }
+        )
+    return rows
+
+
+def daily_rate(stays: list[Stay], period: Period) -> float | None:
+    """"Σ over days of spell ends that day ÷ customers active at that day's opening (days with nobody active add nothing,
+    null if all are)". From one opening to the next, those who began that day are added and those who ended taken off.
+    """
+    spells = [spell for stay in stays for spell in stay.customer.spells]
+    begun = Counter(spell.started_on for spell in spells)
+    ended = Counter(spell.ended_on for spell in spells)
+    active = sum(stay.at_start for stay in stays)
+    shares = []
+    for day in period.days():
+        if active:
+            shares.append(ended[day] / active)
+        active += begun[day] - ended[day]
+    return fsum(shares) if shares else None
+
+
+def churn_rate_by_definition(facts: Facts) -> list[dict]:
+    rows = []
+    for keys, period, stays in grid(facts):
+        start = sum(stay.at_start for stay in stays)
+        end = sum(stay.at_end for stay in stays)
+        lost = sum(stay.lost for stay in stays)
+        passed = sum(stay.passed_through for stay in stays)
+        gained = sum(stay.new or stay.returned for stay in stays)
+        quotients = {
+            "lost_over_start": (lost, start),
+            "net_change": (start - end, start),
+            "lost_over_average": (lost, Fraction(start + end, 2)),
+            "events_over_start": (sum(len(stay.ends) for stay in stays), start),
+            "lost_over_start_and_new": (lost + passed, start + gained + passed),
+        }
+        rows += [
+            keys | {"definition": name, "numerator": numerator, "denominator": denominator, "rate": rate(numerator, denominator)}
+            for name, (numerator, denominator) in quotients.items()
+        ]
+        rows.append(
+            keys | {"definition": "daily", "numerator": None, "denominator": None, "rate": daily_rate(stays, period)}
+        )
+    return rows
+
+
+def churn_reasons(facts: Facts) -> list[dict]:
+    """"Only reasons with someone lost in this or the previous period have rows.\""""
+    rows = []
+    before: dict[tuple, dict[str, list[Stay]]] = {}
+    for keys, period, stays in grid(facts):
+        by_reason: dict = {}
+        for stay in stays:
+            if stay.lost:
+                by_reason.setdefault(stay.why.reason, []).append(stay)
+        group = keys["period_grain"], keys["segment_type"], keys["segment"]
+        previous, before[group] = before.get(group, {}), by_reason
+        lost = sum(len(stays_lost) for stays_lost in by_reason.values())
+        for reason in by_reason | previous:
+            now = by_reason.get(reason, [])
+            then = len(previous.get(reason, []))
+            rows.append(
+                keys
+                | {
+                    "reason_code": reason.reason_code,
+                    "reason": reason.reason,
+                    "reason_group": reason.reason_group,
+                    "nature": reason.nature,
+                    "control": reason.control,
+                    "customers_lost": len(now),
+                    "share_of_lost": rate(len(now), lost),
+                    "customers_lost_before": then,
+                    "change": len(now) - then,
+                    "lost_customers_sales": sum((stay.base_sales for stay in now), Decimal(0)),
+                    "interviewed": sum(stay.why.interviewed for stay in now),
+                }
+            )
+    return rows
+
+
+def lost_customers(facts: Facts) -> list[dict]:
+    """"one row a customer that has been active and is not at the opening of as_of + 1\""""
+    rows = []
+    for customer in facts.customers:
+        if not customer.spells or customer.is_active_at(facts.opening_after):
+            continue
+        last = customer.spells[-1]
+        why = facts.why[last]
+        complaint = complaint_before(customer, last.ended_on)
+        rows.append(
+            {
+                "customer_id": customer.customer_id,
+                "lost_on": last.ended_on,
+                "last_purchase_on": customer.purchases[-1].day if customer.purchases else None,
+                "first_active_on": customer.spells[0].started_on,
+                "tenure_days": sum((spell.ended_on - spell.started_on).days for spell in customer.spells),
+                "spells": len(customer.spells),
+                "lifetime_revenue": customer.revenue(date.min, facts.opening_after),
+                "sales_last_365_days": customer.revenue(last.ended_on - timedelta(days=365), last.ended_on),
+                "reason_code": why.reason.reason_code,
+                "nature": why.reason.nature,
+                "control": why.reason.control,
+                "interviewed": why.interviewed,
+                "had_complaint": complaint is not None,
+                "complaint_severity": complaint and complaint.severity,
+            }
+        )
+    return rows
+
+
+def complaint_before(customer: Customer, end: date) -> Case | None:
+    """"a complaint opened in the 180 days before their end (end − 180 <= day < end; of several, the latest)"; then case_id."""
+    heard = [
+        case
+        for case in customer.cases
+        if case.kind == "complaint" and end - timedelta(days=180) <= case.opened_at.date() < end
+    ]
+    return max(heard, key=lambda case: (case.opened_at, case.case_id), default=None)

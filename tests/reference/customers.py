@@ -1,0 +1,82 @@
+"""Who is a customer, which cards are one customer, and which segments a customer is in."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+from .company import Company
+from .subscriptions import Row
+
+UNKNOWN = "(unknown)"
+
+
+def survivors(company: Company) -> dict[str, str]:
+    """Card -> the customer that everything of it belongs to.
+
+    "Everything of a merged card (`merged_into`, to the end of the chain) belongs to the customer it was merged into."
+    Reading: cards of a circle are not merged; a card that leads into a circle belongs to the card where it enters it.
+    """
+    merged_into = {card.customer_id: card.merged_into for card in company.customers if card.merged_into}
+
+    def in_circle(card: str) -> bool:
+        follower = merged_into.get(card)
+        for _ in merged_into:
+            if follower is None or follower == card:
+                break
+            follower = merged_into.get(follower)
+        return follower == card
+
+    def end_of_chain(card: str) -> str:
+        while card in merged_into and not in_circle(card):
+            card = merged_into[card]
+        return card
+
+    return {card.customer_id: end_of_chain(card.customer_id) for card in company.customers}
+
+
+def all_customers(company: Company) -> list[str]:
+    """"Customers that appear only in billing become customers."
+
+    Reading: every card of the CRM, every customer of a billing row that has begun by as_of, every card that another was
+    merged into; then the merged ones are left out.
+    """
+    def begun(day: date) -> bool:
+        return day <= company.as_of
+
+    survivor = survivors(company)
+    ids = {card.customer_id for card in company.customers}
+    ids |= {row.customer_id for row in company.subscriptions if begun(row.started_on)}
+    ids |= {row.customer_id for row in company.subscription_events if begun(row.occurred_on)}
+    ids |= {row.customer_id for row in company.invoices if begun(row.issued_at.date())}
+    ids |= {row.customer_id for row in company.invoice_lines if begun(row.issued_at.date())}
+    ids |= {row.customer_id for row in company.payments if begun(row.paid_at.date())}
+    ids |= {row.customer_id for row in company.refunds if begun(row.refunded_at.date())}
+    return sorted({survivor.get(customer, customer) for customer in ids})
+
+
+def first_plan(counting: list[Row]) -> str | None:
+    """"plan_id of the counting row with the first `started_on` (then smallest subscription_id, then delivery)"."""
+    if not counting:
+        return None
+    return min(counting, key=lambda row: (row.started_on, row.subscription_id, row.delivery)).plan_id
+
+
+def segments(company: Company, customer: str, counting: list[Row]) -> dict[str, str]:
+    """Segment type -> the customer's value. "Values are trimmed, case kept, empty = null"; null is '(unknown)'.
+
+    Values are the surviving card's; a name that is no column of the contract is looked up in the card's raw row.
+    """
+    card = next((card for card in company.customers if card.customer_id == customer), None)
+
+    def value(segment_type: str) -> str | None:
+        if segment_type == "first_plan":
+            return first_plan(counting)
+        if card is None:
+            return None
+        column = "segment" if segment_type == "customer_segment" else segment_type
+        if hasattr(card, column):
+            return getattr(card, column)
+        return json.loads(card.raw_row or "{}").get(segment_type)
+
+    return {name: (value(name) or "").strip() or UNKNOWN for name in company.policies.segments}

@@ -1,0 +1,140 @@
+"""The shared truths of a company, reckoned once: customers, segments, invoices, spells, MRR, reasons."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+
+from . import customers, invoices, reasons, subscriptions
+from .company import Case, Company, Departure, Survey
+from .invoices import Billed
+from .periods import DAY, MONTHS, Period, grid
+from .spells import Interval, Spell, interval_of_purchase, interval_of_row, mrr_at, scheduled_end, spells
+from .subscriptions import Row
+
+
+@dataclass
+class Customer:
+    """All that is known of one customer, merged cards included."""
+
+    customer_id: str
+    segments: dict[str, str]
+    rows: list[Row]  # counting subscription rows, on the subscription basis
+    intervals: list[Interval]
+    spells: list[Spell]
+    invoices: list[Billed]
+    notes: list[Departure]
+    cases: list[Case]
+    surveys: list[Survey]
+
+    def __post_init__(self) -> None:
+        self._mrr: dict[date, Decimal] = {}
+
+    def is_active_at(self, day: date) -> bool:
+        """Active at the opening of `day`."""
+        return any(spell.is_active_at(day) for spell in self.spells)
+
+    def mrr_at(self, day: date) -> Decimal:
+        """MRR at the opening of `day`."""
+        if day not in self._mrr:
+            self._mrr[day] = mrr_at(self.intervals, self.spells, day)
+        return self._mrr[day]
+
+    def revenue(self, start: date, end: date) -> Decimal:
+        """"Revenue = Σ amount of invoices that are not void or uncollectible; credit notes deducted", issued in `[start, end)`."""
+        return sum((invoice.amount for invoice in self.invoices if start <= invoice.day < end), Decimal(0))
+
+    @cached_property
+    def purchases(self) -> list[Billed]:
+        return sorted((one for one in self.invoices if one.is_purchase), key=lambda one: (one.issued_at, one.invoice_id))
+
+    @cached_property
+    def first_mrr_on(self) -> date | None:
+        """The first day at whose opening MRR > 0."""
+        days = [interval.start + DAY for interval in self.intervals if interval.monthly_amount and interval.start != interval.end]
+        return min(days, default=None)
+
+    def back_on(self, spell: Spell) -> date | None:
+        """The day of the customer's return after `spell`."""
+        return next((later.started_on for later in self.spells if later.spell_number == spell.spell_number + 1), None)
+
+
+class Facts:
+    def __init__(self, company: Company) -> None:
+        self.company = company
+        self.as_of = company.as_of
+        self.customers = self._customers()
+        self.why: dict[Spell, reasons.WhyEnded] = {
+            spell: reasons.why_ended(company, spell, customer.back_on(spell), customer.notes, customer.rows)
+            for customer in self.customers
+            for spell in customer.spells
+            if spell.ended_on
+        }
+
+    def _customers(self) -> list[Customer]:
+        company, policies = self.company, self.company.policies
+        survivor = customers.survivors(company)
+
+        def by_customer(rows) -> dict[str, list]:
+            grouped = defaultdict(list)
+            for row in rows:
+                grouped[survivor.get(row.customer_id, row.customer_id)].append(row)
+            return grouped
+
+        future_too = by_customer(subscriptions.candidates(company))
+        billed = by_customer(invoices.billed(company))
+        notes = by_customer(note for note in company.departures if note.noted_at.date() <= company.as_of)
+        cases = by_customer(case for case in company.cases if case.opened_at.date() <= company.as_of)
+        surveys = by_customer(answer for answer in company.surveys if answer.answered_at.date() <= company.as_of)
+
+        def customer(name: str) -> Customer:
+            """"`auto` (default: per customer, subscription rows if any counts, else purchases)"."""
+            counting = [row for row in future_too[name] if row.starts_on <= company.as_of]
+            on_rows = policies.activity_basis == "subscription" or (policies.activity_basis == "auto" and bool(counting))
+            rows = counting if on_rows else []
+            if on_rows:
+                intervals = [interval_of_row(row, company.as_of) for row in rows]
+            else:
+                days = [invoice.day for invoice in billed[name] if invoice.is_purchase]
+                intervals = [interval_of_purchase(day, policies.lapse_days, company.as_of) for day in days]
+            planned = scheduled_end(future_too[name], company.as_of) if on_rows else None
+            return Customer(
+                name,
+                customers.segments(company, name, counting),
+                rows,
+                intervals,
+                spells(name, intervals, policies.grace_days, planned),
+                billed[name],
+                notes[name],
+                cases[name],
+                surveys[name],
+            )
+
+        return [customer(name) for name in customers.all_customers(company)]
+
+    @cached_property
+    def grids(self) -> dict[str, list[Period]]:
+        """"A period runs from the first in which anyone is active to the one that holds `as_of`." None without activity."""
+        starts = [spell.started_on for customer in self.customers for spell in customer.spells]
+        fiscal = self.company.policies.fiscal_year_start_month
+        return {grain: grid(grain, min(starts), self.as_of, fiscal) if starts else [] for grain in MONTHS}
+
+    def base_of(self, period: Period) -> Period | None:
+        """"Base = the previous period of the same grain"; none before the first."""
+        return next((other for other in self.grids[period.grain] if other.end == period.start), None)
+
+    def groups(self) -> list[tuple[dict, list[Customer]]]:
+        """Segment keys and their customers: the whole company, then "values as they are now, of all customers"."""
+        found: dict[tuple[str, str], list[Customer]] = {("all", "all"): self.customers}
+        for customer in self.customers:
+            for segment_type, value in customer.segments.items():
+                found.setdefault((segment_type, value), []).append(customer)
+        return [({"segment_type": kind, "segment": value}, members) for (kind, value), members in found.items()]
+
+    @property
+    def opening_after(self) -> date:
+        """The last opening that the data covers."""
+        return self.as_of + DAY

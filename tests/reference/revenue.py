@@ -1,0 +1,228 @@
+"""Marts of money: MRR and its movements, lost sales, checks, lifetime value."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from statistics import median
+
+from .churn import Stay, complaint_before, grid
+from .facts import Customer, Facts
+from .money import rate, rounded
+from .periods import DAY, Period
+
+# the seed recovery_rates: severity -> repurchase rate when heard, when heard promptly
+RECOVERY = {"serious": (Fraction(34, 100), Fraction(52, 100)), "minor": (Fraction(54, 100), Fraction(95, 100))}
+PERIODS_A_YEAR = {"month": 12, "quarter": 4, "year": 1}
+NOTHING = Decimal(0)
+
+
+def fct_mrr_movements(facts: Facts) -> list[dict]:
+    """"one row for each `customer_id` and day `occurred_on` on which its MRR changes (the openings of that day and the next
+    differ)"; "`new`: no earlier opening had MRR > 0".
+    """
+    rows = []
+    for customer in facts.customers:
+        ends = {spell.ended_on for spell in customer.spells}
+        edges = {interval.start for interval in customer.intervals} | {interval.end for interval in customer.intervals} | ends
+        for day in sorted(edges - {None}):
+            before, after = customer.mrr_at(day), customer.mrr_at(day + DAY)
+            if before == after:
+                continue
+            if not before:
+                movement = "reactivation" if customer.first_mrr_on <= day else "new"
+            elif not after:
+                movement = "churn"
+            else:
+                movement = "expansion" if after > before else "contraction"
+            rows.append(
+                {
+                    "customer_id": customer.customer_id,
+                    "occurred_on": day,
+                    "movement": movement,
+                    "mrr_before": before,
+                    "mrr_after": after,
+                    "mrr_change": after - before,
+                }
+            )
+    return rows
+
+
+def mrr_changes(members: list[Customer], period: Period) -> dict[str, Decimal]:
+    """The lines of `revenue_retention`, "by comparing each customer's MRR at start and at end".
+
+    "0 → >0: new if no opening up to that of period_start had MRR > 0, else reactivated; >0 → 0: churned; else the
+    difference, contraction and churn as positive amounts".
+    """
+    lines = dict.fromkeys(
+        ("at_start", "new", "reactivated", "expanded", "contracted", "churned", "at_end"), NOTHING
+    )
+    for customer in members:
+        start, end = customer.mrr_at(period.start), customer.mrr_at(period.end)
+        lines["at_start"] += start
+        lines["at_end"] += end
+        if not start and end:
+            lines["new" if customer.first_mrr_on > period.start else "reactivated"] += end
+        elif start and not end:
+            lines["churned"] += start
+        else:
+            lines["expanded"] += max(end - start, NOTHING)
+            lines["contracted"] += max(start - end, NOTHING)
+    return lines
+
+
+def revenue_retention(facts: Facts) -> list[dict]:
+    rows = []
+    for keys, period, stays in grid(facts):
+        lines = mrr_changes([stay.customer for stay in stays], period)
+        start = lines["at_start"]
+        gone = lines["churned"] + lines["contracted"]
+        rows.append(
+            keys
+            | {f"mrr_{name}": amount for name, amount in lines.items()}
+            | {
+                "arr_at_end": 12 * lines["at_end"],
+                "gross_revenue_churn_rate": rate(gone, start),
+                "gross_revenue_retention": rate(start - gone, start),
+                "net_revenue_retention": rate(start - gone + lines["expanded"], start),
+                "quick_ratio": rate(lines["new"] + lines["reactivated"] + lines["expanded"], gone),
+            }
+        )
+    return rows
+
+
+def profit_margin(facts: Facts, base: Period | None, members: list[Customer]) -> Fraction | None:
+    """"(Σ amount − Σ cost) ÷ Σ amount over that base's invoices that carry a cost, else the policy".
+
+    Reading: the base is the previous period, so its invoices are those of all the segment's customers.
+    """
+    costed = [
+        invoice
+        for customer in members
+        for invoice in customer.invoices
+        if base and base.holds(invoice.day) and invoice.cost is not None
+    ]
+    amount = sum((invoice.amount for invoice in costed), NOTHING)
+    if amount:
+        return Fraction(amount - sum((invoice.cost for invoice in costed), NOTHING)) / Fraction(amount)
+    policy = facts.company.policies.profit_margin
+    return None if policy is None else Fraction(policy)
+
+
+def recoverable(lost: list[Stay], promptly: bool) -> Decimal:
+    """"for the lost with a complaint opened in the 180 days before their end, Σ own sales × repurchase rate by severity
+    (unstated = minor)".
+    """
+    total = Fraction(0)
+    for stay in lost:
+        complaint = complaint_before(stay.customer, stay.lost_on)
+        if complaint:
+            total += Fraction(stay.base_sales) * RECOVERY[complaint.severity or "minor"][promptly]
+    return rounded(total)
+
+
+def lost_revenue(facts: Facts) -> list[dict]:
+    """"the six lines of the lost-sales calculation"; "both null with nobody at start, and in the first period"."""
+    rows = []
+    for keys, period, stays in grid(facts):
+        members = [stay.customer for stay in stays]
+        at_start = [stay for stay in stays if stay.at_start]
+        lost = [stay for stay in stays if stay.lost]
+        sales = sum((stay.base_sales for stay in at_start), NOTHING)
+        own_sales = sum((stay.base_sales for stay in lost), NOTHING)
+        base = facts.base_of(period)
+        average = Fraction(sales) / len(at_start) if base and at_start else None
+        lost_sales = None if average is None else len(lost) * average
+        margin = profit_margin(facts, base, members)
+
+        def times_margin(amount: Fraction | Decimal | None, margin: Fraction | None = margin) -> Decimal | None:
+            return None if amount is None or margin is None else rounded(Fraction(amount) * margin)
+
+        rows.append(
+            keys
+            | {
+                "customers_at_start": len(at_start),
+                "customers_lost": len(lost),
+                "churn_rate": rate(len(lost), len(at_start)),
+                "average_sales_per_customer": rounded(average),
+                "lost_sales": rounded(lost_sales),
+                "sales_of_customers_at_start": sales,
+                "lost_customers_sales": own_sales,
+                "profit_margin": None if margin is None else float(margin),
+                "profit": times_margin(sales),
+                "lost_profit": times_margin(lost_sales),
+                "lost_customers_profit": times_margin(own_sales),
+                "lost_sales_annualised": rounded(
+                    None if lost_sales is None else lost_sales * PERIODS_A_YEAR[period.grain]
+                ),
+                "mrr_churned": mrr_changes(members, period)["churned"],
+                "recoverable_sales_if_heard": recoverable(lost, promptly=False),
+                "recoverable_sales_if_heard_promptly": recoverable(lost, promptly=True),
+            }
+        )
+    return rows
+
+
+def average_check(facts: Facts) -> list[dict]:
+    """"purchase_amount (Σ of the purchases, credit notes apart), average_check (= purchase_amount ÷ purchases)"."""
+    rows = []
+    for keys, period, stays in grid(facts):
+        members = [stay.customer for stay in stays]
+        bought = [purchase for customer in members for purchase in customer.purchases if period.holds(purchase.day)]
+        buyers = sum(any(period.holds(purchase.day) for purchase in customer.purchases) for customer in members)
+        amount = sum((purchase.amount for purchase in bought), NOTHING)
+        revenue = sum((customer.revenue(period.start, period.end) for customer in members), NOTHING)
+        rows.append(
+            keys
+            | {
+                "purchases": len(bought),
+                "purchase_amount": amount,
+                "customers_purchasing": buyers,
+                "revenue": revenue,
+                "average_check": rounded(Fraction(amount) / len(bought)) if bought else None,
+                "median_check": rounded(median(Fraction(purchase.amount) for purchase in bought)) if bought else None,
+                "purchases_per_customer": rate(len(bought), buyers),
+                "revenue_per_customer": rounded(Fraction(revenue) / buyers) if buyers else None,
+            }
+        )
+    return rows
+
+
+def lifetime_value(facts: Facts) -> list[dict]:
+    """"`average_sales_per_customer × margin ÷ churn_rate` (60 months at churn 0) and its parts\""""
+    rows = []
+    for keys, period, stays in grid(facts):
+        start = [stay for stay in stays if stay.at_start]
+        lost = sum(stay.lost for stay in stays)
+        base = facts.base_of(period)
+        average = Fraction(sum((stay.base_sales for stay in start), NOTHING)) / len(start) if base and start else None
+        margin = profit_margin(facts, base, [stay.customer for stay in stays])
+        value = None
+        if average is not None and margin is not None:
+            periods = Fraction(len(start), lost) if lost else Fraction(60 * PERIODS_A_YEAR[period.grain], 12)
+            value = rounded(average * margin * periods)
+        rows.append(
+            keys
+            | {
+                "average_sales_per_customer": rounded(average),
+                "profit_margin": None if margin is None else float(margin),
+                "churn_rate": rate(lost, len(start)),
+                "lifetime_value": value,
+            }
+        )
+    return rows
+
+
+def fct_purchases(facts: Facts) -> list[dict]:
+    return [
+        {
+            "invoice_id": purchase.invoice_id,
+            "customer_id": customer.customer_id,
+            "purchased_on": purchase.day,
+            "amount": purchase.amount,
+            "cost": purchase.cost,
+            "employee_id": purchase.employee_id,
+        }
+        for customer in facts.customers
+        for purchase in customer.purchases
+    ]
