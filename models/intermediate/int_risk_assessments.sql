@@ -1,0 +1,13 @@
+-- One row an assessment and customer who is active at that opening.
+select
+    assessments.assessed_on,
+    assessments.is_current,
+    spells.customer_id,
+    spells.spell_number,
+    spells.scheduled_end_on,
+    -- whether the spell that runs at the opening ends within the 90 days from it
+    coalesce(spells.ended_on < {{ add_days('assessments.assessed_on', 90) }}, false) as is_lost_within_90d
+from {{ ref('int_assessments') }} as assessments
+inner join {{ ref('fct_customer_spells') }} as spells
+    on spells.started_on < assessments.assessed_on
+    and (spells.ended_on is null or spells.ended_on >= assessments.assessed_on)

@@ -1,0 +1,129 @@
+-- Signals that a customer may leave, one row an assessment, customer and signal, from what was known before the opening of
+-- the assessment only: a row that came later can't change an earlier list.
+with assessments as (
+    select * from {{ ref('int_risk_assessments') }}
+),
+
+-- today's notices are the scheduled ends; for the past, only those whose row had been written by then
+gave_notice as (
+    select assessed_on, customer_id
+    from assessments
+    where is_current and scheduled_end_on is not null
+
+    union
+
+    select assessments.assessed_on, assessments.customer_id
+    from assessments
+    inner join {{ ref('int_notices') }} as notices
+        on notices.customer_id = assessments.customer_id
+        and notices.ended_on >= assessments.assessed_on
+        and notices.noted_on < assessments.assessed_on
+    where not assessments.is_current
+),
+
+latest_payments as (
+    select assessments.assessed_on, assessments.customer_id, payments.status
+    from assessments
+    inner join {{ ref('int_payments') }} as payments
+        on payments.customer_id = assessments.customer_id and payments.paid_on < assessments.assessed_on
+    qualify row_number() over (
+        partition by assessments.assessed_on, assessments.customer_id order by payments.paid_at desc, payments.payment_id desc
+    ) = 1
+),
+
+payment_failing as (
+    select assessed_on, customer_id from latest_payments where status = 'failed'
+),
+
+purchase_gaps as (
+    select
+        customer_id,
+        issued_on,
+        {{ days_between(
+            'lag(issued_on) over (partition by customer_id order by issued_at, invoice_id)', 'issued_on'
+        ) }} as days_since_previous
+    from {{ ref('int_purchases') }}
+),
+
+buying_rhythms as (
+    select
+        assessments.assessed_on,
+        assessments.customer_id,
+        count(*) as purchases,
+        max(gaps.issued_on) as last_purchase_on,
+        median(gaps.days_since_previous) as median_gap
+    from assessments
+    inner join purchase_gaps as gaps
+        on gaps.customer_id = assessments.customer_id and gaps.issued_on < assessments.assessed_on
+    group by assessments.assessed_on, assessments.customer_id
+),
+
+overdue as (
+    select assessed_on, customer_id
+    from buying_rhythms
+    where purchases >= 3
+        and {{ days_between('last_purchase_on', add_days('assessed_on', -1)) }} > 2 * median_gap
+),
+
+open_complaint as (
+    select assessments.assessed_on, assessments.customer_id
+    from assessments
+    inner join {{ ref('int_cases') }} as cases
+        on cases.customer_id = assessments.customer_id and cases.opened_on < assessments.assessed_on
+    where cases.kind = 'complaint'
+        and (cases.resolved_at is null or cast(cases.resolved_at as date) >= assessments.assessed_on)
+),
+
+-- answered late, or waiting for longer, in the last 90 days
+slow_answer as (
+    select assessments.assessed_on, assessments.customer_id
+    from assessments
+    inner join {{ ref('int_cases') }} as cases
+        on cases.customer_id = assessments.customer_id
+        and cases.opened_on < assessments.assessed_on
+        and cases.opened_on >= {{ add_days('assessments.assessed_on', -90) }}
+    where {{ seconds_between('cases.opened_at', 'least(coalesce(cases.first_response_at, cast(assessments.assessed_on as timestamp)), cast(assessments.assessed_on as timestamp))') }}
+        > 3600 * {{ var('sla_first_response_hours') }}
+),
+
+latest_scores as (
+    select assessments.assessed_on, assessments.customer_id, responses.score
+    from assessments
+    inner join {{ ref('int_surveys') }} as responses
+        on responses.customer_id = assessments.customer_id
+        and responses.kind = 'nps'
+        and responses.answered_on < assessments.assessed_on
+    qualify row_number() over (
+        partition by assessments.assessed_on, assessments.customer_id
+        order by responses.answered_at desc, responses.response_id desc
+    ) = 1
+),
+
+detractor as (
+    select assessed_on, customer_id from latest_scores where score <= 6
+),
+
+spending as (
+    select
+        assessments.assessed_on,
+        assessments.customer_id,
+        sum(case when invoices.issued_on >= {{ add_days('assessments.assessed_on', -90) }} then invoices.amount else 0 end) as last_90_days,
+        sum(case when invoices.issued_on < {{ add_days('assessments.assessed_on', -90) }} then invoices.amount else 0 end) as previous_90_days
+    from assessments
+    inner join {{ ref('int_invoices') }} as invoices
+        on invoices.customer_id = assessments.customer_id
+        and invoices.issued_on < assessments.assessed_on
+        and invoices.issued_on >= {{ add_days('assessments.assessed_on', -180) }}
+    group by assessments.assessed_on, assessments.customer_id
+),
+
+spending_down as (
+    select assessed_on, customer_id
+    from spending
+    where previous_90_days > 0 and 2 * last_90_days <= previous_90_days
+)
+
+{% for signal in risk_signals() %}
+select distinct assessed_on, customer_id, '{{ signal }}' as signal from {{ signal }}
+{% if not loop.last %}union all{% endif %}
+{% endfor %}

@@ -1,0 +1,14 @@
+-- Survey responses by as_of, under the customer that the card belongs to.
+select
+    surveys.response_id,
+    coalesce(merges.customer_id, surveys.customer_id) as customer_id,
+    surveys.kind,
+    surveys.score,
+    surveys.scale_max,
+    surveys.answered_at,
+    cast(surveys.answered_at as date) as answered_on,
+    surveys.case_id,
+    surveys.employee_id
+from {{ ref('stg_crm__surveys') }} as surveys
+left join {{ ref('int_customer_merges') }} as merges on merges.card_id = surveys.customer_id
+where cast(surveys.answered_at as date) <= {{ as_of() }}

@@ -1,0 +1,62 @@
+-- How good the list of customers at risk would have been at each past quarter's opening: by signal, and for any of them.
+with assessed as (
+    select assessed_on, customer_id, is_lost_within_90d
+    from {{ ref('int_risk_assessments') }}
+    where not is_current
+),
+
+quarters as (
+    select
+        assessed_on,
+        count(*) as customers,
+        count(case when is_lost_within_90d then 1 end) as lost_within_90d
+    from assessed
+    group by assessed_on
+),
+
+signals as (
+    select assessed_on, customer_id, signal from {{ ref('int_risk_signals') }}
+    union
+    select assessed_on, customer_id, 'any' from {{ ref('int_risk_signals') }}
+),
+
+flagged as (
+    select
+        signals.assessed_on,
+        signals.signal,
+        count(*) as flagged,
+        count(case when assessed.is_lost_within_90d then 1 end) as flagged_lost_within_90d
+    from signals
+    inner join assessed on assessed.assessed_on = signals.assessed_on and assessed.customer_id = signals.customer_id
+    group by signals.assessed_on, signals.signal
+),
+
+names as (
+    {% for signal in ['any'] + risk_signals() %}
+    select '{{ signal }}' as signal {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+filled as (
+    select
+        quarters.*,
+        names.signal,
+        coalesce(flagged.flagged, 0) as flagged,
+        coalesce(flagged.flagged_lost_within_90d, 0) as flagged_lost_within_90d
+    from quarters
+    cross join names
+    left join flagged on flagged.assessed_on = quarters.assessed_on and flagged.signal = names.signal
+)
+
+select
+    assessed_on as quarter_start,
+    signal,
+    customers,
+    flagged,
+    lost_within_90d,
+    flagged_lost_within_90d,
+    {{ safe_divide('flagged_lost_within_90d', 'flagged') }} as precision,
+    {{ safe_divide('flagged_lost_within_90d', 'lost_within_90d') }} as recall,
+    {{ safe_divide('lost_within_90d', 'customers') }} as base_rate,
+    {{ safe_divide('flagged_lost_within_90d * customers', 'flagged * lost_within_90d') }} as lift
+from filled
