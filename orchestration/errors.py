@@ -29,3 +29,10 @@ class EnvironmentFailure(ChurnError):
     """Disk, permission or an internal error: nothing that the extracts could cure."""
 
     exit_code = 4
+
+
+def refuse_if(problems: list[str]) -> None:
+    """Raise one UserError for all `problems` of the extracts, if there are any; nothing has been loaded then."""
+    if problems:
+        head = f"{len(problems)} problems in the extracts:\n" if len(problems) > 1 else ""
+        raise UserError(head + "\n".join(dict.fromkeys(problems)) + "\nNothing was loaded; the warehouse is as it was.")
