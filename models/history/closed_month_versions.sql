@@ -1,0 +1,109 @@
+{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
+
+-- The numbers of each closed month as each refresh first saw them: a row is appended only when they differ from what was
+-- last published. Never rebuilt: what was told to readers can't be reckoned again from the extracts of today.
+with refreshes as (
+    select * from {{ source('quality', 'refresh_history') }}
+),
+
+this_refresh as (
+    select * from refreshes
+    qualify row_number() over (order by refresh_id desc) = 1
+),
+
+last_published as (
+    select refreshes.*
+    from refreshes
+    cross join this_refresh
+    where refreshes.status = 'published' and refreshes.refresh_id < this_refresh.refresh_id
+    qualify row_number() over (order by refreshes.refresh_id desc) = 1
+),
+
+closed_months as (
+    select
+        rates.period_start,
+        rates.customers_at_start,
+        rates.customers_lost,
+        rates.customers_at_end,
+        mrr.mrr_at_start,
+        mrr.mrr_churned,
+        mrr.mrr_at_end
+    from {{ ref('churn_rates') }} as rates
+    inner join {{ ref('revenue_retention') }} as mrr
+        on mrr.period_grain = rates.period_grain
+        and mrr.period_start = rates.period_start
+        and mrr.segment_type = rates.segment_type
+        and mrr.segment = rates.segment
+    where rates.period_grain = 'month' and rates.segment_type = 'all' and rates.is_complete
+),
+
+-- what may have changed them: newly loaded files, policies, the definitions, or rows that as_of has passed or left behind
+new_files as (
+    select
+        loads.table_name || ': ' || loads.file as file,
+        row_number() over (order by loads.table_name, loads.file_order, loads.load_order) as file_number,
+        count(*) over () as files
+    from {{ source('raw', 'loads') }} as loads
+    cross join last_published
+    where loads.loaded_at > last_published.started_at
+),
+
+file_list as (
+    select {{ dbt.listagg(
+        "case when file_number <= 20 then file else 'and ' || cast(files - 20 as " ~ dbt.type_string() ~ ") || ' more' end",
+        "', '", 'order by file_number') }} as files
+    from new_files
+    where file_number <= 21
+),
+
+dated_rows as (
+    select started_on as dated_on from {{ ref('int_subscription_rows') }}
+    union all
+    select cast(issued_at as date) from {{ ref('stg_billing__invoices') }}
+    union all
+    select cast(issued_at as date) from {{ ref('stg_billing__invoice_lines') }}
+),
+
+causes as (
+    select
+        case when file_list.files is not null then 'extracts' end as by_extracts,
+        case when cast(this_refresh.policies as {{ dbt.type_string() }}) <> cast(last_published.policies as {{ dbt.type_string() }}) then 'policies' end as by_policies,
+        case when this_refresh.code_version <> last_published.code_version then 'definitions' end as by_definitions,
+        case when exists (
+            select 1 from dated_rows
+            where dated_on > least(this_refresh.as_of, last_published.as_of)
+                and dated_on <= greatest(this_refresh.as_of, last_published.as_of)
+        ) then 'as_of' end as by_as_of,
+        file_list.files
+    from this_refresh
+    cross join last_published
+    cross join file_list
+),
+
+told as (
+    {% if is_incremental() %}
+    select versions.*
+    from {{ this }} as versions
+    inner join refreshes on refreshes.refresh_id = versions.refresh_id and refreshes.status = 'published'
+    qualify row_number() over (partition by versions.period_start order by versions.refresh_id desc) = 1
+    {% else %}
+    -- nothing was told yet
+    select cast(null as {{ dbt.type_string() }}) as refresh_id, closed_months.* from closed_months where false
+    {% endif %}
+)
+
+select
+    this_refresh.refresh_id,
+    closed_months.*,
+    case when told.period_start is null then 'first published'
+        else coalesce(nullif(concat_ws(', ', causes.by_extracts, causes.by_policies, causes.by_definitions, causes.by_as_of), ''), 'unexplained')
+    end as cause,
+    case when told.period_start is not null then causes.files end as files
+from closed_months
+cross join this_refresh
+left join causes on true
+left join told on told.period_start = closed_months.period_start
+where told.period_start is null
+    {% for column in ['customers_at_start', 'customers_lost', 'customers_at_end', 'mrr_at_start', 'mrr_churned', 'mrr_at_end'] %}
+    or told.{{ column }} <> closed_months.{{ column }}
+    {% endfor %}
