@@ -1,0 +1,203 @@
+"""The command line. Messages go to stderr, results to stdout; the exit code says whose turn it is (see `errors`).
+
+dbt, Dagster and Great Expectations take seconds to import, so each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.errors import ChurnError, EnvironmentFailure
+
+if TYPE_CHECKING:
+    from orchestration.refresh import Refresh
+
+INTERRUPTED = 130
+DEMO_AS_OF = "2025-12-31"
+
+_folder = click.Path(file_okay=False, path_type=Path)
+_extracts = click.option("--extracts", type=_folder, required=True, help="Folder of extracts.")
+_warehouse = click.option("--warehouse", type=_folder, required=True, help="Warehouse folder; made when it is missing.")
+_as_of = click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last day that the extracts cover; default: yesterday in the company's time zone."
+)
+_policies = click.option("--policy", "policies", multiple=True, metavar="NAME=VALUE", help="Set a policy; wins over extracts.yml.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Churn, retention and lost revenue from CRM and billing extracts."""
+
+
+@cli.command()
+@_extracts
+@_warehouse
+@_as_of
+@_policies
+@click.option("--full-refresh", is_flag=True, help="Rebuild everything after raw, and read the files still present again.")
+def refresh(extracts: Path, warehouse: Path, as_of: datetime | None, policies: tuple[str, ...], full_refresh: bool) -> None:
+    """Load, build, check and publish."""
+    _refresh(extracts, warehouse, as_of, policies, full_refresh)
+
+
+@cli.command()
+@_extracts
+def check(extracts: Path) -> None:
+    """Read and validate everything, load nothing."""
+    from orchestration import steps
+    from orchestration.progress import Progress
+    from orchestration.refresh import refreshing
+
+    with tempfile.TemporaryDirectory(prefix="churn-check-") as scratch:
+        with refreshing(extracts, Path(scratch), Progress(), as_of=None) as current:
+            steps.load(current)
+            steps.build(current, "raw")
+            _print_extracts(current)
+
+
+@cli.command()
+@click.option("--extracts", type=_folder, default="demo/extracts", show_default=True)
+@click.option("--warehouse", type=_folder, default="demo/warehouse", show_default=True)
+def demo(extracts: Path, warehouse: Path) -> None:
+    """Write the demo company's extracts and refresh from them."""
+    from orchestration.demo import write_extracts
+
+    click.echo(f"Writing the demo company's extracts to {extracts}", err=True)
+    write_extracts(extracts)
+    _refresh(extracts, warehouse, datetime.fromisoformat(DEMO_AS_OF))
+
+
+@cli.command()
+@_warehouse
+def rollback(warehouse: Path) -> None:
+    """Publish the version before the current one again."""
+    from orchestration import publishing
+    from orchestration.warehouse import Warehouse
+
+    if not warehouse.is_dir():
+        raise click.BadParameter(f"There is no folder {warehouse}.", param_hint="--warehouse")
+    left, current = publishing.rollback(Warehouse(warehouse))
+    click.echo(
+        f"{warehouse / 'churn.duckdb'} is the version {current} again, with its exports and private.duckdb. "
+        f"{left} stays in {warehouse / 'published' / left}; the next refresh publishes a new version."
+    )
+
+
+@cli.command()
+@click.option("--extracts", type=_folder, default="demo/extracts", show_default=True, help="What the schedule and the sensor refresh from.")
+@click.option("--warehouse", type=_folder, default="demo/warehouse", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+def ui(extracts: Path, warehouse: Path, port: int) -> None:
+    """Serve Dagster's web UI, with the schedule and the sensor, on 127.0.0.1."""
+    from orchestration.run_history import run_history
+    from orchestration.warehouse import Warehouse
+
+    home = Warehouse(warehouse).dagster
+    run_history(home).dispose()
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home),
+        "CHURN_EXTRACTS": str(extracts.absolute()),
+        "CHURN_WAREHOUSE": str(warehouse.absolute()),
+    }
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    os.execve(dagster, [dagster, "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)], environment)
+
+
+def main() -> None:
+    """Run a command; every failure ends in a sentence and its exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. Readers keep the last published version; the next refresh starts clean.", err=True)
+        sys.exit(INTERRUPTED)
+    except ChurnError as error:
+        click.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        click.echo(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", err=True)
+        sys.exit(EnvironmentFailure.exit_code)
+
+
+def _refresh(
+    extracts: Path, warehouse: Path, as_of: datetime | None, policies: tuple[str, ...] = (), full_refresh: bool = False
+) -> None:
+    from orchestration.progress import Progress
+    from orchestration.refresh import refreshing
+
+    progress = Progress()
+    with refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh) as current:
+        with progress.stage("start"):
+            from orchestration.definitions import defs
+            from orchestration.loading.discovery import fingerprint
+            from orchestration.refresh import CONTENT_TAG
+            from orchestration.run_history import run_history
+
+            instance = run_history(current.warehouse.dagster)
+            job = defs.resolve_job_def("refresh")
+        with instance:
+            job.execute_in_process(
+                instance=instance,
+                resources={"refresh": current},
+                # Dagster's own log lines would drown the progress
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                tags={CONTENT_TAG: fingerprint(extracts, current.mapping), "churn/refresh_id": current.id},
+                raise_on_error=False,
+            )
+        if current.failure:
+            raise current.failure
+    _print_result(current)
+
+
+def _print_result(current: Refresh) -> None:
+    """What came of a refresh: the headline, the time of each stage, the paths."""
+    from orchestration.headline import headline
+
+    found, warehouse = headline(current.warehouse.current, current.id), current.warehouse
+    click.echo(
+        f"rows    {found.rows_read:,} read, {found.rows_loaded:,} loaded, {found.rows_quarantined:,} quarantined\n"
+        f"checks  {found.checks - found.checks_failed:,} passed, {found.checks_failed:,} warned\n"
+        f"as of   {current.as_of}\n"
+    )
+    if found.months:
+        click.echo("month    customers    lost    churn  retention      lost sales")
+    for month in found.months:
+        churn, retention = (f"{rate:.2%}" if rate is not None else "–" for rate in (month.churn_rate, month.retention_rate))
+        sales = f"{month.lost_sales:,.2f}" if month.lost_sales is not None else "–"
+        click.echo(f"{month.start:%Y-%m}  {month.customers_at_start:9,}  {month.customers_lost:6,}  {churn:>7}  {retention:>9}  {sales:>14}")
+    times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in current.progress.seconds.items())
+    click.echo(
+        f"\ntime       {times}\n"
+        f"marts      {warehouse.current}\n"
+        f"private    {warehouse.folder / 'private.duckdb'}\n"
+        f"exports    {warehouse.folder / 'exports'}\n"
+        f"data docs  {warehouse.data_docs}"
+    )
+
+
+def _print_extracts(current: Refresh) -> None:
+    """What a refresh would make of the extracts, file by file."""
+    with current.warehouse.connect() as con:
+        files = con.execute(
+            "select table_name, file, rows_read, rows_loaded, rows_quarantined, rows_filtered, rows_repeated from quality.load_audit order by all"
+        ).fetchall()
+        reasons = con.execute(
+            "select table_name, file, column_name, reason, count(*), min(row_number) from restricted.quarantine group by all order by all"
+        ).fetchall()
+    for table, file, read, loaded, quarantined, filtered, repeated in files:
+        click.echo(
+            f"{file} ({table}): {read:,} rows, {loaded:,} usable, {quarantined:,} quarantined, {filtered:,} filtered, {repeated:,} repeated"
+        )
+        for reason_table, reason_file, column, reason, count, row in reasons:
+            if (reason_table, reason_file) == (table, file):
+                click.echo(f"  {count:,} × {f'{column}: ' if column else ''}{reason} (first in row {row})")

@@ -1,0 +1,115 @@
+"""dbt in this process: the prepared manifest, and an invocation that speaks in plain results.
+
+A dbtRunner with a ready manifest starts in half a second; a dbt command takes seven. So the project is parsed once,
+at set-up, and again only when a file of it changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dbt.artifacts.schemas.results import NodeResult
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "target"
+MANIFEST = TARGET / "manifest.json"
+_PARSED = TARGET / "partial_parse.msgpack"
+_STAMP = TARGET / "manifest.stamp"
+_INPUTS = ("models", "macros", "seeds", "tests/dbt", "dbt_project.yml", "profiles.yml", "requirements.lock")
+_CODE = ("orchestration", "expectations")
+
+# The first invocation of a refresh builds what the raw gate judges; the second everything else. A test belongs to the
+# first only when all that it reads does.
+RAW_MODELS = "+tag:gate:raw +int_blockers"
+SELECTIONS = {
+    "raw": ["--select", RAW_MODELS, "--indirect-selection", "cautious"],
+    "marts": ["--exclude", RAW_MODELS, "--indirect-selection", "buildable"],
+}
+
+
+def fingerprint(*inputs: str) -> str:
+    """Hash of names and contents of these files and folders of the project."""
+    digest = hashlib.sha256()
+    for path in sorted(file for name in inputs for file in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def code_version() -> str:
+    """Version of the package and of the exact code and models that a refresh ran."""
+    from importlib.metadata import version
+
+    return f"{version('churn-warehouse')}+{fingerprint(*_INPUTS, *_CODE)[:12]}"
+
+
+def prepare_manifest() -> Path:
+    """The path of an up-to-date manifest; parses the project when a file of it has changed since the last time."""
+    from filelock import FileLock
+
+    TARGET.mkdir(exist_ok=True)
+    with FileLock(TARGET / ".lock"):
+        current = fingerprint(*_INPUTS)
+        if not (_STAMP.exists() and _STAMP.read_text() == current and MANIFEST.exists() and _PARSED.exists()):
+            _STAMP.unlink(missing_ok=True)
+            _invoke(["parse", "--target-path", str(TARGET)])
+            _STAMP.write_text(current)
+    return MANIFEST
+
+
+def build(
+    build_file: Path,
+    target: Path,
+    gate: str,
+    variables: Mapping[str, Any],
+    full_refresh: bool,
+    on_event: Callable[[Any], None],
+) -> list[NodeResult]:
+    """Build the seeds and models of a gate (raw, marts) with their tests into `build_file`; one result per node.
+
+    Compiled SQL goes to `target`. Failing nodes are results, not exceptions. The database is closed afterwards.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    os.environ["CHURN_BUILD_DB"] = str(build_file)
+    # --select takes several names as several words
+    selection = [word for argument in SELECTIONS[gate] for word in argument.split()]
+    arguments = ["build", *selection, "--exclude-resource-type", "unit_test", "--vars", json.dumps(dict(variables))]
+    arguments += ["--target-path", str(target), "--no-write-json", *(["--full-refresh"] if full_refresh else [])]
+    try:
+        return _invoke(arguments, _load_manifest(), on_event).results
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+
+
+def _load_manifest() -> Any:
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    prepare_manifest()
+    manifest = Manifest.from_msgpack(_PARSED.read_bytes(), decoder=extended_mashumuro_decoder)
+    manifest.build_flat_graph()
+    return manifest
+
+
+def _invoke(arguments: list[str], manifest: Any = None, on_event: Callable[[Any], None] | None = None) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    quiet = ["--quiet", "--no-print", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check"]
+    project = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--no-send-anonymous-usage-stats"]
+    # dbt makes the folder of its log even when it writes none.
+    os.environ.setdefault("DBT_LOG_PATH", str(TARGET / "logs"))
+    outcome = dbtRunner(manifest, [on_event] if on_event else []).invoke([*quiet, *arguments, *project])
+    if outcome.exception:
+        raise outcome.exception
+    return outcome.result
+
+
+if __name__ == "__main__":
+    prepare_manifest()

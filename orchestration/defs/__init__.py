@@ -1,0 +1,4 @@
+"""Dagster's view of the warehouse: what there is (assets), what must hold (checks), when it is made (schedule, sensor).
+
+Asset keys equal schema.table, groups equal layers.
+"""

@@ -1,0 +1,28 @@
+"""The extracts: one asset per contract table, always loaded together, because a load is all or nothing."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration import steps
+
+TABLES = {
+    dg.AssetKey([source["schema"], source["identifier"]]): source
+    for source in steps.manifest()["sources"].values()
+    if source["source_name"] == "raw"
+}
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(key, group_name="raw", description=source["description"], kinds={"duckdb"})
+        for key, source in sorted(TABLES.items(), key=lambda item: item[0].path)
+    ],
+    required_resource_keys={"refresh"},
+)
+def extracts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Finds new contents, reads them through the mapping and keeps them as delivered."""
+    refresh = context.resources.refresh
+    steps.load(refresh)
+    for key, counted in sorted(steps.raw_row_counts(refresh).items()):
+        yield dg.MaterializeResult(asset_key=dg.AssetKey(["raw", key]), metadata={"dagster/row_count": counted})

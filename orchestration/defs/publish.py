@@ -1,0 +1,22 @@
+"""Publishing: the asset that readers see."""
+
+import dagster as dg
+
+from orchestration import publishing, steps
+from orchestration.headline import headline
+
+
+@dg.asset(
+    key=["published", "churn"],
+    group_name="published",
+    deps=[dg.AssetKey([relation.schema, relation.name]) for relation in publishing.relations(steps.manifest()) if relation.columns is not None],
+    kinds={"duckdb", "parquet"},
+    required_resource_keys={"refresh"},
+)
+def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """churn.duckdb, private.duckdb and the exports, written beside and renamed over the last version when every critical check passed."""
+    refresh = context.resources.refresh
+    counts = steps.publish(refresh)
+    return dg.MaterializeResult(
+        metadata={"refresh_id": refresh.id, "as_of": refresh.as_of.isoformat(), "rows": counts, **headline(refresh.warehouse.current, refresh.id).metadata()}
+    )

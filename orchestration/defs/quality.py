@@ -1,0 +1,43 @@
+"""The two gates of expectations: every one an asset check with counts and a sample of offending keys."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import expectations
+
+from orchestration import steps
+
+_SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
+
+
+def _gate(gate: str) -> dg.AssetChecksDefinition:
+    specs = [
+        dg.AssetCheckSpec(
+            check.check_name,
+            asset=dg.AssetKey(check.table_name.split(".")),
+            description=check.description,
+            blocking=check.severity == "critical",
+        )
+        for check in expectations.declared_checks()
+        if check.gate == gate
+    ]
+
+    @dg.multi_asset_check(name=f"{gate}_gate", specs=specs, required_resource_keys={"refresh"})
+    def run(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        refresh = context.resources.refresh
+        for result in steps.judge(refresh, gate):
+            yield dg.AssetCheckResult(
+                asset_key=dg.AssetKey(result.table_name.split(".")),
+                check_name=result.check_name,
+                passed=result.status == "passed",
+                severity=dg.AssetCheckSeverity.ERROR if result.status == "error" else _SEVERITY[result.severity],
+                description=result.message,
+                metadata={"evaluated": result.evaluated_count, "failed": result.failed_count, "sample": result.sample},
+            )
+        steps.refuse_failed(refresh)
+
+    return run
+
+
+raw_gate = _gate("raw")
+marts_gate = _gate("marts")

@@ -1,0 +1,35 @@
+"""The refresh job: everything from the extracts to the published file, in one process."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.progress import Progress
+from orchestration.refresh import Refresh, refreshing
+
+refresh_job = dg.define_asset_job("refresh", selection="*", description="Load, build, check and publish.", executor_def=dg.in_process_executor)
+
+
+@dg.resource(
+    config_schema={
+        "extracts": dg.Field(dg.StringSource, default_value={"env": "CHURN_EXTRACTS"}, description="Folder of extracts."),
+        "warehouse": dg.Field(dg.StringSource, default_value={"env": "CHURN_WAREHOUSE"}, description="Warehouse folder."),
+        "as_of": dg.Field(dg.Noneable(str), default_value=None, description="Last day of the data, YYYY-MM-DD; yesterday when empty."),
+        "policies": dg.Field([str], default_value=[], description="NAME=VALUE."),
+        "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything after raw."),
+    }
+)
+def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
+    """A refresh that Dagster itself starts; the command line brings its own."""
+    config = context.resource_config
+    with refreshing(
+        Path(config["extracts"]),
+        Path(config["warehouse"]),
+        Progress(),
+        as_of=config["as_of"] and date.fromisoformat(config["as_of"]),
+        policies=config["policies"],
+        full_refresh=config["full_refresh"],
+    ) as refresh:
+        yield refresh

@@ -1,0 +1,38 @@
+"""Refreshes when the content of the extracts has changed, until a refresh of that content has succeeded."""
+
+import os
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.contract.mapping import load_mapping
+from orchestration.defs.refresh import refresh_job
+from orchestration.errors import ChurnError
+from orchestration.loading.discovery import fingerprint
+from orchestration.refresh import CONTENT_TAG
+
+RETRY_AFTER = 3600  # seconds since a failed run of the same content started
+
+
+@dg.sensor(job=refresh_job, minimum_interval_seconds=60)
+def new_extracts(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """The cursor is the content that was published last: it moves only after success, so that no delivery is lost."""
+    extracts = Path(os.environ["CHURN_EXTRACTS"])
+    try:
+        content = fingerprint(extracts, load_mapping(extracts))
+    except ChurnError as error:
+        return dg.SkipReason(str(error))
+    if content == context.cursor:
+        return dg.SkipReason("No new content.")
+    newest = context.instance.get_run_records(dg.RunsFilter(job_name=refresh_job.name, tags={CONTENT_TAG: content}), limit=1)
+    if newest:
+        run = newest[0].dagster_run
+        if run.status == dg.DagsterRunStatus.SUCCESS:
+            context.update_cursor(content)
+            return dg.SkipReason("This content is published.")
+        if not run.is_finished:
+            return dg.SkipReason("A refresh of this content is under way.")
+        if time.time() - newest[0].create_timestamp.timestamp() < RETRY_AFTER:
+            return dg.SkipReason("The refresh of this content failed less than an hour ago.")
+    return dg.RunRequest(tags={CONTENT_TAG: content})

@@ -1,0 +1,95 @@
+"""The policies of the metric definitions: names, what each may be, and how its text is read.
+
+Their defaults are the vars of dbt_project.yml; extracts.yml may set them under `policies:`, the command line wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import yaml
+
+from orchestration.contract.mapping import nearest
+from orchestration.dbt_project import ROOT
+from orchestration.errors import UserError
+
+Value = str | int | float | bool | list[str] | None
+
+
+def _one_of(*values: str) -> Callable[[str], Value]:
+    def read(text: str) -> Value:
+        if text.lower() not in values:
+            raise ValueError(f"one of {', '.join(values)}")
+        return text.lower()
+
+    return read
+
+
+def _whole(minimum: int, maximum: int | None = None) -> Callable[[str], Value]:
+    expected = f"a whole number from {minimum}" + (f" to {maximum}" if maximum else "")
+
+    def read(text: str) -> Value:
+        if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= (maximum or int(text)):
+            raise ValueError(expected)
+        return int(text)
+
+    return read
+
+
+def _yes_no(text: str) -> Value:
+    try:
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+    except KeyError:
+        raise ValueError("true or false") from None
+
+
+def _fraction(text: str) -> Value:
+    if text.lower() in ("", "null", "none"):
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError("a fraction from 0 to 1 (0.35 is 35 %), or null")
+    return number
+
+
+def _names(text: str) -> Value:
+    return [name for part in text.strip("[] ").split(",") if (name := part.strip(" '\""))]
+
+
+POLICIES: dict[str, Callable[[str], Value]] = {
+    "activity_basis": _one_of("auto", "subscription", "purchase"),
+    "lapse_days": _whole(1),
+    "grace_days": _whole(0),
+    "count_free_plans": _yes_no,
+    "reason_window_days": _whole(0),
+    "profit_margin": _fraction,
+    "sla_first_response_hours": _whole(1),
+    "segments": _names,
+    "fiscal_year_start_month": _whole(1, 12),
+}
+
+
+def effective_policies(declared: Mapping[str, str], given: Iterable[str] = ()) -> dict[str, Value]:
+    """Every policy's value: the default, else what extracts.yml declares, else what the command line gives as NAME=VALUE."""
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
+    values = {name: project["vars"][name] for name in POLICIES}
+    for name, value in declared.items():
+        values[name] = _read(name, value, "policies in extracts.yml")
+    for assignment in given:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise UserError(f"--policy {assignment}: write NAME=VALUE, for instance --policy lapse_days=120.")
+        values[name.strip()] = _read(name.strip(), value, "--policy")
+    return values
+
+
+def _read(name: str, text: str, where: str) -> Value:
+    if name not in POLICIES:
+        raise UserError(f"{where}: there is no policy '{name}'; {nearest(name, POLICIES)}.")
+    try:
+        return POLICIES[name](text.strip())
+    except ValueError as expected:
+        raise UserError(f"{where}: {name} is {text!r}, but must be {expected}.") from None

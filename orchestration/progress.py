@@ -1,0 +1,45 @@
+"""What a refresh is doing, for the person who waits: on stderr, live on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Progress:
+    """Reports stages and the steps within them, and remembers how long each stage took (`seconds` by stage)."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.seconds: dict[str, float] = {}
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._status = self._console.status("") if self._console.is_terminal else None
+        self._stage = ""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Everything within belongs to this stage; its time is shown when it has succeeded."""
+        self._stage, started = name, time.perf_counter()
+        if self._status:
+            self._status.update(name)
+            self._status.start()
+        try:
+            yield
+            self.seconds[name] = time.perf_counter() - started
+            self._console.print(f"{name}: {self.seconds[name]:.1f} s", markup=False)
+        finally:
+            if self._status:
+                self._status.stop()
+
+    def step(self, text: str) -> None:
+        """Something within the stage was done."""
+        if self._status:
+            self._status.update(f"{self._stage}: {text.replace('[', chr(92) + '[')}")
+        else:
+            self._console.print(f"  {text}", markup=False)
+
+    def warn(self, text: str) -> None:
+        """Something that the person should know and that stops nothing."""
+        self._console.print(f"warning: {text}", markup=False, style="yellow")

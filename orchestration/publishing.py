@@ -1,0 +1,247 @@
+"""Publishing: a new version is written beside, audited, closed and synced, then renamed over the current one.
+
+A version is a folder of published/ that is hidden (`.<refresh id>`) until the rename of churn.duckdb, which is the commit.
+Whatever a killed process left is settled by `reconcile`: a version that was committed is completed, any other removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.errors import Refused, UserError
+from orchestration.warehouse import PUBLISHED, Warehouse, now
+
+KEPT_VERSIONS = 5
+LINKED = ("exports", "private.duckdb")
+# What drivers built on DuckDB 1.0 and later read.
+STORAGE_VERSION = "v1.0.0"
+_GRAIN_VIEWS = {"month": "monthly", "quarter": "quarterly", "year": "yearly"}
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table to publish; `key` orders its rows, `columns` describes them by name."""
+
+    schema: str
+    name: str
+    private: bool = False
+    key: tuple[str, ...] = ()
+    description: str = ""
+    columns: Mapping[str, str] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+def relations(manifest: Mapping[str, Any]) -> list[Relation]:
+    """The published tables among the project's models, then the two that the refresh itself keeps."""
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    published = []
+    for model in sorted(models, key=lambda model: (model["schema"], model["alias"])):
+        meta, columns = model["config"]["meta"], model["columns"].values()
+        personal = meta.get("personal") or any(column["config"]["meta"].get("personal") for column in columns)
+        if model["schema"] in ("marts", "quality", "restricted"):
+            published.append(
+                Relation(
+                    model["schema"],
+                    model["alias"],
+                    private=model["schema"] == "restricted" or bool(personal),
+                    key=tuple(meta.get("primary_key", ())),
+                    description=model["description"],
+                    columns={column["name"]: column["description"] for column in columns},
+                )
+            )
+    return [*published, Relation("quality", "check_results"), Relation("quality", "refresh_history", key=("refresh_id",))]
+
+
+def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[tuple[str, str]]) -> None:
+    """Refuse unless every declared check (name, table) of this very refresh has a result and no critical one failed or crashed."""
+    results = con.execute(
+        "select check_name, table_name, severity, status, failed_count from quality.check_results where refresh_id = ?", [refresh_id]
+    ).fetchall()
+    broken = [
+        f"{name} on {table} " + ("could not be evaluated" if status == "error" else f"({failed:,} of its rows or groups failed)")
+        for name, table, severity, status, failed in results
+        if severity == "critical" and status != "passed"
+    ]
+    missing = sorted(set(declared) - {(name, table) for name, table, *_ in results})
+    broken += [f"{name} on {table} was not run" for name, table in missing]
+    if broken:
+        raise Refused(
+            f"Not published: {len(broken)} critical check{'s' if len(broken) > 1 else ''} failed.\n"
+            + "\n".join(f"  - {line}" for line in broken[:20])
+            + ("\n  - …" if len(broken) > 20 else "")
+        )
+
+
+def publish(warehouse: Warehouse, refresh_id: str, published: list[Relation], declared: Collection[tuple[str, str]]) -> dict[str, int]:
+    """Audit this refresh, write its version and make it the current one. Returns the row count of each published table."""
+    folder = warehouse.published / f".{refresh_id}"
+    (folder / "exports").mkdir(parents=True)
+    with warehouse.connect() as con:
+        audit(con, refresh_id, declared)
+        with _attached(con, folder / "churn.duckdb"):
+            counts = {str(relation): _copy(con, relation) for relation in published if not relation.private}
+            con.execute(
+                "update published.quality.refresh_history set status = ?, finished_at = ? where refresh_id = ?",
+                [PUBLISHED, now(), refresh_id],
+            )
+            for relation in published:
+                if relation.schema == "marts" and not relation.private:
+                    _create_grain_views(con, relation)
+                    file = folder / "exports" / f"{relation.name}.parquet"
+                    con.execute(f"copy published.{relation} to '{_quoted(file)}' (format parquet, compression zstd)")
+        with _attached(con, folder / "private.duckdb"):
+            counts |= {str(relation): _copy(con, relation) for relation in published if relation.private}
+    if warehouse.data_docs.is_dir():
+        shutil.copytree(warehouse.data_docs, folder / "data_docs")
+    _open_to_readers(warehouse, folder)
+    _sync(*folder.rglob("*"), folder)
+    _commit(warehouse, folder)
+    reconcile(warehouse)
+    _prune(warehouse)
+    return counts
+
+
+def reconcile(warehouse: Warehouse) -> None:
+    """Complete the version that churn.duckdb is of, and remove every other one that was not committed."""
+    for folder in warehouse.published.glob(".*"):
+        if _same_file(folder / "churn.duckdb", warehouse.current):
+            folder.rename(folder.with_name(folder.name[1:]))
+            _sync(warehouse.published)
+        else:
+            shutil.rmtree(folder)
+    if current := current_version(warehouse):
+        for name in LINKED:
+            _link(warehouse.folder / name, Path("published") / current / name)
+        _sync(warehouse.folder)
+
+
+def current_version(warehouse: Warehouse) -> str | None:
+    """The refresh id of the version that churn.duckdb is of; None when nothing is published."""
+    return next((version for version in versions(warehouse) if _same_file(warehouse.published / version / "churn.duckdb", warehouse.current)), None)
+
+
+def versions(warehouse: Warehouse) -> list[str]:
+    """The refresh ids of the versions kept, the oldest first."""
+    return sorted(folder.name for folder in warehouse.published.glob("[!.]*"))
+
+
+def rollback(warehouse: Warehouse) -> tuple[str, str]:
+    """Make the version before the current one current again. Returns both refresh ids, the one left first."""
+    with warehouse.locked():
+        reconcile(warehouse)
+        current = current_version(warehouse)
+        if current is None:
+            raise UserError(f"Nothing is published in {warehouse.folder}: there is no version to go back to.")
+        earlier = [version for version in versions(warehouse) if version < current]
+        if not earlier:
+            raise UserError(f"{current} is the oldest version kept in {warehouse.published}: there is none before it. Nothing was changed.")
+        _commit(warehouse, warehouse.published / earlier[-1])
+        reconcile(warehouse)
+        return current, earlier[-1]
+
+
+@contextmanager
+def _attached(con: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
+    con.execute(f"attach '{_quoted(file)}' as published (storage_version '{STORAGE_VERSION}')")
+    try:
+        yield
+        con.execute("checkpoint published")
+    finally:
+        con.execute("detach published")
+
+
+def _copy(con: duckdb.DuckDBPyConnection, relation: Relation) -> int:
+    """Copy a table in the order of its key, so that equal refreshes give equal files, with its descriptions. Returns its row count."""
+    order = ", ".join(f'"{column}"' for column in relation.key) or "all"
+    con.execute(f"create schema if not exists published.{relation.schema}")
+    [(rows,)] = con.execute(f"create table published.{relation} as select * from {relation} order by {order}").fetchall()
+    if relation.columns is None:
+        [(description,)] = con.execute("select comment from duckdb_tables() where schema_name = ? and table_name = ? and database_name = current_database()", [relation.schema, relation.name]).fetchall()
+    else:
+        description = relation.description
+    con.execute(f"comment on table published.{relation} is '{_quoted(description)}'")
+    for column, text in (relation.columns or {}).items():
+        con.execute(f"comment on column published.{relation}.\"{column}\" is '{_quoted(text)}'")
+    return rows
+
+
+def _create_grain_views(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
+    """One view a grain of a stacked mart: a plain SUM over the mart itself counts every grain and segment again."""
+    columns = {row[0] for row in con.execute(f"describe published.{relation}").fetchall()}
+    for grain_column in {"period_grain", "cohort_grain"} & columns:
+        whole_company = "and segment_type = 'all'" if "segment_type" in columns else ""
+        # Named without the database: the file may be opened under any name.
+        con.execute("use published")
+        for grain, suffix in _GRAIN_VIEWS.items():
+            view = f"{relation}_{suffix}"
+            con.execute(f"create view {view} as select * from {relation} where {grain_column} = '{grain}' {whole_company}")
+            con.execute(f"comment on view {view} is '{relation.name} by {grain}{', whole company' if whole_company else ''}.'")
+        con.execute("use build")
+
+
+def _open_to_readers(warehouse: Warehouse, folder: Path) -> None:
+    """Give readers what the umask of the person allows; the private file stays the owner's."""
+    for path in (warehouse.published, folder, *folder.rglob("*")):
+        if path.name != "private.duckdb":
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~warehouse.umask)
+
+
+def _commit(warehouse: Warehouse, folder: Path) -> None:
+    """Rename a second name of the version's churn.duckdb over the current one: readers see the old file or the new one."""
+    new = warehouse.folder / ".churn.duckdb.new"
+    new.unlink(missing_ok=True)
+    try:
+        os.link(folder / "churn.duckdb", new)
+    except OSError:  # a file system without hard links
+        shutil.copy2(folder / "churn.duckdb", new)
+        _sync(new)
+    # Somebody who opened the old file for writing may have left changes that DuckDB would replay into the new one.
+    warehouse.current.with_name("churn.duckdb.wal").unlink(missing_ok=True)
+    os.replace(new, warehouse.current)
+    _sync(warehouse.folder)
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    new = link.with_name(f".{link.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    os.replace(new, link)
+
+
+def _prune(warehouse: Warehouse) -> None:
+    for version in versions(warehouse)[:-KEPT_VERSIONS]:
+        shutil.rmtree(warehouse.published / version)
+
+
+def _same_file(version: Path, current: Path) -> bool:
+    """Whether `current` is this version, as a hard link or as a copy that kept size and time."""
+    try:
+        one, other = version.stat(), current.stat()
+    except FileNotFoundError:
+        return False
+    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+
+
+def _sync(*paths: Path) -> None:
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _quoted(text: object) -> str:
+    return str(text).replace("'", "''")

@@ -1,0 +1,131 @@
+"""One refresh of a warehouse: what it was asked for, and how every kind of failure ends it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from orchestration import publishing, warehouse as folder
+from orchestration.errors import ChurnError, EnvironmentFailure, Refused
+from orchestration.policies import Value, effective_policies
+from orchestration.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from orchestration.contract.mapping import Mapping as ExtractsMapping
+    from orchestration.loading import LoadReport
+    from orchestration.progress import Progress
+
+# Tag of a Dagster run: the content of the extracts that it refreshed from.
+CONTENT_TAG = "churn/content"
+
+
+@dataclass
+class Refresh:
+    """A refresh under way: its settings and, as the stages pass, what they found. `failure` is the first one, ready to be told."""
+
+    id: str
+    warehouse: Warehouse
+    extracts: Path
+    as_of: date
+    as_of_is_default: bool
+    mapping: ExtractsMapping
+    policies: Mapping[str, Value]
+    full_refresh: bool
+    progress: Progress
+    failure: ChurnError | None = None
+    loaded: LoadReport | None = None
+    previous: str | None = None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The vars of the dbt project."""
+        return {"as_of": self.as_of.isoformat(), "reporting_currency": self.mapping.reporting_currency, **self.policies}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """A stage of the refresh, shown and timed."""
+        with self.explaining(name), self.progress.stage(name):
+            yield
+
+    @contextmanager
+    def explaining(self, doing: str) -> Iterator[None]:
+        """Whatever goes wrong within leaves as a ChurnError, the first one remembered, details in the warehouse's log."""
+        try:
+            yield
+        except Exception as error:
+            self.failure = self.failure or explained(error, doing, self.warehouse)
+            raise self.failure from None
+
+    def record(self, results: Iterable[tuple[str, str, str, str, str, int, int]]) -> None:
+        """Append check results: check_name, gate, table_name, severity, status, evaluated_count, failed_count."""
+        rows = [(self.id, *result) for result in results]
+        if rows:
+            with self.warehouse.connect() as con:
+                con.executemany("insert into quality.check_results values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+@contextmanager
+def refreshing(
+    extracts: Path,
+    warehouse_folder: Path,
+    progress: Progress,
+    as_of: date | None = None,
+    policies: Iterable[str] = (),
+    full_refresh: bool = False,
+) -> Iterator[Refresh]:
+    """Hold the warehouse for a refresh, and enter it into the history with the way it ends."""
+    from orchestration.contract.mapping import load_mapping
+
+    mapping = load_mapping(extracts)
+    values = effective_policies(mapping.policies, policies)
+    yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)
+    warehouse = Warehouse(warehouse_folder)
+    with warehouse.locked():
+        publishing.reconcile(warehouse)
+        refresh = Refresh(
+            id=folder.new_refresh_id(),
+            warehouse=warehouse,
+            extracts=extracts,
+            as_of=as_of or yesterday,
+            as_of_is_default=as_of is None,
+            mapping=mapping,
+            policies=values,
+            full_refresh=full_refresh,
+            progress=progress,
+            previous=publishing.current_version(warehouse),
+        )
+        with warehouse.connect() as con:
+            folder.begin(con, refresh.id, refresh.as_of, values, refresh.previous)
+        status = folder.INTERRUPTED
+        try:
+            yield refresh
+            status = folder.FAILED
+        finally:
+            if publishing.current_version(warehouse) == refresh.id:
+                status = folder.PUBLISHED
+            elif refresh.failure:
+                status = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
+            # A disk that is full has been told already, and `begin` of the next refresh settles the row.
+            with suppress(duckdb.Error, OSError):
+                with warehouse.connect() as con:
+                    folder.finish(con, refresh.id, status)
+
+
+def explained(error: Exception, doing: str, warehouse: Warehouse) -> ChurnError:
+    """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private log."""
+    if isinstance(error, ChurnError):
+        return error
+    warehouse.write_log(f"{doing}\n{''.join(traceback.format_exception(error))}")
+    if isinstance(error, OSError | duckdb.IOException | duckdb.OutOfMemoryException | MemoryError):
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+        return EnvironmentFailure(f"{doing}: {reason}{where}. Readers keep the last published version; mend it and refresh again.")
+    return EnvironmentFailure(f"{doing}: internal error ({type(error).__name__}), details in {warehouse.log}. Readers keep the last published version.")

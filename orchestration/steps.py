@@ -1,0 +1,175 @@
+"""The steps of a refresh in their order: load, build and judge twice, publish. Dagster's assets run them, `churn check` the first ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from orchestration import dbt_project, publishing
+from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.refresh import Refresh
+
+if TYPE_CHECKING:
+    from dbt.artifacts.schemas.results import NodeResult
+
+    from expectations import CheckResult
+    from orchestration.loading import LoadReport
+
+# Data that ends longer than this before a default as_of is worth a warning.
+STALE_AFTER = timedelta(days=31)
+
+# The day of a row, by staging table: what the data's end is judged by.
+_DAYS = {
+    "crm__cases": "opened_at",
+    "crm__surveys": "answered_at",
+    "crm__departures": "noted_at",
+    "crm__outreach": "sent_at",
+    "billing__subscriptions": "started_on",
+    "billing__subscription_events": "occurred_on",
+    "billing__invoices": "issued_at",
+    "billing__invoice_lines": "issued_at",
+    "billing__payments": "paid_at",
+}
+
+_SEVERITY = {"ERROR": "critical", "WARN": "warning"}
+_STATUS = {"pass": "passed", "warn": "failed", "fail": "failed"}
+
+
+@cache
+def manifest() -> Mapping[str, Any]:
+    """The project's manifest, as prepared."""
+    return json.loads(dbt_project.prepare_manifest().read_text(encoding="utf-8"))
+
+
+def load(refresh: Refresh) -> LoadReport:
+    """Read the extracts into `raw`; whatever a person must mend in them is a UserError, and nothing is loaded then."""
+    from orchestration.loading import read_extracts
+
+    with refresh.stage("load extracts"), refresh.warehouse.connect() as con, refresh.warehouse.scratch() as scratch:
+        return read_extracts(refresh.extracts, con, scratch, full_refresh=refresh.full_refresh, progress=refresh.progress.step)
+
+
+def build(refresh: Refresh, gate: str) -> list[NodeResult]:
+    """Build and test the models of a gate and record the tests. Failed tests are among the results, see `refuse_failed`.
+
+    Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
+    """
+    with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]):
+        results = dbt_project.build(
+            refresh.warehouse.build, refresh.warehouse.dbt, gate, refresh.variables, refresh.full_refresh, _Reporter(refresh)
+        )
+        counts = row_counts(refresh)
+        refresh.record(_test_row(result, gate, counts) for result in results if result.node.resource_type == "test")
+        built = {result.node.name: result for result in results if result.node.resource_type != "test"}
+        if gate == "raw" and built["int_blockers"].status == "success":
+            with refresh.warehouse.connect() as con:
+                blockers = con.execute("select message from intermediate.int_blockers order by all").fetchall()
+            if blockers:
+                raise UserError("\n".join(message for (message,) in blockers) + "\nNothing was published.")
+        broken = [result for result in built.values() if result.status == "error"]
+        if broken:
+            refresh.warehouse.write_log("\n".join(f"{result.node.name}: {result.message}" for result in broken))
+            # The message's first line names the kind of failure; the rest may quote a value.
+            reason = next((line for result in broken for line in (result.message or "").splitlines() if "Error" in line), "")
+            raise EnvironmentFailure(
+                f"{', '.join(str(result.node.name) for result in broken)} could not be built ({reason.strip()[:200]}), "
+                f"details in {refresh.warehouse.log}. Readers keep the last published version."
+            )
+        if gate == "raw" and refresh.as_of_is_default:
+            _warn_of_stale_data(refresh)
+        return results
+
+
+def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
+    """Run the expectations of a gate and record them. Failed ones are among the results, see `refuse_failed`."""
+    with refresh.stage(f"judge the {gate} gate"):
+        from expectations import run_gate
+
+        with refresh.warehouse.connect() as con:
+            results = run_gate(
+                gate,
+                con,
+                refresh_id=refresh.id,
+                as_of=refresh.as_of,
+                previous=refresh.warehouse.current if refresh.previous else None,
+                docs_dir=refresh.warehouse.data_docs,
+            )
+        refresh.record(
+            (result.check_name, gate, result.table_name, result.severity, result.status, result.evaluated_count, result.failed_count)
+            for result in results
+        )
+        for result in results:
+            if result.status != "passed":
+                refresh.progress.warn(f"{result.table_name}: {result.message}")
+        return results
+
+
+def refuse_failed(refresh: Refresh) -> None:
+    """Refuse if a critical check of this refresh has failed so far."""
+    with refresh.explaining("audit"), refresh.warehouse.connect() as con:
+        publishing.audit(con, refresh.id, declared=())
+
+
+def publish(refresh: Refresh) -> dict[str, int]:
+    """Publish what passed. Returns the row count of each published table."""
+    with refresh.stage("publish"):
+        return publishing.publish(refresh.warehouse, refresh.id, publishing.relations(manifest()), declared_checks())
+
+
+def row_counts(refresh: Refresh) -> dict[str, int]:
+    """Rows of each table of build.duckdb, by schema.table."""
+    with refresh.warehouse.connect() as con:
+        tables = con.execute("select schema_name || '.' || table_name, estimated_size from duckdb_tables() where not internal")
+        return dict(tables.fetchall())
+
+
+def declared_checks() -> set[tuple[str, str]]:
+    """Name and table of every check that a refresh must run: the data tests of the project and the expectations."""
+    import expectations
+
+    tests = {_test_key(node) for node in manifest()["nodes"].values() if node["resource_type"] == "test"}
+    return tests | {(check.check_name, check.table_name) for check in expectations.declared_checks()}
+
+
+def _test_key(test: Mapping[str, Any]) -> tuple[str, str]:
+    """A data test's name and the table that it is about: the one it is declared at, else the last one that it names."""
+    node = test.get("attached_node") or test["depends_on"]["nodes"][-1]
+    about = manifest()["nodes"].get(node) or manifest()["sources"][node]
+    return test["name"], f"{about['schema']}.{about.get('alias') or about['identifier']}"
+
+
+def _test_row(result: NodeResult, gate: str, counts: Mapping[str, int]) -> tuple[str, str, str, str, str, int, int]:
+    name, table = _test_key(manifest()["nodes"][result.node.unique_id])
+    severity = _SEVERITY[result.node.config.severity.upper()]
+    return name, gate, table, severity, _STATUS.get(result.status, "error"), counts.get(table, 0), result.failures or 0
+
+
+class _Reporter:
+    """Reports the nodes that dbt finishes."""
+
+    def __init__(self, refresh: Refresh) -> None:
+        self._refresh = refresh
+
+    def __call__(self, event: Any) -> None:
+        if event.info.name in ("LogModelResult", "LogSeedResult"):
+            node = event.data.node_info
+            self._refresh.progress.step(f"{node.node_relation.schema}.{node.node_relation.alias} {event.data.execution_time:.1f} s")
+
+
+def _warn_of_stale_data(refresh: Refresh) -> None:
+    """Say where the data ends when that is long before the day that was assumed."""
+    newest = " union all ".join(
+        f"select cast({day} as date) as day, '{table.replace('__', '.')}' as name, file, row_number from staging.stg_{table}"
+        for table, day in _DAYS.items()
+    )
+    with refresh.warehouse.connect() as con:
+        row = con.execute(f"from ({newest}) where day <= ? order by day desc limit 1", [refresh.as_of]).fetchone()
+    if row and refresh.as_of - row[0] > STALE_AFTER:
+        day, table, file, number = row
+        refresh.progress.warn(
+            f"as_of is yesterday, {refresh.as_of}, but the newest row is of {day} ({table}, {file}, row {number}): "
+            f"everyone may look lost. Give the last day that the extracts cover, for instance --as-of {day}."
+        )
