@@ -1,0 +1,25 @@
+{#- What the extract contract says of a table: its source node's meta, the columns in contract order with theirs. -#}
+{% macro contract_table(name) -%}
+    {%- set node = graph.sources['source.' ~ project_name ~ '.raw.' ~ name] -%}
+    {%- set columns = [] -%}
+    {%- for column in node.columns.values() -%}
+        {%- do columns.append(dict(column.config.meta, name=column.name)) -%}
+    {%- endfor -%}
+    {{ return(dict(node.config.meta, columns=columns, names=columns | map(attribute='name') | list)) }}
+{%- endmacro %}
+
+{#- The primary key as a list of SQL expressions that are never null in a usable row, so that they compare with `=`. -#}
+{% macro key_of(table) -%}
+    {%- set expressions = [] -%}
+    {%- for column in table.columns if column.key -%}
+        {%- set name = adapter.quote(column.name) -%}
+        {%- do expressions.append(name if column.required or column.default_from else "coalesce(" ~ name ~ ", '')") -%}
+    {%- endfor -%}
+    {{ return(expressions | join(', ')) }}
+{%- endmacro %}
+
+{#- The order in which the versions of a key win: by `updated_at` where the table has it (a row without one is older
+    than any), then by delivery. -#}
+{% macro newest_first(table) -%}
+    {{ 'updated_at desc nulls last, ' if 'updated_at' in table.names }}delivery_number desc
+{%- endmacro %}

@@ -1,0 +1,1 @@
+{{ base_table('billing__invoice_lines') }}

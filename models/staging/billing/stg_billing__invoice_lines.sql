@@ -1,0 +1,1 @@
+{{ newest_rows('billing__invoice_lines') }}
