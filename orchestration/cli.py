@@ -145,17 +145,14 @@ def _refresh(
 
             instance = run_history(current.warehouse.dagster)
             job = defs.resolve_job_def("refresh")
-        with instance:
+        with instance, current.explaining("refresh"):
             job.execute_in_process(
                 instance=instance,
                 resources={"refresh": current},
                 # Dagster's own log lines would drown the progress
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 tags={CONTENT_TAG: fingerprint(extracts, current.mapping), "churn/refresh_id": current.id},
-                raise_on_error=False,
             )
-        if current.failure:
-            raise current.failure
     _print_result(current)
 
 

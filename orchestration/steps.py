@@ -73,7 +73,7 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
         if broken:
             refresh.warehouse.write_log("\n".join(f"{result.node.name}: {result.message}" for result in broken))
             # The message's first line names the kind of failure; the rest may quote a value.
-            reason = next((line for result in broken for line in (result.message or "").splitlines() if "Error" in line), "")
+            reason = next((line for result in broken for line in (result.message or "").splitlines() if "Error:" in line), "")
             raise EnvironmentFailure(
                 f"{', '.join(str(result.node.name) for result in broken)} could not be built ({reason.strip()[:200]}), "
                 f"details in {refresh.warehouse.log}. Readers keep the last published version."

@@ -16,7 +16,7 @@ TABLES = {
 @dg.multi_asset(
     specs=[
         dg.AssetSpec(key, group_name="raw", description=source["description"], kinds={"duckdb"})
-        for key, source in sorted(TABLES.items(), key=lambda item: item[0].path)
+        for key, source in TABLES.items()
     ],
     required_resource_keys={"refresh"},
 )
@@ -24,5 +24,6 @@ def extracts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult
     """Finds new contents, reads them through the mapping and keeps them as delivered."""
     refresh = context.resources.refresh
     steps.load(refresh)
-    for key, counted in sorted(steps.raw_row_counts(refresh).items()):
-        yield dg.MaterializeResult(asset_key=dg.AssetKey(["raw", key]), metadata={"dagster/row_count": counted})
+    counts = steps.row_counts(refresh)
+    for key in TABLES:
+        yield dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": counts[f"{'.'.join(key.path)}_rows"]})

@@ -9,7 +9,7 @@ import dagster as dg
 from orchestration.progress import Progress
 from orchestration.refresh import Refresh, refreshing
 
-refresh_job = dg.define_asset_job("refresh", selection="*", description="Load, build, check and publish.", executor_def=dg.in_process_executor)
+refresh_job = dg.define_asset_job("refresh", selection=dg.AssetSelection.all(), description="Load, build, check and publish.", executor_def=dg.in_process_executor)
 
 
 @dg.resource(
