@@ -11,19 +11,6 @@ with lost as (
     inner join {{ ref('int_customer_spells') }} as spells
         on spells.customer_id = changes.customer_id and spells.spell_number = changes.last_ended_spell
     where changes.was_active and not changes.is_active
-),
-
-latest_complaints as (
-    select lost.customer_id, lost.period_grain, lost.period_number, complaints.severity
-    from lost
-    inner join {{ ref('int_complaints') }} as complaints
-        on complaints.customer_id = lost.customer_id
-        and complaints.opened_on >= {{ add_days('lost.ended_on', -180) }}
-        and complaints.opened_on < lost.ended_on
-    qualify row_number() over (
-        partition by lost.customer_id, lost.period_grain, lost.period_number
-        order by complaints.opened_at desc, complaints.case_id desc
-    ) = 1
 )
 
 select
@@ -40,8 +27,6 @@ left join {{ ref('int_opening_customer_sales') }} as sales
     on sales.customer_id = lost.customer_id
     and sales.period_grain = lost.period_grain
     and sales.period_number = lost.period_number
-left join latest_complaints
-    on latest_complaints.customer_id = lost.customer_id
-    and latest_complaints.period_grain = lost.period_grain
-    and latest_complaints.period_number = lost.period_number
-left join {{ ref('recovery_rates') }} as rates on rates.severity = latest_complaints.severity
+left join {{ ref('int_spell_end_complaints') }} as complaints
+    on complaints.customer_id = lost.customer_id and complaints.spell_number = lost.spell_number
+left join {{ ref('recovery_rates') }} as rates on rates.severity = complaints.severity

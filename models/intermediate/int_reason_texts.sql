@@ -13,21 +13,13 @@ texts as (
 ),
 
 aliases as (
-    select distinct {{ normalise_text('alias') }} as alias, reason_code
-    from {{ ref('churn_reason_aliases') }}
-),
-
-by_alias as (
-    select texts.normalised, min(aliases.reason_code) as reason_code
-    from (select distinct normalised from texts) as texts
-    inner join aliases on aliases.alias = texts.normalised
-    group by texts.normalised
+    select alias, reason_code from {{ ref('int_reason_aliases') }}
 ),
 
 unmatched as (
     select distinct normalised
     from texts
-    where normalised not in (select normalised from by_alias) and normalised <> ''
+    where normalised not in (select alias from aliases) and normalised <> ''
 ),
 
 alphabet as (
@@ -56,7 +48,7 @@ by_similarity as (
 select
     texts.reason_text,
     texts.normalised,
-    coalesce(by_alias.reason_code, by_similarity.reason_code, 'unmapped') as reason_code
+    coalesce(aliases.reason_code, by_similarity.reason_code, 'unmapped') as reason_code
 from texts
-left join by_alias on by_alias.normalised = texts.normalised
+left join aliases on aliases.alias = texts.normalised
 left join by_similarity on by_similarity.normalised = texts.normalised

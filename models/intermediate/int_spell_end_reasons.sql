@@ -47,7 +47,9 @@ select
     notes.reason_text is not null as is_interviewed,
     coalesce(texts.reason_code, 'not_asked') as reason_code,
     coalesce(reasons.control, 'unknown') as control,
-    coalesce(reasons.nature, 'unknown') as nature
+    coalesce(reasons.nature, 'unknown') as nature,
+    texts.normalised as normalised_reason,
+    texts.reason_text
 from ended
 left join notes on notes.customer_id = ended.customer_id and notes.spell_number = ended.spell_number
 left join billing_reasons

@@ -1,0 +1,22 @@
+-- Every phrase that means a main reason, normalised: the product's seed and the company's own, which a person confirmed.
+-- Where both name the same phrase, the company is right.
+with written as (
+    {% for row in var('own_reason_aliases') %}
+    select
+        {{ dbt.string_literal(dbt.escape_single_quotes(row.alias)) }} as alias,
+        {{ dbt.string_literal(dbt.escape_single_quotes(row.reason_code)) }} as reason_code,
+        {{ dbt.string_literal(dbt.escape_single_quotes(row.language)) }} as language,
+        1 as precedence
+    union all
+    {% endfor %}
+    select alias, reason_code, language, 2 as precedence from {{ ref('churn_reason_aliases') }}
+),
+
+normalised as (
+    select {{ normalise_text('alias') }} as alias, reason_code, language, precedence from written
+)
+
+select alias, reason_code, language
+from normalised
+where alias <> ''
+qualify row_number() over (partition by alias order by precedence, reason_code) = 1

@@ -1,0 +1,76 @@
+-- Why the customers of each period were lost, beside the period before. Reasons that lost nobody in either have no row.
+with losses as (
+    select
+        losses.period_grain,
+        losses.period_number,
+        segments.segment_type,
+        segments.segment,
+        ends.reason_code,
+        count(*) as customers_lost,
+        sum(losses.sales) as lost_customers_sales,
+        sum(case when ends.is_interviewed then 1 else 0 end) as interviewed
+    from {{ ref('int_period_losses') }} as losses
+    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = losses.customer_id
+    inner join {{ ref('int_spell_end_reasons') }} as ends
+        on ends.customer_id = losses.customer_id and ends.spell_number = losses.spell_number
+    group by losses.period_grain, losses.period_number, segments.segment_type, segments.segment, ends.reason_code
+),
+
+-- each loss counts in its own period and, as the one before, in the next
+counted as (
+    select
+        period_grain, period_number, segment_type, segment, reason_code,
+        customers_lost, lost_customers_sales, interviewed, 0 as customers_lost_before
+    from losses
+
+    union all
+
+    select
+        period_grain, period_number + 1, segment_type, segment, reason_code,
+        0, 0, 0, customers_lost
+    from losses
+),
+
+summed as (
+    select
+        period_grain,
+        period_number,
+        segment_type,
+        segment,
+        reason_code,
+        cast(sum(customers_lost) as bigint) as customers_lost,
+        cast(sum(customers_lost_before) as bigint) as customers_lost_before,
+        sum(lost_customers_sales) as lost_customers_sales,
+        cast(sum(interviewed) as bigint) as interviewed
+    from counted
+    group by period_grain, period_number, segment_type, segment, reason_code
+)
+
+select
+    grid.period_grain,
+    grid.period_start,
+    grid.period_end,
+    grid.is_complete,
+    grid.segment_type,
+    grid.segment,
+    summed.reason_code,
+    reasons.reason,
+    reasons.reason_group,
+    reasons.nature,
+    reasons.control,
+    summed.customers_lost,
+    {{ safe_divide(
+        'summed.customers_lost',
+        'sum(summed.customers_lost) over (partition by grid.period_grain, grid.period_number, grid.segment_type, grid.segment)'
+    ) }} as share_of_lost,
+    summed.customers_lost_before,
+    summed.customers_lost - summed.customers_lost_before as change,
+    {{ money('summed.lost_customers_sales') }} as lost_customers_sales,
+    summed.interviewed
+from summed
+inner join {{ ref('int_period_segments') }} as grid
+    on grid.period_grain = summed.period_grain
+    and grid.period_number = summed.period_number
+    and grid.segment_type = summed.segment_type
+    and grid.segment = summed.segment
+inner join {{ ref('int_churn_reasons') }} as reasons on reasons.reason_code = summed.reason_code

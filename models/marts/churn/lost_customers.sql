@@ -1,0 +1,94 @@
+-- Who is lost: every customer that has been active and is not at the opening of the day after as_of, with what explains
+-- the loss and what winning back is worth. No names, no addresses.
+with histories as (
+    select
+        customer_id,
+        min(started_on) as first_active_on,
+        max(spell_number) as spells,
+        max_by(ended_on, spell_number) as lost_on,
+        sum({{ days_between('started_on', 'ended_on') }}) as tenure_days
+    from {{ ref('int_customer_spells') }}
+    group by customer_id
+    having count(*) = count(ended_on)
+),
+
+sales as (
+    select
+        histories.customer_id,
+        max(case when invoices.amount > 0 then invoices.issued_on end) as last_purchase_on,
+        sum(invoices.amount) as lifetime_revenue,
+        sum(case
+            when invoices.issued_on >= {{ add_days('histories.lost_on', -365) }} and invoices.issued_on < histories.lost_on
+                then invoices.amount
+        end) as sales_last_365_days
+    from histories
+    inner join {{ ref('int_invoices') }} as invoices on invoices.customer_id = histories.customer_id
+    group by histories.customer_id
+),
+
+-- a grievance that nobody stated is taken for the one that is hardest to mend
+lowest_rate as (
+    select min(rate_if_heard) as rate from {{ ref('recovery_rates') }}
+),
+
+explained as (
+    select
+        histories.*,
+        sales.last_purchase_on,
+        coalesce(sales.lifetime_revenue, 0) as lifetime_revenue,
+        coalesce(sales.sales_last_365_days, 0) as sales_last_365_days,
+        ends.reason_code,
+        ends.nature,
+        ends.control,
+        ends.is_interviewed,
+        complaints.severity,
+        coalesce(
+            complaints.first_response_at <= complaints.opened_at + interval {{ var('sla_first_response_hours') }} hours, false
+        ) as is_answered_promptly
+    from histories
+    inner join {{ ref('int_spell_end_reasons') }} as ends
+        on ends.customer_id = histories.customer_id and ends.spell_number = histories.spells
+    left join {{ ref('int_spell_end_complaints') }} as complaints
+        on complaints.customer_id = histories.customer_id and complaints.spell_number = histories.spells
+    left join sales on sales.customer_id = histories.customer_id
+),
+
+valued as (
+    select
+        explained.*,
+        {{ money('round(greatest(explained.sales_last_365_days, 0) * case
+            when explained.nature = \'objective\' then 0
+            when explained.severity is null then lowest_rate.rate
+            when explained.is_answered_promptly then rates.rate_if_heard_promptly
+            else rates.rate_if_heard
+        end, 2)') }} as expected_recoverable_sales
+    from explained
+    cross join lowest_rate
+    left join {{ ref('recovery_rates') }} as rates on rates.severity = explained.severity
+)
+
+select
+    valued.customer_id,
+    valued.lost_on,
+    valued.last_purchase_on,
+    valued.first_active_on,
+    cast(valued.tenure_days as integer) as tenure_days,
+    valued.spells,
+    {{ money('valued.lifetime_revenue') }} as lifetime_revenue,
+    {{ money('valued.sales_last_365_days') }} as sales_last_365_days,
+    valued.reason_code,
+    valued.nature,
+    valued.control,
+    valued.is_interviewed as interviewed,
+    valued.severity is not null as had_complaint,
+    valued.severity as complaint_severity,
+    case when valued.severity is not null then valued.is_answered_promptly end as complaint_answered_promptly,
+    customers.contact_allowed,
+    channels.channel as best_channel,
+    valued.expected_recoverable_sales,
+    row_number() over (
+        order by valued.expected_recoverable_sales desc, valued.sales_last_365_days desc, valued.customer_id
+    ) as win_back_rank
+from valued
+inner join {{ ref('int_customers') }} as customers on customers.customer_id = valued.customer_id
+left join {{ ref('int_best_channels') }} as channels on channels.customer_id = valued.customer_id
