@@ -1,0 +1,325 @@
+"""Marts gate: is what will be published possible, does it add up for the whole company, has the past moved?
+
+Ranges, identities at company level and jumps against the last publish. Keys, relationships and the identities of
+every segment are dbt tests beside the models.
+"""
+
+from __future__ import annotations
+
+from expectations import thresholds
+from expectations.checks import CheckSpec, Severity, breaches
+
+COMPANY = "segment_type = 'all'"
+PERIOD = "period_grain || ' ' || period_start"
+PERIOD_AND_SEGMENT_TYPE = f"{PERIOD} || case when {COMPANY} then '' else ' by ' || segment_type end"
+
+
+def checks() -> list[CheckSpec]:
+    return [
+        *_fct_customer_spells(),
+        *_fct_mrr_movements(),
+        *_fct_purchases(),
+        *_churn_rates(),
+        *_churn_rate_by_definition(),
+        *_revenue_retention(),
+        *_cohort_retention(),
+        *_lost_revenue(),
+    ]
+
+
+def _fct_customer_spells() -> list[CheckSpec]:
+    table = "marts.fct_customer_spells"
+    return [
+        CheckSpec(
+            "activity", "marts", table, "warning", "Anyone was ever active; without activity the marts are empty",
+            f"select 'spells' as subject, count(*) as measure from {table}",
+            minimum=1,
+        ),
+    ]
+
+
+def _fct_mrr_movements() -> list[CheckSpec]:
+    table = "marts.fct_mrr_movements"
+    return [
+        _range(
+            "mrr_not_negative", table, "No customer's MRR is ever below zero", "mrr_before >= 0 and mrr_after >= 0",
+            key="cast(occurred_on as varchar)", subject="'rows'",
+        ),
+    ]
+
+
+def _fct_purchases() -> list[CheckSpec]:
+    table = "marts.fct_purchases"
+    low, high = thresholds.PLAUSIBLE_CHECK_RATIO
+    return [
+        _range("amounts_above_zero", table, "Every purchase has an amount above zero", "amount > 0", key="cast(issued_on as varchar)", subject="'rows'"),
+        # a file in cents among files in whole units, or the other way round
+        CheckSpec(
+            "plausible_median_check", "marts", table, "warning", "The median purchase of the last whole month is near that of the months before",
+            f"""
+            with months as (
+                select date_trunc('month', issued_on) as month, amount, max(month) over () as newest
+                from {table}
+                where last_day(issued_on) <= $as_of
+            )
+            select strftime(any_value(newest), 'month %Y-%m-%d') as subject,
+                median(amount) filter (month = newest) / median(amount) filter (month < newest) as measure
+            from months
+            having least(count(*) filter (month = newest), count(*) filter (month < newest)) >= {thresholds.ENOUGH_ROWS}
+            """,
+            minimum=low, maximum=high,
+        ),
+    ]
+
+
+def _churn_rates() -> list[CheckSpec]:
+    table = "marts.churn_rates"
+    return [
+        _range(
+            "counts_not_negative", table, "No count of customers is below zero",
+            """least(customers_at_start, customers_lost, customers_lost_voluntary, customers_lost_involuntary, customers_lost_unknown,
+                customers_kept, customers_new, customers_returned, customers_passed_through, customers_at_end) >= 0""",
+        ),
+        _range(
+            "rates_in_range", table, "Rates lie between 0 and 1 and inside their interval of confidence; null only with nobody at start",
+            """case when customers_at_start = 0
+                then coalesce(churn_rate, churn_rate_low, churn_rate_high, retention_rate, net_loss_rate) is null
+                else 0 <= churn_rate_low and churn_rate_low <= churn_rate and churn_rate <= churn_rate_high and churn_rate_high <= 1
+                    and retention_rate between 0 and 1 and net_loss_rate <= 1 end""",
+        ),
+        _identity("start_is_kept_and_lost", table, "customers_at_start = kept + lost", "customers_at_start = customers_kept + customers_lost"),
+        _identity(
+            "end_is_kept_and_gained", table, "customers_at_end = kept + new + returned",
+            "customers_at_end = customers_kept + customers_new + customers_returned",
+        ),
+        _identity(
+            "lost_by_control", table, "customers_lost = voluntary + involuntary + unknown",
+            "customers_lost = customers_lost_voluntary + customers_lost_involuntary + customers_lost_unknown",
+        ),
+        _identity(
+            "end_is_next_start", table, "customers_at_end = the next period's customers_at_start", "coalesce(next_start = customers_at_end, is_last)",
+            relation=_with_next(table, "customers_at_start"),
+        ),
+        # by another way than the mart's running sums: spells that are open at the opening of period_end
+        _identity(
+            "end_is_open_spells", table, "customers_at_end = the spells that are open at the opening of period_end",
+            "customers_at_end = open_spells",
+            relation=f"""(
+                with changes as (
+                    select day, sum(change) as change
+                    from (
+                        select started_on as day, 1 as change from marts.fct_customer_spells
+                        union all
+                        select ended_on, -1 from marts.fct_customer_spells where ended_on is not null
+                    )
+                    group by day
+                )
+                select periods.*, coalesce(sum(changes.change), 0) as open_spells
+                from (select * from {table} where {COMPANY}) as periods
+                left join changes on changes.day < periods.period_end
+                group by all
+            )""",
+        ),
+        _plausible("plausible_churn_rate", table, "churn_rate", thresholds.PLAUSIBLE_CHURN_RATE),
+        _jump("churn_rate_jump", table, "churn_rate", thresholds.JUMP_RATE),
+        _jump("customers_jump", table, "customers_at_end", thresholds.JUMP_SHARE, relative=True),
+    ]
+
+
+def _churn_rate_by_definition() -> list[CheckSpec]:
+    table = "marts.churn_rate_by_definition"
+    return [
+        _range(
+            "rates_in_range", table, "Each definition's rate lies in the range that it can take",
+            """rate is null or case definition
+                when 'lost_over_start' then rate between 0 and 1
+                when 'lost_over_start_and_new' then rate between 0 and 1
+                when 'lost_over_average' then rate between 0 and 2
+                when 'net_change' then rate <= 1
+                else rate >= 0 end""",
+        ),
+        _identity(
+            "lost_over_start_is_churn_rate", table, "lost_over_start = churn_rates.churn_rate", "rate is not distinct from churn_rate",
+            relation=f"""(
+                select rates.*, definitions.rate
+                from (select * from marts.churn_rates where {COMPANY}) as rates
+                left join {table} as definitions
+                    on definitions.definition = 'lost_over_start' and definitions.period_grain = rates.period_grain
+                    and definitions.period_start = rates.period_start and definitions.segment_type = rates.segment_type
+            )""",
+        ),
+    ]
+
+
+def _revenue_retention() -> list[CheckSpec]:
+    table = "marts.revenue_retention"
+    return [
+        _range(
+            "amounts_not_negative", table, "No amount of MRR is below zero",
+            "least(mrr_at_start, mrr_new, mrr_reactivated, mrr_expanded, mrr_contracted, mrr_churned, mrr_at_end, arr_at_end) >= 0",
+        ),
+        _range(
+            "rates_in_range", table, "Gross rates lie between 0 and 1, net retention and quick ratio are not below zero; null only with no MRR at start",
+            """case when mrr_at_start = 0
+                then coalesce(gross_revenue_churn_rate, gross_revenue_retention, net_revenue_retention) is null
+                else gross_revenue_churn_rate between 0 and 1 and gross_revenue_retention between 0 and 1 and net_revenue_retention >= 0 end
+            and coalesce(quick_ratio >= 0, mrr_churned + mrr_contracted = 0)""",
+        ),
+        _identity(
+            "mrr_rolls_forward", table, "mrr_at_end = start + new + reactivated + expanded − contracted − churned",
+            "mrr_at_end = mrr_at_start + mrr_new + mrr_reactivated + mrr_expanded - mrr_contracted - mrr_churned",
+        ),
+        _identity(
+            "end_is_next_start", table, "mrr_at_end = the next period's mrr_at_start", "coalesce(next_start = mrr_at_end, is_last)",
+            relation=_with_next(table, "mrr_at_start"),
+        ),
+        _identity(
+            "end_is_sum_of_movements", table, "mrr_at_end = the sum of all movements before period_end", "mrr_at_end = moved",
+            relation=f"""(
+                select periods.*, coalesce(sum(changes.change), 0) as moved
+                from (select * from {table} where {COMPANY}) as periods
+                left join (select occurred_on, sum(mrr_change) as change from marts.fct_mrr_movements group by occurred_on) as changes
+                    on changes.occurred_on < periods.period_end
+                group by all
+            )""",
+        ),
+        _plausible("plausible_net_retention", table, "net_revenue_retention", thresholds.PLAUSIBLE_NET_REVENUE_RETENTION),
+        _jump("mrr_jump", table, "mrr_at_end", thresholds.JUMP_SHARE, relative=True),
+    ]
+
+
+def _cohort_retention() -> list[CheckSpec]:
+    table = "marts.cohort_retention"
+    cell = "cohort_grain || ' ' || cohort_start || ' age ' || age"
+    periods = f"(select cohort_grain as period_grain, * from {table} where {COMPANY})"
+    return [
+        _range(
+            "counts_within_cohort", table, "No count of customers is below zero or above the cohort's size",
+            """least(customers_active, customers_at_close, customers_purchasing) >= 0
+            and greatest(customers_active, customers_at_close, customers_purchasing) <= cohort_size""",
+            key=cell, subject="cohort_grain",
+        ),
+        _range(
+            "rates_in_range", table, "Rates lie between 0 and 1, retention is 1 at age 0; null only in a period that is not over",
+            """case when is_complete
+                then retention_rate between 0 and 1 and close_retention_rate between 0 and 1 and purchase_rate between 0 and 1
+                    and (age > 0 or retention_rate = 1)
+                else coalesce(retention_rate, close_retention_rate, purchase_rate, mrr_retention_rate) is null end""",
+            key=cell, subject="cohort_grain",
+        ),
+        _identity(
+            "close_is_customers_at_end", table, "The cohorts' customers_at_close add up to churn_rates.customers_at_end",
+            "customers_at_end = customers_at_close",
+            relation=f"""(
+                select rates.*, coalesce(sum(cohorts.customers_at_close), 0) as customers_at_close
+                from (select period_grain, period_start, segment_type, customers_at_end from marts.churn_rates where {COMPANY}) as rates
+                left join {periods} as cohorts using (period_grain, period_start)
+                group by all
+            )""",
+        ),
+        _identity(
+            "revenue_accumulates", table, "cumulative_revenue = the sum of the cohort's revenue so far", "cumulative_revenue = added_up",
+            relation=f"(select *, sum(revenue) over (partition by period_grain, cohort_start order by age) as added_up from {periods})",
+        ),
+        _identity(
+            "revenue_reconciles", table, "Revenue of all cohorts + revenue in no cohort = revenue of all invoices",
+            "in_cohorts + in_no_cohort = revenue",
+            relation=f"""(
+                with days as (
+                    select issued_on, sum(amount) as revenue,
+                        coalesce(sum(amount) filter (first.started_on is null or issued_on < first.started_on), 0) as in_no_cohort
+                    from intermediate.int_invoices as invoices
+                    left join marts.fct_customer_spells as first on first.customer_id = invoices.customer_id and first.spell_number = 1
+                    group by issued_on
+                ),
+                cohorts as (
+                    select period_grain, period_start, period_end, sum(revenue) as in_cohorts
+                    from {periods}
+                    group by all
+                )
+                select cohorts.*, 'all' as segment_type, coalesce(sum(days.revenue), 0) as revenue, coalesce(sum(days.in_no_cohort), 0) as in_no_cohort
+                from cohorts
+                left join days on days.issued_on >= cohorts.period_start and days.issued_on < cohorts.period_end
+                group by all
+            )""",
+        ),
+    ]
+
+
+def _lost_revenue() -> list[CheckSpec]:
+    table = "marts.lost_revenue"
+    return [
+        _range(
+            "counts_and_rate_in_range", table, "customers_lost lies between 0 and customers_at_start, churn_rate between 0 and 1",
+            "customers_lost between 0 and customers_at_start and coalesce(churn_rate between 0 and 1, customers_at_start = 0)",
+        ),
+        _range("plausible_profit_margin", table, "The profit margin lies between −1 and 1", "profit_margin is null or profit_margin between -1 and 1", severity="warning"),
+        _range(
+            "prompt_recovers_more", table, "Sales recoverable if heard promptly are not below those recoverable if heard, nor above the lost ones' own sales",
+            "recoverable_sales_if_heard <= recoverable_sales_if_heard_promptly and recoverable_sales_if_heard_promptly <= lost_customers_sales",
+            severity="warning",  # credit notes can turn the order
+        ),
+        _identity(
+            "lost_as_in_churn_rates", table, "customers_at_start and customers_lost are those of churn_rates",
+            "here.customers_at_start = customers_at_start and here.customers_lost = customers_lost",
+            relation=f"""(
+                select rates.*, struct_pack(customers_at_start := lost.customers_at_start, customers_lost := lost.customers_lost) as here
+                from (select * from marts.churn_rates where {COMPANY}) as rates
+                left join {table} as lost using (period_grain, period_start, segment_type, segment)
+            )""",
+        ),
+        _jump("lost_sales_jump", table, "lost_sales", thresholds.JUMP_SHARE, relative=True),
+    ]
+
+
+def _range(
+    name: str, table: str, description: str, holds: str, *,
+    severity: Severity = "critical", key: str = PERIOD_AND_SEGMENT_TYPE, subject: str = "period_grain",
+) -> CheckSpec:
+    return CheckSpec(name, "marts", table, severity, description, breaches(table, holds=holds, key=key, subject=subject), maximum=0)
+
+
+def _identity(name: str, table: str, description: str, holds: str, *, relation: str | None = None) -> CheckSpec:
+    """An equation that must hold in every period of the whole company, reckoned in integers and exact decimals."""
+    sql = breaches(relation or table, holds=holds, key=PERIOD, subject="period_grain", among=COMPANY)
+    return CheckSpec(name, "marts", table, "critical", description, sql, maximum=0)
+
+
+def _with_next(table: str, column: str) -> str:
+    """The company's periods with `next_start`, `column` of the period after, and `is_last`."""
+    return f"""(
+        select *, lead({column}) over by_time as next_start, lead(period_start) over by_time is null as is_last
+        from (select * from {table} where {COMPANY})
+        window by_time as (partition by period_grain order by period_start)
+    )"""
+
+
+def _plausible(name: str, table: str, column: str, limits: dict[str, tuple[float, float]]) -> CheckSpec:
+    """A rate of the whole company lies where rates usually do; asked of periods that began with enough customers."""
+    usual = " ".join(f"when '{grain}' then {column} between {low} and {high}" for grain, (low, high) in limits.items())
+    sql = breaches(
+        f"""{table} join (
+            select period_grain, period_start, segment_type, customers_at_start as opening from marts.churn_rates where {COMPANY}
+        ) using (period_grain, period_start, segment_type)""",
+        holds=f"case period_grain {usual} end", key=PERIOD, subject="period_grain",
+        among=f"opening >= {thresholds.ENOUGH_CUSTOMERS} and {column} is not null",
+    )
+    return CheckSpec(name, "marts", table, "warning", f"The company's {column} is plausible", sql, maximum=0)
+
+
+def _jump(name: str, table: str, column: str, limit: float, *, relative: bool = False) -> CheckSpec:
+    """A closed period of the whole company reads about as it did in the last publish."""
+    difference = f"abs(now.{column} - before.{column})"
+    if relative:
+        difference = f"{difference} / nullif(greatest(abs(now.{column}), abs(before.{column})), 0)"
+    sql = f"""
+        select {PERIOD} as subject, {difference} as measure
+        from {table} as now
+        join previous.{table} as before using (period_grain, period_start, period_end, segment_type)
+        where {COMPANY} and now.is_complete and before.is_complete
+        order by subject
+    """
+    keys = ("period_grain", "period_start", "period_end", "segment_type", "is_complete")
+    return CheckSpec(
+        name, "marts", table, "warning", f"{column} of closed periods is that of the last publish", sql, maximum=limit, compares=(*keys, column)
+    )

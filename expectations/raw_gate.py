@@ -1,0 +1,263 @@
+"""Raw gate: is what was loaded complete, usable, connected, recent, and like what came before?
+
+Single rows are judged in staging, in the scan that casts them (base_<source>__<table>); these checks count its verdicts
+and compare tables and loads. Keys are file and row number, for a person to look up: nothing of a row's content is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from expectations import thresholds
+from expectations.checks import CheckSpec, Severity, breaches
+from orchestration.contract.tables import BILLING, Table, contract
+
+AUDIT = "quality.load_audit"
+ROW = "file || ' row ' || row_number"
+
+# The day of a table's row, for freshness; tables that aren't here have none.
+NEWEST = {
+    "crm.cases": "opened_at",
+    "crm.surveys": "answered_at",
+    "crm.departures": "noted_at",
+    "crm.outreach": "sent_at",
+    "billing.subscriptions": "started_on",
+    "billing.subscription_events": "occurred_on",
+    "billing.invoices": "issued_at",
+    "billing.invoice_lines": "issued_at",
+    "billing.payments": "paid_at",
+    "billing.refunds": "refunded_at",
+    "billing.fx_rates": "rate_date",
+}
+
+# What may be referred to: who knows it.
+KNOWN = {
+    "customer_id": ("crm.customers", *BILLING, "billing.payments", "billing.refunds"),
+    "employee_id": ("crm.employees",),
+    "case_id": ("crm.cases",),
+    "plan_id": ("billing.plans",),
+    "subscription_id": ("billing.subscriptions", "billing.subscription_events"),
+    "invoice_id": ("billing.invoices", "billing.invoice_lines"),
+}
+
+# Columns that refer to what another table knows; whoever bills a customer makes one, so billing's customer_id refers to none.
+REFERENCES = {
+    "crm.customers": {"account_manager_id": "employee_id", "merged_into": "customer_id"},
+    "crm.cases": {"customer_id": "customer_id", "employee_id": "employee_id"},
+    "crm.surveys": {"customer_id": "customer_id", "case_id": "case_id", "employee_id": "employee_id"},
+    "crm.departures": {"customer_id": "customer_id", "noted_by": "employee_id"},
+    "crm.outreach": {"customer_id": "customer_id"},
+    "billing.subscriptions": {"plan_id": "plan_id"},
+    "billing.subscription_events": {"plan_id": "plan_id"},
+    "billing.invoices": {"subscription_id": "subscription_id", "employee_id": "employee_id"},
+    "billing.invoice_lines": {"employee_id": "employee_id"},
+    "billing.payments": {"invoice_id": "invoice_id"},
+    "billing.refunds": {"invoice_id": "invoice_id"},
+}
+
+
+def checks() -> list[CheckSpec]:
+    tables = contract()
+    return [
+        *_of_all_tables(tables),
+        *(check for table in tables.values() for check in _of_any_table(table)),
+        *(_freshness(tables[name], day) for name, day in NEWEST.items()),
+        *(_references(tables[name], references) for name, references in REFERENCES.items()),
+        *(_customer_id_is_email(tables[name]) for name in ("crm.customers", *BILLING)),
+        _customers_without_card(tables["crm.customers"]),
+        *_of_subscriptions(tables["billing.subscriptions"]),
+        _lines_agree(tables["billing.invoice_lines"]),
+    ]
+
+
+def _of_all_tables(names: Iterable[str]) -> list[CheckSpec]:
+    usable = " union all ".join(f"select '{name}' as table_name, count(*) as usable_rows from {_usable(name)}" for name in names)
+    return [
+        CheckSpec(
+            "activity_delivered", "raw", AUDIT, "critical", f"One of {', '.join(BILLING)} has usable rows",
+            f"""
+            select 'billing' as subject, sum(usable_rows) as measure
+            from ({usable})
+            where table_name in {BILLING}
+            """,
+            minimum=1,
+        ),
+        CheckSpec(
+            "delivered_tables_have_rows", "raw", AUDIT, "warning", "Every table that was delivered has usable rows",
+            f"""
+            select table_name as subject, usable_rows as measure
+            from ({usable}) semi join {AUDIT} using (table_name)
+            """,
+            minimum=1,
+        ),
+    ]
+
+
+def _of_any_table(table: Table) -> Iterator[CheckSpec]:
+    """Quarantine, required columns, volume and empty cells."""
+    base = f"staging.base_{table.raw}"
+    in_force = "is_current and in_force"
+    loads = f"""
+        loads as (
+            select load_id, min(file) as file, any_value(rows_read - rows_filtered) as rows,
+                row_number() over (order by min(loaded_at) desc, min(file) desc) as age
+            from {AUDIT}
+            where table_name = '{table.name}'
+            group by load_id
+        )
+    """
+    yield _check(
+        table, "quarantined_majority", "critical", "No more than half of the rows are quarantined",
+        breaches(base, holds="row_outcome <> 'quarantined'", key=ROW, among=in_force),
+        maximum=thresholds.QUARANTINED_MAJORITY,
+    )
+    yield _check(
+        table, "quarantined_share", "warning", "Few rows of a file are quarantined",
+        breaches(base, holds="row_outcome <> 'quarantined'", key=ROW, subject="file", among=in_force),
+        maximum=thresholds.QUARANTINED_SHARE,
+    )
+    required = [column.name for column in table.columns.values() if column.required]
+    yield _check(
+        table, "required_columns", "warning", f"Required columns ({', '.join(required)}) are rarely empty or unreadable",
+        " union all ".join(
+            breaches(base, holds=f"{column} is not null", key=ROW, subject=f"'{column}'", among=in_force) for column in required
+        ),
+        maximum=thresholds.REQUIRED_EMPTY_SHARE,
+    )
+    yield _check(
+        table, "volume", "warning", "The newest load has about as many rows as the loads before it",
+        f"""
+        with {loads}
+        select min(file) filter (age = 1) as subject, min(rows) filter (age = 1) / median(rows) filter (age > 1) as measure
+        from loads
+        having count(*) > {thresholds.EARLIER_LOADS} and max(rows) >= {thresholds.ENOUGH_ROWS}
+        """,
+        minimum=thresholds.VOLUME_RATIO[0], maximum=thresholds.VOLUME_RATIO[1],
+    )
+    columns = ", ".join(f'"{name}"' for name in table.columns)
+    yield _check(
+        table, "empty_cells_drift", "warning", "Columns are about as often empty in the newest load as in the loads before it",
+        f"""
+        with {loads},
+        filled as (
+            select load_id = (select load_id from loads where age = 1) as is_newest, count(*) as rows,
+                {", ".join(f'count("{name}") as "{name}"' for name in table.columns)}
+            from {base}
+            where row_outcome = 'loaded'
+            group by is_newest
+        ),
+        shares as (
+            select is_newest, column_name, 1 - filled / rows as empty
+            from (unpivot filled on {columns} into name column_name value filled)
+            where rows >= {thresholds.ENOUGH_ROWS}
+        )
+        select newest.column_name as subject, abs(newest.empty - earlier.empty) as measure
+        from shares as newest
+        join shares as earlier on earlier.column_name = newest.column_name and not earlier.is_newest
+        where newest.is_newest
+        """,
+        maximum=thresholds.EMPTY_SHARE_DRIFT,
+    )
+
+
+def _freshness(table: Table, day: str) -> CheckSpec:
+    return _check(
+        table, "freshness", "warning", "The newest row is not long before as_of",
+        f"""
+        select strftime(max({day}), 'newest row of %Y-%m-%d, days before as_of') as subject, $as_of - max({day})::date as measure
+        from {_usable(table.name)}
+        where {day}::date <= $as_of
+        having count(*) > 0
+        """,
+        maximum=thresholds.FRESHNESS_DAYS[table.name],
+    )
+
+
+def _references(table: Table, references: dict[str, str]) -> CheckSpec:
+    """One subject a column; a column is not asked while nobody delivered what it refers to."""
+    def gaps(column: str, identifier: str) -> str:
+        known = " union all ".join(f"select {identifier} from {_usable(name)}" for name in KNOWN[identifier])
+        return breaches(
+            f"(select *, {column} in ({known}) as is_known from {_usable(table.name)} where {column} is not null)",
+            holds="is_known", key=ROW, subject=f"'{column}'", among=f"exists ({known})",
+        )
+
+    return _check(
+        table, "references", "warning", f"What {', '.join(references)} names is known elsewhere",
+        " union all ".join(gaps(*reference) for reference in references.items()), maximum=thresholds.UNKNOWN_REFERENCES,
+    )
+
+
+def _customer_id_is_email(table: Table) -> CheckSpec:
+    return _check(
+        table, "customer_id_no_email", "warning", "No customer_id looks like an e-mail address, which the published marts would show",
+        breaches(_usable(table.name), holds="customer_id not like '%_@_%._%'", key=ROW),
+        maximum=0,
+    )
+
+
+def _customers_without_card(table: Table) -> CheckSpec:
+    billed = " union ".join(f"select customer_id from {_usable(name)}" for name in BILLING)
+    return _check(
+        table, "customers_without_card", "warning", "Billing's customers have a client card, where cards are delivered",
+        f"""
+        select 'billing' as subject, avg((cards.file is null)::integer) as measure, count(*) as evaluated, count(*) filter (cards.file is null) as failed
+        from ({billed}) as billed
+        left join {_usable(table.name)} as cards using (customer_id)
+        where exists (from {_usable(table.name)})
+        """,
+        maximum=thresholds.CUSTOMERS_WITHOUT_CARD,
+    )
+
+
+def _of_subscriptions(table: Table) -> Iterator[CheckSpec]:
+    rows = _usable(table.name)
+    statuses = ", ".join(f"'{status}'" for status in thresholds.SUBSCRIPTION_STATUSES)
+    yield _check(
+        table, "known_statuses", "warning", "Every status is one whose meaning is known; any other counts as paying",
+        breaches(rows, holds=f"status is null or status in ({statuses})", key=ROW), maximum=0,
+    )
+    yield _check(
+        table, "price_known", "warning", "Every row has a price, its own or its plan's; without one it counts as free",
+        breaches(
+            f"(select rows.*, plans.price from {rows} as rows left join {_usable('billing.plans')} as plans using (plan_id))",
+            holds="unit_price is not null or price is not null", key=ROW,
+        ),
+        maximum=0,
+    )
+    yield _check(
+        table, "no_overlap", "warning", "Rows of one subscription don't overlap; where they do, their amounts add up",
+        breaches(
+            f"""(
+                select *, max(coalesce(ended_on, 'infinity')) over (
+                    partition by subscription_id order by started_on rows between unbounded preceding and 1 preceding
+                ) as covered_until
+                from {rows}
+            )""",
+            holds="covered_until is null or covered_until <= started_on", key=ROW,
+        ),
+        maximum=0,
+    )
+
+
+def _lines_agree(table: Table) -> CheckSpec:
+    shared = ("issued_at", "customer_id", "status", "employee_id")
+    same = " and ".join(f"min({column}) is not distinct from max({column}) and count({column}) in (0, count(*))" for column in shared)
+    return _check(
+        table, "lines_agree", "warning", f"Lines of one invoice agree on {', '.join(shared)}; the earliest line's hold",
+        breaches(
+            f"(select {same} as agree, arg_min(file, delivery_number) as file, arg_min(row_number, delivery_number) as row_number from {_usable(table.name)} group by invoice_id)",
+            holds="agree", key=ROW,
+        ),
+        maximum=0,
+    )
+
+
+def _usable(name: str) -> str:
+    return f"staging.stg_{name.replace('.', '__')}"
+
+
+def _check(
+    table: Table, name: str, severity: Severity, description: str, sql: str, *, minimum: float | None = None, maximum: float | None = None
+) -> CheckSpec:
+    return CheckSpec(name, "raw", _usable(table.name), severity, description, sql, minimum, maximum)
