@@ -73,7 +73,7 @@ class _Subscription:
             20 if customer.acquisition_channel == "partner" and plan.months == 1 else 0,
             self.first_bill if self.first_bill > start else None,
         )
-        self.terms.unit_amount = self._price(start)
+        self.terms.unit_amount = self._price(plan.plan_id, start)
         company.subscriptions.append(self.terms)
 
     def run(self) -> tuple[date | None, str | None]:
@@ -110,17 +110,17 @@ class _Subscription:
             renewals += 1
             day = _later(anchor, renewals, plan)
 
-    def _price(self, day: date) -> int:
-        """Cents for one unit of the current plan; before the price rise a tenth less, in dollars a tenth more."""
-        price = PLANS[self.terms.plan_id].price
-        if day < care.PRICE_RISE and self.terms.plan_id != "stall_week":
+    def _price(self, plan_id: str, day: date) -> int:
+        """Cents for one unit of the plan; before the price rise a tenth less, in dollars a tenth more."""
+        price = PLANS[plan_id].price
+        if day < care.PRICE_RISE and plan_id != "stall_week":
             price = round(price / 1.1)
         return round(price * 1.1) if self.terms.currency == "USD" else price
 
     def _churn(self, day: date, plan: Plan) -> float:
         """Probability of leaving at the renewal on `day`."""
         monthly = MONTHLY_CHURN * care.risk(self.customer, day) * (1.4 if (day - self.first_bill).days < 100 else 1.0)
-        if self._price(day) > self.terms.unit_amount:
+        if self._price(plan.plan_id, day) > self.terms.unit_amount:
             monthly *= 1.8
         return 1 - (1 - min(monthly, 0.9)) ** (plan.months if plan.months <= 1 else plan.months * 0.7)
 
@@ -163,16 +163,15 @@ class _Subscription:
                 self._open(day, status="active")
             return day
         new_plan = UPGRADES.get(plan_id) if dice < 0.02 else DOWNGRADES.get(plan_id) if dice > 0.993 else None
+        price = self._price(new_plan or plan_id, day)
         if new_plan:
-            self.terms, old = replace(self.terms, plan_id=new_plan), self.terms
-            price, self.terms = self._price(day), old
             self._open(day, plan_id=new_plan, quantity=3 if new_plan == "chain_month" else 1, unit_amount=price)
         elif plan_id.startswith("chain") and dice < 0.07:
-            self._open(day, quantity=max(1, self.terms.quantity + rng.choice([-1, 1, 2])), unit_amount=self._price(day))
+            self._open(day, quantity=max(1, self.terms.quantity + rng.choice([-1, 1, 2])), unit_amount=price)
         elif self.terms.discount_percent and (day - self.first_bill).days > 180:
-            self._open(day, discount_percent=0, unit_amount=self._price(day))
-        elif self._price(day) > self.terms.unit_amount:
-            self._open(day, unit_amount=self._price(day))
+            self._open(day, discount_percent=0, unit_amount=price)
+        elif price > self.terms.unit_amount:
+            self._open(day, unit_amount=price)
         return day
 
     def _bill(self, day: date, plan: Plan) -> bool:
@@ -181,7 +180,8 @@ class _Subscription:
         amount = (terms.unit_amount * terms.quantity * (100 - terms.discount_percent) + 50) // 100
         cost = round(amount * rng.uniform(0.25, 0.4)) if rng.random() > 0.03 else None
         invoice = Invoice(
-            terms.customer_id, company.moment(day), amount, cost, terms.currency, subscription_id=terms.subscription_id, employee_id=self.customer.manager.employee_id,
+            terms.customer_id, company.moment(day), amount, cost, terms.currency,
+            subscription_id=terms.subscription_id, employee_id=self.customer.manager.employee_id,
         )
         if rng.random() < 0.004:  # issued wrong, voided, issued again
             company.bill(replace(invoice, status="void"))
