@@ -34,7 +34,7 @@ def reason_of(text: str) -> str:
 
 @cache
 def letters_of(text: str) -> tuple[int, Counter]:
-    return sum(1 << ord(letter) % 256 for letter in set(text)), Counter(text)
+    return sum(1 << bit for bit in {ord(letter) % 256 for letter in text}), Counter(text)
 
 
 def is_similar(left: str, right: str) -> bool:
