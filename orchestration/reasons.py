@@ -1,0 +1,191 @@
+"""Teaching the warehouse what people's words for leaving mean.
+
+The aliases of the product are a seed and change with it. Those that a person of the company confirms are kept in
+churn_reason_aliases.csv in the warehouse folder (alias, reason_code, language; private, because people write anything into
+notes), where no upgrade touches them; every refresh reads them beside the seed, and they win over it.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from orchestration.dbt_project import ROOT
+from orchestration.errors import UserError
+from orchestration.private import read_private
+
+ALIASES = "churn_reason_aliases.csv"
+# As int_reason_texts has it: a text that is this similar to aliases of one reason only means that reason.
+SIMILAR = 0.85
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A phrase, normalised, and the main reason that it means."""
+
+    alias: str
+    reason_code: str
+    language: str
+
+
+@dataclass(frozen=True)
+class Unmapped:
+    """A text that no alias explains, how many ends of spells it should explain, and the alias that comes nearest, if measured."""
+
+    text: str
+    normalised: str
+    count: int
+    nearest_alias: str | None
+    nearest_reason_code: str | None
+    nearest_language: str | None
+    similarity: float | None
+
+
+def reason_labels() -> dict[str, str]:
+    """The main reasons: code -> label in English."""
+    with (ROOT / "seeds" / "main_reasons.csv").open(encoding="utf-8", newline="") as file:
+        return {row["reason_code"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def known_reason(code: str, codes: Sequence[str], where: str) -> str:
+    """`code`, if it is one of `codes`; else a UserError that names the nearest."""
+    if code in codes:
+        return code
+    nearest = get_close_matches(code, codes, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"the reasons are {', '.join(codes)}."
+    raise UserError(f"{where}: there is no reason {code!r}; {hint}")
+
+
+def own_aliases(warehouse: Path) -> list[dict[str, str]]:
+    """The company's own aliases, ready as the dbt var `own_reason_aliases`; none when the file is missing.
+
+    Raises UserError that names file and line when a row can't be used or two rows disagree.
+    """
+    return [asdict(alias) for alias in _read(warehouse / ALIASES)]
+
+
+def unmapped(warehouse: Path) -> list[Unmapped]:
+    """What the last published refresh could not map and no alias confirmed since then explains, the most frequent first."""
+    rows = read_private(
+        warehouse,
+        "select text, normalised, count, nearest_alias, nearest_reason_code, nearest_language, similarity "
+        "from restricted.unmapped_reasons order by count desc, normalised",
+    )
+    own = _read(warehouse / ALIASES)
+    return [text for text in (Unmapped(*row) for row in rows) if not _is_explained(text, own)]
+
+
+def confirm(warehouse: Path, text: Unmapped, reason_code: str) -> None:
+    """Write the text down as an alias of the reason."""
+    file = warehouse / ALIASES
+    aliases = [*_read(file), Alias(text.normalised, reason_code, text.nearest_language or "")]
+    new = file.with_name(f".{ALIASES}.new")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, Alias.__annotations__, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(alias) for alias in aliases)
+    os.replace(new, file)
+
+
+def _read(file: Path) -> list[Alias]:
+    if not file.exists():
+        return []
+    aliases: dict[str, Alias] = {}
+    codes = list(reason_labels())
+    # utf-8-sig: people edit it in Excel
+    with file.open(encoding="utf-8-sig", newline="") as handle:
+        rows = csv.DictReader(handle)
+        if not {"alias", "reason_code"} <= set(rows.fieldnames or ()):
+            raise UserError(f"{file}: the first line must be alias,reason_code,language.")
+        for row in rows:
+            where = f"{file}, line {rows.line_num}"
+            alias = Alias(_normalised(row["alias"] or ""), (row["reason_code"] or "").strip(), (row.get("language") or "").strip())
+            if not alias.alias:
+                raise UserError(f"{where}: the alias has neither letters nor digits.")
+            known_reason(alias.reason_code, codes, where)
+            if aliases.setdefault(alias.alias, alias).reason_code != alias.reason_code:
+                raise UserError(f"{where}: {alias.alias!r} means {aliases[alias.alias].reason_code} in an earlier line; keep one of the two.")
+    return list(aliases.values())
+
+
+def _normalised(text: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
+
+
+def _is_explained(text: Unmapped, own: Sequence[Alias]) -> bool:
+    """Whether the next refresh will map the text by these aliases; what is near to two reasons needs an alias of its own."""
+    if any(alias.alias == text.normalised for alias in own):
+        return True
+    if text.similarity is not None and text.similarity >= SIMILAR:
+        return False
+    return len({alias.reason_code for alias in own if _similarity(alias.alias, text.normalised) >= SIMILAR}) == 1
+
+
+def _similarity(a: str, b: str) -> float:
+    """1 − Levenshtein's distance ÷ the longer length."""
+    distances = list(range(len(b) + 1))
+    for row, letter in enumerate(a, start=1):
+        diagonal, distances[0] = distances[0], row
+        for column, other in enumerate(b, start=1):
+            diagonal, distances[column] = distances[column], min(distances[column] + 1, distances[column - 1] + 1, diagonal + (letter != other))
+    return 1 - distances[-1] / max(len(a), len(b), 1)
+
+
+@click.command("reasons")
+@click.option("--warehouse", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Warehouse folder.")
+def command(warehouse: Path) -> None:
+    """List the reasons that nothing explains, and write down what you say they mean."""
+    texts = unmapped(warehouse)
+    if not texts:
+        click.echo("Every reason is mapped.")
+        return
+    click.echo(f"{'count':>5}  {'similar':>7}  {'reason of nearest':20}  {'nearest alias':30}  text")
+    for text in texts:
+        similarity = f"{text.similarity:.0%}" if text.similarity is not None else "–"
+        click.echo(f"{text.count:5}  {similarity:>7}  {text.nearest_reason_code or '–':20}  {text.nearest_alias or '–':30}  {text.text}")
+    written = _ask(warehouse, texts)
+    click.echo(f"{written} alias{'es' if written != 1 else ''} written to {warehouse / ALIASES}; the next refresh reads them.", err=True)
+
+
+def _ask(warehouse: Path, texts: Sequence[Unmapped]) -> int:
+    """Ask about each text until the answers end; returns how many aliases were written."""
+    codes = list(reason_labels())
+    click.echo(f"\nFor each text: a reason ({', '.join(codes)}), y for that of the nearest alias, Enter to skip, q to stop.", err=True)
+    written: list[Alias] = []
+    for text in texts:
+        # one answer settles the texts that are like it
+        if not text.normalised or _is_explained(text, written):
+            continue
+        try:
+            code = _answer(text, codes)
+        except click.Abort:  # the end of the input, or Ctrl-C: what was confirmed stays
+            click.echo(err=True)
+            break
+        if code == "q":
+            break
+        if code:
+            confirm(warehouse, text, code)
+            written.append(Alias(text.normalised, code, ""))
+    return len(written)
+
+
+def _answer(text: Unmapped, codes: Sequence[str]) -> str:
+    """A reason code, or '' to skip, or 'q' to stop."""
+    suggested = f" [y = {text.nearest_reason_code}]" if text.nearest_reason_code else ""
+    while True:
+        answer = click.prompt(f"{text.text!r}{suggested}", default="", show_default=False, err=True).strip().lower()
+        if answer in ("", "q"):
+            return answer
+        if answer == "y" and text.nearest_reason_code:
+            return text.nearest_reason_code
+        try:
+            return known_reason(answer, codes, "Reason")
+        except UserError as error:
+            click.echo(str(error), err=True)
