@@ -1,0 +1,22 @@
+{#- Medians, quantiles and durations. -#}
+
+{#- The median of amounts of money: of an even number the mean of the two middle ones, rounded half away from zero.
+    By whole hundredths, because a quantile that interpolates is a double. -#}
+{% macro money_median(amount) -%}
+    {%- set hundredths = cents(amount) -%}
+    {{ money(money_ratio(
+        'percentile_disc(0.5) within group (order by ' ~ hundredths ~ ') + percentile_disc(0.5) within group (order by ' ~ hundredths ~ ' desc)',
+        '200'
+    )) }}
+{%- endmacro %}
+
+{#- Whole microseconds between two timestamps of the company's time zone, as clocks on the wall show them. -#}
+{% macro microseconds_between(from_time, to_time) %}{{ return(adapter.dispatch('microseconds_between')(from_time, to_time)) }}{% endmacro %}
+{% macro default__microseconds_between(from_time, to_time) %}(unix_micros({{ to_time }}) - unix_micros({{ from_time }})){% endmacro %}
+{% macro duckdb__microseconds_between(from_time, to_time) %}(epoch_us({{ to_time }}) - epoch_us({{ from_time }})){% endmacro %}
+
+{#- A quantile of durations in hours, interpolated linearly between the two nearest ones (percentile_cont) and rounded to
+    the microsecond, where the last digit of a double is noise. -#}
+{% macro hours_quantile(share, microseconds) -%}
+    round(percentile_cont({{ share }}) within group (order by {{ microseconds }})) / 3.6e9
+{%- endmacro %}

@@ -1,0 +1,25 @@
+-- How each case was handled: by whom, how fast (whole microseconds) and to whose satisfaction. Satisfied is who gives at
+-- least four of five points, on whatever scale; of several answers about a case the last one stands.
+with opinions as (
+    select case_id, score * 5 >= coalesce(scale_max, 5) * 4 as is_satisfied
+    from {{ ref('int_surveys') }}
+    where kind = 'csat' and case_id is not null
+    qualify row_number() over (partition by case_id order by answered_at desc, response_id desc) = 1
+)
+
+select
+    cases.case_id,
+    cases.customer_id,
+    cases.opened_on,
+    coalesce(cases.employee_id, '(unknown)') as employee_id,
+    coalesce(nullif(trim(employees.team), ''), '(unknown)') as team,
+    coalesce(nullif(trim(cases.channel), ''), '(unknown)') as channel,
+    coalesce(cases.severity, '(unknown)') as severity,
+    coalesce(cases.kind = 'complaint', false) as is_complaint,
+    {{ microseconds_between('cases.opened_at', 'cases.first_response_at') }} as first_response_time,
+    {{ microseconds_between('cases.opened_at', 'cases.resolved_at') }} as resolution_time,
+    {{ microseconds_between('cases.opened_at', 'cast(' ~ add_days(as_of(), 1) ~ ' as timestamp)') }} as age,
+    opinions.is_satisfied
+from {{ ref('int_cases') }} as cases
+left join {{ ref('dim_employees') }} as employees on employees.employee_id = cases.employee_id
+left join opinions on opinions.case_id = cases.case_id

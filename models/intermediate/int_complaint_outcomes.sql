@@ -1,0 +1,15 @@
+-- Whether who complained was lost within 90 days: one row a customer and day of complaint, if the customer was active on
+-- that day (at the opening of the next one) and the 90 days that follow it are over.
+with complained as (
+    select distinct customer_id, opened_on, {{ add_days('opened_on', 1) }} as watched_from
+    from {{ ref('int_complaints') }}
+    where {{ add_days('opened_on', 90) }} <= {{ as_of() }}
+)
+
+select
+    complained.customer_id,
+    complained.opened_on,
+    coalesce(spells.ended_on < {{ add_days('complained.watched_from', 90) }}, false) as is_lost
+from complained
+inner join {{ ref('int_customer_spells') }} as spells
+    on spells.customer_id = complained.customer_id and {{ active_at_opening('spells', 'complained.watched_from') }}

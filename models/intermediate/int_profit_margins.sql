@@ -1,0 +1,26 @@
+-- The margin that lost_revenue shows, as a fraction of whole numbers: what is multiplied by it is rounded once, not twice.
+with sales as (
+    select
+        sales.period_grain,
+        sales.period_number,
+        segments.segment_type,
+        segments.segment,
+        sum(sales.revenue_with_cost) as revenue_with_cost,
+        sum(sales.cost) as cost
+    from {{ ref('int_opening_customer_sales') }} as sales
+    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = sales.customer_id
+    group by sales.period_grain, sales.period_number, segments.segment_type, segments.segment
+)
+
+select
+    grid.period_grain,
+    grid.period_start,
+    grid.segment_type,
+    grid.segment,
+    {{ margin_parts('sales.revenue_with_cost', 'sales.cost') }}
+from {{ ref('int_period_segments') }} as grid
+left join sales
+    on sales.period_grain = grid.period_grain
+    and sales.period_number = grid.period_number
+    and sales.segment_type = grid.segment_type
+    and sales.segment = grid.segment

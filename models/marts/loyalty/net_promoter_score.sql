@@ -1,0 +1,76 @@
+-- Would customers recommend the company: promoters less detractors, by the last answer of each customer in the period.
+with responses as (
+    {% for grain in grains() %}
+    select
+        '{{ grain }}' as period_grain, {{ period_number('answered_on', grain) }} as period_number,
+        customer_id, score, answered_at, response_id
+    from {{ ref('int_surveys') }}
+    where kind = 'nps'
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+last_responses as (
+    select period_grain, period_number, customer_id, score
+    from responses
+    qualify row_number() over (
+        partition by period_grain, period_number, customer_id order by answered_at desc, response_id desc
+    ) = 1
+),
+
+-- answers of customers that nobody else knows have no segment and drop out here
+counted as (
+    select
+        last_responses.period_grain,
+        last_responses.period_number,
+        segments.segment_type,
+        segments.segment,
+        count(*) as responses,
+        count(case when last_responses.score >= 9 then 1 end) as promoters,
+        count(case when last_responses.score <= 6 then 1 end) as detractors
+    from last_responses
+    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = last_responses.customer_id
+    group by last_responses.period_grain, last_responses.period_number, segments.segment_type, segments.segment
+),
+
+filled as (
+    select
+        grid.*,
+        coalesce(counted.responses, 0) as responses,
+        coalesce(counted.promoters, 0) as promoters,
+        coalesce(counted.detractors, 0) as detractors
+    from {{ ref('int_period_segments') }} as grid
+    left join counted
+        on counted.period_grain = grid.period_grain
+        and counted.period_number = grid.period_number
+        and counted.segment_type = grid.segment_type
+        and counted.segment = grid.segment
+),
+
+-- p + d − (p − d)² over the common denominator: in whole numbers it never falls below 0
+scored as (
+    select
+        *,
+        {{ safe_divide('100 * (promoters - detractors)', 'responses') }} as nps,
+        1.959964 * 100 * sqrt({{ safe_divide(
+            'responses * (promoters + detractors) - (promoters - detractors) * (promoters - detractors)',
+            'responses * responses * responses'
+        ) }}) as half_width
+    from filled
+)
+
+select
+    period_grain,
+    period_start,
+    period_end,
+    is_complete,
+    segment_type,
+    segment,
+    responses,
+    promoters,
+    responses - promoters - detractors as passives,
+    detractors,
+    nps,
+    case when responses > 0 then greatest(nps - half_width, -100) end as nps_low,
+    case when responses > 0 then least(nps + half_width, 100) end as nps_high
+from scored

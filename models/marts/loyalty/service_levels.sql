@@ -1,0 +1,151 @@
+-- How fast and how well cases are handled, by who handles them and where they come in, and what became of the customers
+-- who complained. A case belongs to the period in which it was opened.
+{% set dimensions = {'all': "'all'", 'employee': 'employee_id', 'team': 'team', 'channel': 'channel', 'severity': 'severity'} %}
+{% set hour = 3600000000 %}
+
+with cases as (
+    {% for dimension, value in dimensions.items() %}
+    select '{{ dimension }}' as dimension, {{ value }} as dimension_value, cases.*
+    from {{ ref('int_case_handling') }} as cases
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+numbered as (
+    {% for grain in grains() %}
+    select '{{ grain }}' as period_grain, {{ period_number('opened_on', grain) }} as period_number, cases.*
+    from cases
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+handled as (
+    select
+        period_grain,
+        period_number,
+        dimension,
+        dimension_value,
+        count(*) as cases,
+        count(first_response_time) as cases_answered,
+        count(resolution_time) as cases_resolved,
+        {{ hours_quantile(0.5, 'first_response_time') }} as first_response_hours_median,
+        {{ hours_quantile(0.9, 'first_response_time') }} as first_response_hours_p90,
+        {{ hours_quantile(0.5, 'resolution_time') }} as resolution_hours_median,
+        {{ hours_quantile(0.9, 'resolution_time') }} as resolution_hours_p90,
+        {% for step in ['first_response', 'resolution'] %}
+        {% set limit = var('sla_' ~ step ~ '_hours') ~ ' * ' ~ hour %}
+        count(case when age >= {{ limit }} then 1 end) as {{ step }}_due,
+        count(case when age >= {{ limit }} and {{ step }}_time <= {{ limit }} then 1 end) as {{ step }}_within_sla,
+        {% endfor %}
+        count(is_satisfied) as csat_responses,
+        count(case when is_satisfied then 1 end) as csat_satisfied,
+        count(case when is_complaint then 1 end) as complaints,
+        count(distinct case when is_complaint then customer_id end) as complainants
+    from numbered
+    group by period_grain, period_number, dimension, dimension_value
+),
+
+-- of several complaints of a customer, the first one is watched
+outcomes as (
+    select
+        numbered.period_grain,
+        numbered.period_number,
+        numbered.dimension,
+        numbered.dimension_value,
+        numbered.customer_id,
+        min_by(outcomes.is_lost, outcomes.opened_on) as is_lost
+    from numbered
+    inner join {{ ref('int_complaint_outcomes') }} as outcomes
+        on outcomes.customer_id = numbered.customer_id and outcomes.opened_on = numbered.opened_on
+    where numbered.is_complaint
+    group by numbered.period_grain, numbered.period_number, numbered.dimension, numbered.dimension_value, numbered.customer_id
+),
+
+losses as (
+    select
+        period_grain,
+        period_number,
+        dimension,
+        dimension_value,
+        count(*) as complainants_observed_90d,
+        count(case when is_lost then 1 end) as complainants_lost_90d
+    from outcomes
+    group by period_grain, period_number, dimension, dimension_value
+),
+
+dimension_values as (
+    select distinct dimension, dimension_value from cases
+    union
+    select 'all', 'all'
+),
+
+filled as (
+    select
+        periods.period_grain,
+        periods.period_start,
+        periods.period_end,
+        periods.is_complete,
+        dimension_values.dimension,
+        dimension_values.dimension_value,
+        {% for counted in [
+            'cases', 'cases_answered', 'cases_resolved', 'first_response_due', 'first_response_within_sla',
+            'resolution_due', 'resolution_within_sla', 'csat_responses', 'csat_satisfied', 'complaints', 'complainants',
+        ] %}
+        coalesce(handled.{{ counted }}, 0) as {{ counted }},
+        {% endfor %}
+        handled.first_response_hours_median,
+        handled.first_response_hours_p90,
+        handled.resolution_hours_median,
+        handled.resolution_hours_p90,
+        coalesce(losses.complainants_observed_90d, 0) as complainants_observed_90d,
+        coalesce(losses.complainants_lost_90d, 0) as complainants_lost_90d,
+        coalesce(others.customers_observed, 0) as others_observed_90d,
+        coalesce(others.customers_lost, 0) as others_lost_90d
+    from {{ ref('int_periods') }} as periods
+    cross join dimension_values
+    left join handled
+        on handled.period_grain = periods.period_grain
+        and handled.period_number = periods.period_number
+        and handled.dimension = dimension_values.dimension
+        and handled.dimension_value = dimension_values.dimension_value
+    left join losses
+        on losses.period_grain = periods.period_grain
+        and losses.period_number = periods.period_number
+        and losses.dimension = dimension_values.dimension
+        and losses.dimension_value = dimension_values.dimension_value
+    left join {{ ref('int_uncomplaining_losses') }} as others
+        on others.period_grain = periods.period_grain and others.period_number = periods.period_number
+)
+
+select
+    period_grain,
+    period_start,
+    period_end,
+    is_complete,
+    dimension,
+    dimension_value,
+    cases,
+    cases_answered,
+    cases_resolved,
+    first_response_hours_median,
+    first_response_hours_p90,
+    resolution_hours_median,
+    resolution_hours_p90,
+    first_response_due,
+    first_response_within_sla,
+    {{ safe_divide('first_response_within_sla', 'first_response_due') }} as first_response_sla_rate,
+    resolution_due,
+    resolution_within_sla,
+    {{ safe_divide('resolution_within_sla', 'resolution_due') }} as resolution_sla_rate,
+    csat_responses,
+    csat_satisfied,
+    {{ safe_divide('csat_satisfied', 'csat_responses') }} as csat,
+    complaints,
+    complainants,
+    complainants_observed_90d,
+    complainants_lost_90d,
+    {{ safe_divide('complainants_lost_90d', 'complainants_observed_90d') }} as complainant_churn_rate_90d,
+    others_observed_90d,
+    others_lost_90d,
+    {{ safe_divide('others_lost_90d', 'others_observed_90d') }} as others_churn_rate_90d
+from filled
