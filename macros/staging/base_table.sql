@@ -1,6 +1,6 @@
 {#- Every delivered row of a contract table, cast and judged once. `row_outcome` is
       loaded       usable, also where an earlier file delivered the row already
-      quarantined  unusable: `column_name` (null where the whole row is at fault) and `reason` say why
+      quarantined  unusable: `fault_column` (null where the whole row is at fault) and `fault` say why
       repeated     the same row of the same key stands once more in its file
     `delivery_number` orders all rows of the table by their delivery: file, load, row. -#}
 {% macro base_table(name, keep_raw_row=false) -%}
@@ -95,14 +95,14 @@ select
         {%- for rule in rules %}
         when {{ loop.index }} then '{{ rule.column }}'
         {%- endfor %}
-    end as column_name,
+    end as fault_column,
     case
         when judged.broken_rule = 0 then judged.malformed
         {%- for rule in rules %}
-        when judged.broken_rule = {{ loop.index }} then {{ rule.reason }}
+        when judged.broken_rule = {{ loop.index }} then '{{ rule.fault }}'
         {%- endfor %}
         when rivals.is_superseded and not rivals.is_repeated then 'superseded_in_file'
-    end as reason,
+    end as fault,
     {% if keep_raw_row -%}
     judged.raw_row
     {%- else -%}
