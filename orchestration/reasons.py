@@ -149,7 +149,7 @@ def command(warehouse: Path) -> None:
     click.echo(f"{'count':>5}  {'similar':>7}  {'reason of nearest':20}  {'nearest alias':30}  text")
     for text in texts:
         similarity = f"{text.similarity:.0%}" if text.similarity is not None else "–"
-        click.echo(f"{text.count:5}  {similarity:>7}  {text.nearest_reason_code or '–':20}  {text.nearest_alias or "–":30}  {text.text!r}")
+        click.echo(f"{text.count:5}  {similarity:>7}  {text.nearest_reason_code or '–':20}  {text.nearest_alias or '–':30}  {text.text!r}")
     written = _ask(warehouse, texts)
     click.echo(f"{written} alias{'es' if written != 1 else ''} written to {warehouse / ALIASES}; the next refresh reads them.", err=True)
 
