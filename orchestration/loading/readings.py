@@ -27,6 +27,11 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def identifier(name: str) -> str:
+    """A quoted SQL name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def trimmed(sql: str) -> str:
     """Text without blanks around it, null when nothing is left."""
     return f"nullif(trim({sql}, {quote(MARGIN)}), '')"
@@ -95,15 +100,15 @@ def date_text(moment_sql: str, kind: str) -> str:
 def date_votes(sql: str, time_zone: str) -> dict[str, str]:
     """Aggregates that count the values which each reading fits, and samples of those that two fit."""
     iso, dmy, mdy = iso_moment(sql, time_zone), day_and_month_moment(sql, "dmy"), day_and_month_moment(sql, "mdy")
-    both = f"({dmy}) is not null and ({mdy}) is not null"
+    both, differ = f"({dmy}) is not null and ({mdy}) is not null", f"({dmy}) <> ({mdy})"
     return {
         "values": f"count({sql})",
         "iso": f"count({iso})",
         "dmy": f"count({dmy})",
         "mdy": f"count({mdy})",
         "both": f"count_if({both})",
-        "least": f"min({sql}) filter ({both})",
-        "greatest": f"max({sql}) filter ({both})",
+        "least": f"min({sql}) filter ({differ})",
+        "greatest": f"max({sql}) filter ({differ})",
     }
 
 

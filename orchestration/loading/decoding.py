@@ -1,0 +1,184 @@
+"""From a text file as delivered, compressed and in any encoding, to UTF-8 that the engine reads in bulk.
+
+One pass over the bytes of a file verifies its compression to the end, decodes it, and counts records and delimiters
+outside quotes block by block: an account of the file that does not depend on the engine's CSV reader.
+"""
+
+import codecs
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import zstandard
+
+from orchestration.contract.mapping import DELIMITERS
+from orchestration.errors import UserError
+from orchestration.loading.discovery import Delivery
+
+BLOCK = 1 << 20
+# Stands before each byte that could not be decoded (which follows as \xNN). A noncharacter: no text holds it.
+UNDECODABLE = "\uffff"
+CANDIDATES = ("windows-1251", "windows-1252", "latin-1")
+BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+SIGNATURES = {
+    b"PK\x03\x04": "an .xlsx workbook or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an old .xls or a password-protected workbook",
+    b"\x1f\x8b": "gzip (name it .gz)",
+    b"\x28\xb5\x2f\xfd": "zstd (name it .zst)",
+    b"PAR1": "Parquet (name it .parquet)",
+    b"%PDF": "a PDF",
+}
+_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    escaped = "".join(f"\\x{byte:02x}" for byte in error.object[error.start : error.end])
+    return UNDECODABLE + escaped, error.end
+
+
+codecs.register_error("churn-escape", _escape)
+
+
+@dataclass
+class RecordCount:
+    """Records, delimiters and other features of UTF-8 text outside quotes, counted block by block."""
+
+    records: int = 0
+    delimiters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DELIMITERS.values(), 0))
+    quoted_breaks: bool = False  # a line break inside quotes
+    irregular: bool = False  # what the engine and this count may see differently: stray returns, a blank first line
+    inside: bool = False  # within quotes
+    _rest: bytes = b""
+
+    def feed(self, block: bytes) -> None:
+        block = self._rest + block
+        end = block.rfind(b"\n") + 1
+        self._rest = block[end:]
+        if end:
+            self._count(block[:end])
+
+    def close(self) -> None:
+        if self._rest.strip():
+            self._count(self._rest + b"\n")
+        self._rest = b""
+
+    def _count(self, lines: bytes) -> None:
+        breaks = lines.count(b"\n")
+        starts_inside = self.inside
+        if b'"' in lines:
+            pieces = lines.split(b'"')
+            outside = b'"'.join(pieces[starts_inside::2])
+            self.inside = starts_inside != (len(pieces) % 2 == 0)
+        else:
+            outside = b"" if starts_inside else lines
+        ends = outside.count(b"\n")
+        self.quoted_breaks |= ends != breaks
+        blank = len(re.findall(rb"\n(?=\r?\n)", outside)) if b"\n\n" in outside or b"\n\r\n" in outside else 0
+        blank += not starts_inside and lines.startswith((b"\n", b"\r\n"))
+        returns = outside.count(b"\r")
+        if (self.records == 0 and blank) or (returns and returns != outside.count(b"\r\n")):
+            self.irregular = True
+        self.records += ends - blank
+        for delimiter in self.delimiters:
+            self.delimiters[delimiter] += outside.count(delimiter.encode())
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """UTF-8 text: the delivered file itself, or a recoded copy in the scratch folder."""
+
+    path: Path
+    undecodable: bool  # some bytes stand escaped behind UNDECODABLE
+    count: RecordCount
+
+
+def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> PlainText:
+    """Decode and verify a delivered text file. Undeclared: by its byte order mark, else strictly UTF-8.
+
+    Raises UserError when it is empty, cut off, binary, or undecodable with nothing declared."""
+    blocks = _decompressed(delivery)
+    first = b""
+    while len(first) < 4 and (block := next(blocks, b"")):
+        first += block
+    if not first.strip():
+        raise UserError(f"{delivery.file} is empty. Export it again or remove it; a table without rows still has a header line.")
+    for signature, kind in SIGNATURES.items():
+        if first.startswith(signature):
+            raise UserError(f"{delivery.file} is no text file; it looks like {kind}. Export it as text, or give it its right name.")
+
+    name = codecs.lookup(encoding or "utf-8").name
+    marked_by = next((mark for mark in BYTE_ORDER_MARKS if first.startswith(mark)), b"")
+    if marked_by and (encoding is None or name in ("utf-8", "utf-8-sig", "utf-16", BYTE_ORDER_MARKS[marked_by])):
+        name, first = BYTE_ORDER_MARKS[marked_by], first[len(marked_by) :]
+    decoder = codecs.getincrementaldecoder(name)("churn-escape" if encoding else "strict")
+    in_place = name == "utf-8" and not encoding and not marked_by and len(delivery.suffixes) == 1
+    path = delivery.path if in_place else scratch / f"{delivery.content_hash}.{name}.txt"
+
+    count, undecodable, lines = RecordCount(), False, 1
+    with nullcontext() if in_place else path.open("wb") as output:
+        for block in chain([first], blocks, [None]):
+            try:
+                text = decoder.decode(block or b"", block is None)
+            except UnicodeDecodeError as error:
+                _refuse_binary(delivery, error.object)
+                raise _undecodable(delivery, encoding, error, lines) from None
+            undecodable |= UNDECODABLE in text
+            recoded = block or b"" if in_place else text.encode()
+            _refuse_binary(delivery, recoded)
+            count.feed(recoded)
+            lines += text.count("\n")
+            if output:
+                output.write(recoded)
+    count.close()
+    return PlainText(path, undecodable, count)
+
+
+def _refuse_binary(delivery: Delivery, text: bytes) -> None:
+    """`text` is UTF-8, or what should have been."""
+    head = text[:10_000]
+    if b"\0" in text or (len(head) - len(head.translate(None, _CONTROLS))) * 20 > len(head):
+        raise UserError(
+            f"{delivery.file} holds binary data, not text. Export it again; if it is UTF-16 without a byte order mark,"
+            f" declare encoding: utf-16-le (or utf-16-be) under {delivery.table} in extracts.yml."
+        )
+
+
+def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeError, lines: int) -> UserError:
+    data, at = error.object, error.start
+    line = data[data.rfind(b"\n", 0, at) + 1 :].split(b"\n")[0]
+    offset = max(at - data.rfind(b"\n", 0, at) - 30, 0)
+    samples = "; ".join(f"{name}: {line[offset : offset + 60].decode(name, 'replace').strip()!r}" for name in CANDIDATES)
+    return UserError(
+        f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared. Declare the one in which it reads well"
+        f" (encoding: under {delivery.table} in extracts.yml): {samples}."
+    )
+
+
+def _decompressed(delivery: Delivery) -> Iterator[bytes]:
+    """The file's bytes without compression, verified to the end."""
+    kind = delivery.suffixes[-1]
+    new = {".gz": lambda: zlib.decompressobj(31), ".zst": lambda: zstandard.ZstdDecompressor().decompressobj()}.get(kind)
+    with delivery.path.open("rb") as stream:
+        if new is None:
+            while block := stream.read(BLOCK):
+                yield block
+            return
+        member = None  # a file may hold several, one after the other
+        try:
+            while block := stream.read(BLOCK):
+                while block:
+                    if member is None:
+                        if not block.strip(b"\0"):  # padding of a tape
+                            break
+                        member = new()
+                    yield member.decompress(block)
+                    block = member.unused_data if member.eof else b""
+                    member = None if member.eof else member
+        except (zlib.error, zstandard.ZstdError) as error:
+            raise UserError(f"{delivery.file} is damaged: it cannot be decompressed ({error}). Deliver it again.") from None
+        if member is not None:
+            raise UserError(f"{delivery.file} is cut off: its compressed data ends too early. Deliver it again, whole.")

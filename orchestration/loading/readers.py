@@ -1,0 +1,497 @@
+"""Readers of each format: they bring files into the engine in bulk and leave a Stage, from which SQL can take every
+source column as text."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contract.mapping import DELIMITERS, TableRule, nearest
+from orchestration.errors import UserError
+from orchestration.loading.decoding import UNDECODABLE, PlainText, plain_text
+from orchestration.loading.discovery import Delivery
+from orchestration.loading.readings import identifier, quote
+from orchestration.loading.untangling import untangle
+
+# Stands before a cell that the workbook holds as a number, date or truth value, not as text. A noncharacter.
+NATIVE = "\ufffe"
+PROTECTED = b"\xd0\xcf\x11\xe0"  # OLE: an encrypted workbook, or one of the old format
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source column in SQL: its text, and whether the file holds it as a number or date rather than as text."""
+
+    text: str
+    native: str = "false"
+
+
+@dataclass
+class Stage:
+    """Files of one table that SQL can read now. `relation` has file_no (position in `deliveries`), row_number (from 1),
+    malformed (reason, else null), line (text of a malformed line) and whatever `source` and `raw_row` refer to."""
+
+    relation: str
+    deliveries: list[Delivery]
+    columns: list[set[str]]  # of each file
+    named: set[str]  # columns as the files list them, without paths into them
+    source: Callable[[str], Source]
+    raw_row: str
+
+
+def missing_columns(rule: TableRule, columns: set[str]) -> list[str]:
+    """What a file with these columns lacks to be read as the table, in words."""
+
+    def lacks(name: str) -> list[str]:
+        mapped = rule.columns.get(name)
+        if mapped:
+            return [f"'{source}' ({name})" for source in mapped.sources if source not in columns]
+        taken = {source for other in rule.columns.values() for source in other.sources}
+        return [] if name in columns - taken else [f"'{name}'"]
+
+    lacking = [text for column in rule.table.columns.values() if column.required for text in lacks(column.name)]
+    lacking += [f"'{name}' (where)" for name in rule.where if name not in columns]
+    if rule.table.one_of and all(any(map(lacks, group)) for group in rule.table.one_of):
+        lacking.append(" or ".join(" and ".join(group) for group in rule.table.one_of))
+    return lacking
+
+
+def lacking_columns(delivery: Delivery, rule: TableRule, columns: Iterable[str], lacking: list[str], hint: str = "") -> UserError:
+    shown = ", ".join(list(map(str, columns))[:40]) or "none"
+    return UserError(
+        f"{delivery.file}: required columns of {rule.table.name} are missing: {', '.join(lacking)}. The file's columns are: {shown}.{hint}"
+        " Map them under columns: in extracts.yml, or deliver them."
+    )
+
+
+class Readers:
+    """Reads files into temporary tables of `con`; copies lie in the folder `scratch`. The methods raise UserError."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, scratch: Path, time_zone: str) -> None:
+        self.con, self.scratch, self.time_zone = con, scratch, time_zone
+        self.tables = 0
+
+    def stages(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+        """All files of a table; what is wrong with a file goes to `problems`."""
+        read = {"csv": self._csv, "json": self._json, "parquet": self._parquet, "xlsx": self._xlsx}
+        stages = []
+        for format, group in groupby(sorted(deliveries, key=lambda delivery: delivery.format), lambda delivery: delivery.format):
+            stages += read[format](rule, list(group), problems)
+        return stages
+
+    def close(self) -> None:
+        for number in range(1, self.tables + 1):
+            self.con.execute(f"drop table if exists stage_{number}")
+
+    def _table(self) -> str:
+        self.tables += 1
+        return f"stage_{self.tables}"
+
+    def _name(self, path: Path) -> str:
+        """The path as a SQL literal; a name that the engine would take for a pattern is read through a link."""
+        if re.search(r"[*?\[\]{}]", str(path)):
+            self.tables += 1
+            link = self.scratch / f"link_{self.tables}{path.suffix}"
+            link.symlink_to(path.resolve())
+            path = link
+        return quote(str(path))
+
+    # CSV
+
+    def _csv(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+        regular, clean = {}, {}  # files of one shape are read in one go
+        for delivery in deliveries:
+            try:
+                text = plain_text(delivery, rule.encoding, self.scratch)
+                delimiter, header = _dialect(rule, delivery, text.path)
+                if _is_regular(text, delimiter, len(header)):
+                    regular.setdefault((delimiter, header, text.count.quoted_breaks), []).append((delivery, text))
+                else:
+                    clean.setdefault(header, []).append((delivery, self._untangled(delivery, text, delimiter, header)))
+            except UserError as error:
+                problems.append(str(error))
+        stages = []
+        for (delimiter, header, quoted_breaks), files in regular.items():
+            scan = _Scan(delimiter, len(header), quoted_breaks)
+            relation = self._counted(scan, files)
+            if relation is None:
+                sound = [file for file in files if self._counted(scan, [file])]
+                for delivery, text in files:
+                    if (delivery, text) not in sound:
+                        try:
+                            clean.setdefault(header, []).append((delivery, self._untangled(delivery, text, delimiter, header)))
+                        except UserError as error:
+                            problems.append(str(error))
+                files, relation = sound, self._counted(scan, sound)
+            if files:
+                stages.append(_flat_stage(relation, [delivery for delivery, _ in files], header))
+        return stages + [self._clean_csv(header, files) for header, files in clean.items()]
+
+    def _untangled(self, delivery: Delivery, text: PlainText, delimiter: str, header: tuple[str, ...]) -> Path:
+        target = self.scratch / f"{delivery.content_hash}.{delivery.table}.csv"
+        untangle(text.path, target, delivery.file, delimiter, len(header))
+        return target
+
+    def _counted(self, scan: "_Scan", files: list[tuple[Delivery, PlainText]]) -> str | None:
+        """A relation of the files' records, or None where the engine does not read what was counted independently."""
+        if not files:
+            return None
+        table = self._table()
+        try:
+            # the rows of a table made in one go are numbered in the order of the files and their lines
+            names = ", ".join(self._name(text.path) for _, text in files)
+            self.con.execute(f"create temp table {table} as select file_index::integer as file_no, * from {scan.sql(names)}")
+        except duckdb.InvalidInputException:
+            return None
+        counted = self.con.execute(f"select file_no, min(rowid), count(*) from {table} group by file_no").fetchall()
+        first = {file_no: rowid for file_no, rowid, _ in counted}
+        rows = {file_no: count for file_no, _, count in counted}
+        if any(rows.get(file_no, 0) != max(text.count.records - 1, 0) for file_no, (_, text) in enumerate(files)):
+            self.con.execute(f"drop table {table}")
+            return None
+        starts = ", ".join(str(first.get(file_no, 0)) for file_no in range(len(files)))
+        return f"(select *, rowid - ([{starts}])[file_no + 1] + 1 as row_number, null::varchar as malformed, null::varchar as line from {table})"
+
+    def _clean_csv(self, header: tuple[str, ...], files: list[tuple[Delivery, Path]], native_cells: bool = False) -> Stage:
+        """Records as `untangle` writes them."""
+        table = self._table()
+        names = ", ".join(quote(str(path)) for _, path in files)
+        scan = _Scan(",", len(header), quoted_breaks=True, lead=("row_number", "malformed", "line"))
+        self.con.execute(
+            f"create temp table {table} as select file_index::integer as file_no, * replace (row_number::bigint as row_number) from {scan.sql(names)}"
+        )
+        return _flat_stage(table, [delivery for delivery, _ in files], header, native_cells)
+
+    # Excel
+
+    def _xlsx(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+        clean = {}
+        for delivery in deliveries:
+            try:
+                header, rows = _sheet(rule, delivery)
+                target = self.scratch / f"{delivery.content_hash}.{delivery.table}.csv"
+                with target.open("w", encoding="utf-8", newline="") as output:
+                    writer = csv.writer(output, quoting=csv.QUOTE_ALL)
+                    writer.writerows([number, "", "", *map(_cell, row)] for number, row in enumerate(rows, 1))
+                clean.setdefault(header, []).append((delivery, target))
+            except UserError as error:
+                problems.append(str(error))
+        return [self._clean_csv(header, files, native_cells=True) for header, files in clean.items()]
+
+    # Parquet
+
+    def _parquet(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+        stages = []
+        for delivery in deliveries:
+            scan = f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true)"
+            try:
+                described = self.con.execute(f"describe select * exclude (file_row_number) from {scan}").fetchall()
+            except duckdb.InvalidInputException as error:
+                problems.append(f"{delivery.file} is no readable Parquet file ({_first_line(error)}). Deliver it again.")
+                continue
+            columns = {name: _parquet_source(f"c{i}", kind, self.time_zone) for i, (name, kind, *_) in enumerate(described)}
+            lacking = missing_columns(rule, set(columns))
+            if lacking:
+                problems.append(str(lacking_columns(delivery, rule, columns, lacking)))
+                continue
+            renamed = ", ".join(f"{identifier(name)} as c{i}" for i, name in enumerate(columns))
+            stages.append(
+                Stage(
+                    f"(select 0 as file_no, file_row_number + 1 as row_number, null::varchar as malformed, null::varchar as line, {renamed} from {scan})",
+                    [delivery],
+                    [set(columns)],
+                    set(columns),
+                    columns.__getitem__,
+                    _json_object(columns),
+                )
+            )
+        return stages
+
+    # JSON
+
+    def _json(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+        stages = []
+        for delivery in deliveries:
+            try:
+                text = plain_text(delivery, rule.encoding, self.scratch)
+                stages.append(self._json_stage(rule, delivery, self._json_records(rule, delivery, text)))
+            except UserError as error:
+                problems.append(str(error))
+            except duckdb.InvalidInputException as error:
+                problems.append(f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole; if it is JSON Lines, name it .jsonl.")
+        return stages
+
+    def _json_records(self, rule: TableRule, delivery: Delivery, text: PlainText) -> str:
+        """A table of the file's records: row_number, malformed, line, record (a JSON object) and element (the one of the
+        exploded array, which stands in the array's place in the record too)."""
+        table, name, form = self._table(), self._name(text.path), _json_form(delivery, text.path)
+        size = max(text.path.stat().st_size + 1024, 1 << 24) if form == "unstructured" else 1 << 24
+        documents = (
+            f"select row_number() over () as n, json as document from read_json_objects({name}, format = '{form}',"
+            f" ignore_errors = {form == 'newline_delimited'}, maximum_object_size = {size})"
+        )
+        if rule.records:
+            # lists are made before they are unnested: a step that still carried the document would copy it for each record
+            documents = (
+                f"select n, unnest(list) as document from (with lists as materialized"
+                f" (select n, {_json_list('document', rule.records)} as list from ({documents})) from lists)"
+            )
+        record, element = "document", "null::json"
+        if rule.explode:
+            documents = f"select *, unnest({_json_list('document', rule.explode)}) as element from ({documents})"
+            record = element = "element"
+            for step in reversed(_json_path(rule.explode)):
+                record = f"json_object({quote(str(step))}, {record})"
+            record = f"case when json_type(document) = 'OBJECT' then json_merge_patch(document, {record}) else document end"
+        self.con.execute(
+            f"create temp table {table} as select n, row_number() over () as row_number, document is null as broken,"
+            f" case when record is null then 'not valid JSON' when json_type(record) <> 'OBJECT' then 'not a JSON object' end as malformed,"
+            f" case when json_type(record) <> 'OBJECT' then record::varchar end as line, record, element"
+            f" from (select n, document, {record} as record, {element} as element from ({documents}))"
+        )
+        if rule.records and not self.con.execute(f"select count(*) from {table}").fetchone()[0]:
+            self._refuse_without(rule, delivery, name, form, size)
+        broken = {n for (n,) in self.con.execute(f"select n from {table} where broken").fetchall()}
+        if broken:
+            with text.path.open(encoding="utf-8") as lines:
+                delivered = enumerate((line.rstrip("\n") for line in lines if line.strip()), 1)
+                texts = {n: line for n, line in delivered if n in broken}
+            self.con.execute(
+                f"update {table} set line = texts.line from (select unnest(?) as n, unnest(?) as line) as texts where {table}.n = texts.n",
+                [list(texts), list(texts.values())],
+            )
+        return table
+
+    def _refuse_without(self, rule: TableRule, delivery: Delivery, name: str, form: str, size: int) -> None:
+        """Nothing came out of `records`: refuse, unless the array is there and empty."""
+        exists, keys = self.con.execute(
+            f"select bool_or(json_exists(json, {_path_sql(rule.records)})), list_distinct(flatten(list(json_keys(json))))"
+            f" from read_json_objects({name}, format = '{form}', maximum_object_size = {size})"
+        ).fetchone()
+        if exists is False:
+            raise UserError(f"{rule.records.place}: {delivery.file} has no '{rule.records}' (records of {rule.table.name}); {nearest(rule.records, keys)}.")
+
+    def _json_stage(self, rule: TableRule, delivery: Delivery, table: str) -> Stage:
+        keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
+        records, named, inner = self.con.execute(
+            f"select count(record) filter (malformed is null), {keys.format('record')}, {keys.format('element')} from {table}"
+        ).fetchone()
+        explode = _json_path(rule.explode) if rule.explode else []
+
+        def source(name: str) -> Source:
+            steps = [name] if name in named or name in inner else _json_path(name)
+            depth = len(explode)
+            if explode and steps[:depth] == explode and any(isinstance(step, int) for step in steps[depth : depth + 1]):
+                del steps[depth]  # the element stands in the place of its array
+            path = _path_sql(steps)
+            holder = f"case when json_exists(record, {path}) then record else element end" if explode else "record"
+            kind = f"json_type({holder}, {path})"
+            return Source(f"json_extract_string({holder}, {path})", f"coalesce({kind} in ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE'), false)")
+
+        columns = {*named, *inner}
+        wanted = {str(name) for mapped in rule.columns.values() for name in mapped.sources} | set(map(str, rule.where))
+        if paths := sorted(wanted - columns):
+            exist = ", ".join(f"count({source(path).text})" for path in paths)
+            counts = self.con.execute(f"select {exist} from {table}").fetchone()
+            columns |= {path for path, count in zip(paths, counts, strict=True) if count}
+        if not records:  # a file without records does not contradict the mapping
+            columns |= wanted | set(rule.table.columns)
+        elif lacking := missing_columns(rule, columns):
+            raise lacking_columns(delivery, rule, sorted({*named, *inner}), lacking)
+        return Stage(f"(select *, 0 as file_no from {table})", [delivery], [columns], set(named), source, "record::varchar")
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """How a CSV file is read: all columns as text, nothing sniffed. `lead` names columns before those of the header,
+    in files without one."""
+
+    delimiter: str
+    fields: int
+    quoted_breaks: bool
+    lead: tuple[str, ...] = ()
+
+    def sql(self, names: str) -> str:
+        columns = ", ".join(f"{name}: 'varchar'" for name in (*self.lead, *(f"c{i}" for i in range(self.fields))))
+        return (
+            f"read_csv([{names}], columns = {{{columns}}}, delim = {quote(self.delimiter)}, quote = '\"', escape = '\"',"
+            f" header = {not self.lead}, auto_detect = false, parallel = {not self.quoted_breaks})"
+        )
+
+
+def _flat_stage(relation: str, deliveries: list[Delivery], header: tuple[str, ...], native_cells: bool = False) -> Stage:
+    def cell(i: int) -> Source:
+        mark = quote(NATIVE)
+        return Source(f"ltrim(c{i}, {mark})", f"coalesce(starts_with(c{i}, {mark}), false)") if native_cells else Source(f"c{i}")
+
+    sources = {name: cell(i) for i, name in enumerate(header)}
+    names = set(header)
+    return Stage(relation, deliveries, [names] * len(deliveries), names, sources.__getitem__, _json_object(sources))
+
+
+def _json_object(sources: dict[str, Source]) -> str:
+    return f"json_object({', '.join(f'{quote(name)}, {source.text}' for name, source in sources.items())})::varchar"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
+
+
+def _header(rule: TableRule, delivery: Delivery, cells: list[str]) -> tuple[str, ...]:
+    """Names of the columns, each once: blanks around them trimmed, the nameless and the repeated numbered.
+    Raises UserError where a column that the table uses stands there twice."""
+    names, seen = [], set()
+    used = {name for mapped in rule.columns.values() for name in mapped.sources} | set(rule.where) | set(rule.table.columns)
+    for position, cell in enumerate(cells, 1):
+        name = cell.strip() or f"column_{position}"
+        if name in seen:
+            if name in used:
+                raise UserError(f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear. Rename one of them.")
+            name = f"{name}_{position}"
+        seen.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def _dialect(rule: TableRule, delivery: Delivery, path: Path) -> tuple[str, tuple[str, ...]]:
+    """Delimiter and header of a CSV file. Undeclared, the delimiter is the only one that yields every required column."""
+    declared = rule.delimiter or ("\t" if ".tsv" in delivery.suffixes else None)
+    headers = {}
+    for delimiter in [declared] if declared else dict.fromkeys(DELIMITERS.values()):
+        with path.open(encoding="utf-8", newline="") as lines:
+            try:
+                cells = next((cells for cells in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in cells)), [])
+            except csv.Error as error:
+                raise UserError(f"{delivery.file}: its header cannot be read ({error}). Is it a CSV file?") from None
+        if any(UNDECODABLE in cell for cell in cells):
+            raise UserError(f"{delivery.file}: its header is not in the declared encoding {rule.encoding}. Declare the right one.")
+        headers[delimiter] = cells
+    fitting = {delimiter: cells for delimiter, cells in headers.items() if not missing_columns(rule, {cell.strip() for cell in cells})}
+    if not fitting:
+        widest = max(headers.values(), key=len)
+        lacking = missing_columns(rule, {cell.strip() for cell in widest})
+        others = "" if declared else f" No other delimiter yields them: {_yields(headers)}."
+        raise lacking_columns(delivery, rule, widest, lacking, others)
+    if len({tuple(cells) for cells in fitting.values()}) > 1:
+        raise UserError(f"{delivery.file} can be read with several delimiters: {_yields(fitting)}. Declare delimiter: under {rule.table.name} in extracts.yml.")
+    delimiter, cells = next(iter(fitting.items()))
+    return delimiter, _header(rule, delivery, cells)
+
+
+def _yields(headers: dict[str, list[str]]) -> str:
+    names = {"\t": "tab"}
+    return "; ".join(f"{names.get(delimiter, delimiter)!r} gives {len(cells)} columns ({', '.join(cells)[:80]})" for delimiter, cells in headers.items())
+
+
+def _is_regular(text: PlainText, delimiter: str, fields: int) -> bool:
+    """Whether the independent count says that every record has its fields, so that the engine may read it in bulk."""
+    count = text.count
+    return (
+        not (text.undecodable or count.irregular or count.inside)
+        and fields > 1  # of a single column, the engine takes blank lines for records
+        and count.delimiters[delimiter] == count.records * (fields - 1)
+    )
+
+
+def _sheet(rule: TableRule, delivery: Delivery) -> tuple[tuple[str, ...], list[list]]:
+    """Header and rows of the sheet that is meant; blank rows are no rows."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    with delivery.path.open("rb") as stream:
+        head = stream.read(len(PROTECTED))
+    if not head:
+        raise UserError(f"{delivery.file} is empty. Export it again or remove it.")
+    if head == PROTECTED:
+        raise UserError(f"{delivery.file} is protected by a password, or is an old .xls. Save it as .xlsx without a password.")
+    try:
+        workbook = CalamineWorkbook.from_path(str(delivery.path))
+        names = workbook.sheet_names
+        if rule.sheet and rule.sheet not in names:
+            raise UserError(f"{rule.sheet.place}: {delivery.file} has no sheet '{rule.sheet}'; {nearest(rule.sheet, names)}.")
+        sheets = {}
+        for name in [rule.sheet] if rule.sheet else names:
+            rows = [row for row in workbook.get_sheet_by_name(name).to_python() if any(cell != "" for cell in row)]
+            if rows:
+                sheets[name] = [str(_cell(cell)).strip(NATIVE) for cell in rows[0]], rows[1:]
+    except CalamineError as error:
+        raise UserError(f"{delivery.file} is no readable workbook ({error}). Save it as .xlsx again.") from None
+    if not sheets:
+        raise UserError(f"{delivery.file} has no rows, not even a header. Export it again or remove it.")
+    lacking = {name: missing_columns(rule, {cell.strip() for cell in header}) for name, (header, _) in sheets.items()}
+    fitting = [name for name in sheets if not lacking[name]]
+    if not fitting:
+        name = min(sheets, key=lambda name: len(lacking[name]))
+        raise lacking_columns(delivery, rule, sheets[name][0], lacking[name], f" (Sheet '{name}'.)")
+    if len(fitting) > 1:
+        raise UserError(f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet: in extracts.yml.")
+    header, rows = sheets[fitting[0]]
+    return _header(rule, delivery, header), rows
+
+
+def _cell(value: object) -> str:
+    """A cell of a workbook as text; what is not text there is marked as NATIVE."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return NATIVE + str(value).upper()
+    if isinstance(value, float) and value.is_integer():
+        return f"{NATIVE}{int(value)}"
+    if isinstance(value, datetime):
+        return NATIVE + value.isoformat(" ")
+    return NATIVE + str(value)
+
+
+def _parquet_source(column: str, kind: str, time_zone: str) -> Source:
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return Source(f"({column} at time zone {quote(time_zone)})::varchar", "true")
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        return Source(f"{column}::timestamp::varchar" if kind != "DATE" else f"{column}::varchar", "true")
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+        return Source(f"to_json({column})::varchar")
+    if kind.startswith(("DECIMAL", "DOUBLE", "FLOAT")) or kind.endswith("INT") or kind == "INTEGER" or kind == "UINTEGER":
+        return Source(f"{column}::varchar", "true")
+    return Source(f"{column}::varchar")
+
+
+def _json_form(delivery: Delivery, path: Path) -> str:
+    """How DuckDB calls the file's shape: lines, one array, or one object."""
+    if delivery.suffixes[0] != ".json":
+        return "newline_delimited"
+    with path.open(encoding="utf-8") as text:
+        line = next((line for line in iter(lambda: text.readline(1 << 20), "") if line.strip()), "").strip()
+        if line.startswith("["):
+            return "array"
+        try:
+            json.loads(line)
+        except ValueError:
+            return "unstructured"
+        return "newline_delimited" if any(line.strip() for line in text) else "unstructured"
+
+
+def _json_path(path: str) -> list[str | int]:
+    """`items.data[0].price` as steps: keys, and positions in arrays."""
+    steps: list[str | int] = []
+    for step in path.removeprefix("$.").split("."):
+        key, *positions = re.split(r"\[(\d+)\]", step)
+        steps += [key] * bool(key) + [int(position) for position in positions if position]
+    return steps
+
+
+def _path_sql(path: str | list[str | int]) -> str:
+    steps = _json_path(path) if isinstance(path, str) else path
+    return quote("$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps))
+
+
+def _json_list(document: str, path: str) -> str:
+    """What lies at the path as a list: the elements of an array, or one object; a document that is not valid stays."""
+    here = _path_sql(path)
+    return (
+        f"case when {document} is null then [null::json] when json_type({document}, {here}) = 'ARRAY' then json_extract({document}, {here[:-1]}[*]')"
+        f" when json_type({document}, {here}) = 'OBJECT' then [json_extract({document}, {here})] else [] end"
+    )

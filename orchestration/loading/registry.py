@@ -1,0 +1,128 @@
+"""The schema `raw`: rows as loaded, and which content was loaded when and lies where.
+
+raw.loads  one row per content of a table (load_id): what decided its reading, its accounts, its place in the order.
+raw.files  one row per table, path and content ever found there.
+raw.<source>__<table>_rows  the rows of all loads; the view without `_rows` adds what the registry knows of their load.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration.contract.mapping import Mapping
+from orchestration.contract.tables import Table, contract
+from orchestration.loading.discovery import Delivery, file_order
+from orchestration.loading.readings import identifier
+
+REGISTRY = """
+create schema if not exists raw;
+create table if not exists raw.loads (
+    load_id varchar, table_name varchar, content_hash varchar, mapping_hash varchar,
+    readings varchar,           -- JSON: column -> reading of its undeclared dates
+    evidence varchar,           -- JSON: what the values of the file voted for, and which mapped values occurred
+    loaded_at timestamp,
+    load_order bigint,          -- first load of the content within its table; a load that replaces it keeps it
+    rows_read bigint, rows_filtered bigint, rows_malformed bigint,
+    file varchar, file_order varchar, is_current boolean, in_force boolean  -- see `settle`
+);
+create table if not exists raw.files (
+    table_name varchar, file varchar, file_order varchar, content_hash varchar, load_id varchar,
+    seen_order bigint, is_current boolean, loaded_at timestamp
+);
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A content that was loaded earlier."""
+
+    load_id: str
+    mapping_hash: str
+    readings: str
+    evidence: str
+    load_order: int
+    rows_read: int
+    rows_filtered: int
+    rows_malformed: int
+
+
+def prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Create what is missing of the schema, for every contract table."""
+    con.execute(REGISTRY)
+    for table in contract().values():
+        columns = [*map(identifier, table.columns), "load_id", "raw_row", "malformed"]
+        con.execute(f'create table if not exists raw.{table.raw}_rows ({", ".join(f"{column} varchar" for column in columns)}, row_number bigint)')
+        for column in columns:
+            con.execute(f"alter table raw.{table.raw}_rows add column if not exists {column} varchar")
+        names = ", ".join(f"delivered.{column}" for column in [*columns, "row_number"])
+        con.execute(
+            f"create or replace view raw.{table.raw} as"
+            f" select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force"
+            f" from raw.{table.raw}_rows as delivered inner join raw.loads as loads on loads.load_id = delivered.load_id"
+        )
+
+
+def known_loads(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Load]:
+    """Loads of a table by content hash."""
+    rows = con.execute(
+        "select content_hash, load_id, mapping_hash, readings, evidence, load_order, rows_read, rows_filtered, rows_malformed"
+        " from raw.loads where table_name = ? order by load_order",
+        [table.name],
+    ).fetchall()
+    return {row[0]: Load(*row[1:]) for row in rows}
+
+
+def forget(con: duckdb.DuckDBPyConnection, table: Table, load_id: str) -> None:
+    """Remove a load that is about to be replaced."""
+    con.execute(f"delete from raw.{table.raw}_rows where load_id = ?", [load_id])
+    con.execute("delete from raw.loads where load_id = ?", [load_id])
+
+
+def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_ids: dict[tuple[str, str], str]) -> None:
+    """Enter every path with its content, which is the path's current one now. `load_ids` by table and content hash."""
+    seen = con.execute("select coalesce(max(seen_order), 0) from raw.files").fetchone()[0]
+    rows = [
+        (delivery.table, delivery.file, file_order(delivery.file), delivery.content_hash, load_ids[delivery.table, delivery.content_hash], seen + number)
+        for number, delivery in enumerate(deliveries, 1)
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    con.execute(
+        "create or replace temp table found as select unnest(?) as table_name, unnest(?) as file, unnest(?) as file_order,"
+        " unnest(?) as content_hash, unnest(?) as load_id, unnest(?) as seen_order",
+        columns,
+    )
+    same_path = "files.table_name = found.table_name and files.file = found.file"
+    con.execute(f"update raw.files set is_current = files.content_hash = found.content_hash from found where {same_path}")
+    con.execute(
+        f"insert into raw.files select found.*, true, get_current_timestamp()::timestamp from found"
+        f" where not exists (select 1 from raw.files where {same_path} and files.content_hash = found.content_hash) order by seen_order"
+    )
+    con.execute(
+        "update raw.files set load_id = found.load_id from found"
+        " where files.table_name = found.table_name and files.content_hash = found.content_hash"
+    )
+    con.execute("drop table found")
+
+
+def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
+    """Work out the place of each load from the paths that deliver it.
+
+    file, file_order: its smallest path, of those whose current content it is if there are any; is_current: there are;
+    in_force: in a snapshot table, only the content of the newest path."""
+    snapshots = [name for name, rule in mapping.tables.items() if rule.delivery == "snapshot"]
+    con.execute(
+        """
+        update raw.loads set file = places.file, file_order = places.file_order, is_current = places.is_current,
+            in_force = places.is_newest or not list_contains(?, loads.table_name)
+        from (
+            select load_id, arg_min(file, (not is_current, file_order)) as file, arg_min(file_order, (not is_current, file_order)) as file_order,
+                bool_or(is_current) as is_current, bool_or(newest) as is_newest
+            from (
+                select *, is_current and file_order = max(file_order) over (partition by table_name) as newest from raw.files
+            )
+            group by load_id
+        ) as places
+        where loads.load_id = places.load_id
+        """,
+        [snapshots],
+    )

@@ -1,0 +1,86 @@
+"""CSV that the engine cannot read as it is: find its records line by line, once the bulk count has shown that it must be."""
+
+import csv
+import re
+from pathlib import Path
+
+from orchestration.errors import UserError
+from orchestration.loading.decoding import UNDECODABLE
+
+
+def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int) -> None:
+    """Write the records after the header of UTF-8 CSV `source` to `target`, all quoted: row number, reason why it is
+    malformed, its line, its fields. A malformed record has no fields, a good one neither reason nor line.
+
+    A line with broken quoting or a wrong number of fields is malformed, the rest of the file is not. But a quote that
+    takes following lines with it hides records: UserError, with the row in which it opened."""
+    mark = re.escape(delimiter)
+    quoted, plain = r' *+"(?:[^"]|"")*+" *+', rf'(?! *+")[^{mark}]*+'
+    field = re.compile(rf"({quoted}|{plain})(?:{mark}|\Z)", re.DOTALL)
+    record = re.compile(rf"(?:{quoted}|{plain})(?:{mark}(?:{quoted}|{plain}))*+", re.DOTALL)
+    opened = re.compile(rf'(?:(?:{quoted}|{plain}){mark})*+ *+"(?:[^"]|"")*+', re.DOTALL)
+
+    def split(text: str) -> list[str]:
+        values, end = [], -1
+        while end < len(text):
+            found = field.match(text, end + 1)
+            inner, end = found[1].strip(" "), found.end(1)
+            values.append(inner[1:-1].replace('""', '"') if inner.startswith('"') else found[1])
+        return values
+
+    def swallowed(row: int, line: int, text: str) -> UserError:
+        return UserError(
+            f"{file}, row {row} (line {line}): a quote opens here and takes the following lines with it: {text[:60]!r}. Close it, or double it"
+            " inside quotes, and deliver the file again; guessing where it ends could lose rows."
+        )
+
+    with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:
+        writer = csv.writer(output, quoting=csv.QUOTE_ALL)
+        row, began, pending = -1, 0, []  # the header is row 0; lines of a record whose quote is still open
+
+        def write(reason: str, text: str, values: list[str]) -> None:
+            shown = "" if not reason else text.replace(UNDECODABLE, "")
+            writer.writerow([row, reason, shown, *(values or [""] * fields)])
+
+        for number, line in enumerate(lines, 1):
+            if not pending:
+                if not line.strip():
+                    continue
+                row, began = row + 1, number
+                if '"' not in line and row:  # the common case, without regular expressions
+                    text = line.rstrip("\r\n")
+                    values = text.split(delimiter)
+                    if UNDECODABLE in text:
+                        write("undecodable bytes", text, [])
+                    elif len(values) != fields:
+                        write(f"{len(values)} fields instead of {fields}", text, [])
+                    else:
+                        write("", text, values)
+                    continue
+            pending.append(line)
+            if len(pending) > 1 and '"' not in line:
+                continue
+            text = "".join(pending).rstrip("\r\n")
+            whole = record.fullmatch(text)
+            if not whole and opened.fullmatch(text):
+                continue
+            if not whole and len(pending) > 1:
+                raise swallowed(row, began, pending[0])
+            values = split(text) if whole else []
+            if whole and len(values) != fields and any(later.count(delimiter) == fields - 1 for later in pending[1:-1]):
+                raise swallowed(row, began, pending[0])
+            pending = []
+            if row == 0:
+                continue
+            if UNDECODABLE in text:
+                write("undecodable bytes", text, [])
+            elif not whole:
+                write("broken quoting", text, [])
+            elif len(values) != fields:
+                write(f"{len(values)} fields instead of {fields}", text, [])
+            else:
+                write("", text, values)
+        if len(pending) > 1:
+            raise swallowed(row, began, pending[0])
+        if pending:
+            write("broken quoting", pending[0].rstrip("\r\n"), [])
