@@ -13,6 +13,7 @@ from expectations.checks import CheckSpec, Severity, breaches
 from orchestration.contract.tables import BILLING, Table, contract
 
 AUDIT = "quality.load_audit"
+CONFLICTS = "quality.conflicting_deliveries"
 ROW = "file || ' row ' || row_number"
 
 # The day of a table's row, for freshness; tables that aren't here have none.
@@ -66,7 +67,7 @@ def checks() -> list[CheckSpec]:
         *(_customer_id_is_email(tables[name]) for name in ("crm.customers", *BILLING)),
         _customers_without_card(tables["crm.customers"]),
         *_of_subscriptions(tables["billing.subscriptions"]),
-        _lines_agree(tables["billing.invoice_lines"]),
+        *_of_invoice_lines(tables["billing.invoice_lines"]),
     ]
 
 
@@ -90,6 +91,16 @@ def _of_all_tables(names: Iterable[str]) -> list[CheckSpec]:
             """,
             minimum=1,
         ),
+        CheckSpec(
+            "deliveries_agree", "raw", CONFLICTS, "warning", "Files of a table without updated_at don't contradict each other",
+            f"""
+            select table_name as subject, coalesce(sum(rows_that_differ), 0) as measure, 1 as evaluated, 1 as failed,
+                list(earlier_file || ' and ' || later_file order by earlier_file, later_file) filter (earlier_file is not null) as sample
+            from (select distinct table_name from {AUDIT}) left join {CONFLICTS} using (table_name)
+            group by table_name
+            """,
+            maximum=0,
+        ),
     ]
 
 
@@ -101,7 +112,7 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
         loads as (
             select load_id, min(file) as file, any_value(rows_read - rows_filtered) as rows,
                 row_number() over (order by min(loaded_at) desc, min(file) desc) as age
-            from {AUDIT}
+            from raw.loads
             where table_name = '{table.name}'
             group by load_id
         )
@@ -240,16 +251,40 @@ def _of_subscriptions(table: Table) -> Iterator[CheckSpec]:
     )
 
 
-def _lines_agree(table: Table) -> CheckSpec:
+def _of_invoice_lines(table: Table) -> Iterator[CheckSpec]:
+    rows = _usable(table.name)
     shared = ("issued_at", "customer_id", "status", "employee_id")
     same = " and ".join(f"min({column}) is not distinct from max({column}) and count({column}) in (0, count(*))" for column in shared)
-    return _check(
+    yield _check(
         table, "lines_agree", "warning", f"Lines of one invoice agree on {', '.join(shared)}; the earliest line's hold",
         breaches(
-            f"(select {same} as agree, arg_min(file, delivery_number) as file, arg_min(row_number, delivery_number) as row_number from {_usable(table.name)} group by invoice_id)",
+            f"""(
+                select {same} as agree, arg_min(file, delivery_number) as file, arg_min(row_number, delivery_number) as row_number
+                from {rows}
+                group by invoice_id
+            )""",
             holds="agree", key=ROW,
         ),
         maximum=0,
+    )
+    # lines without an id are identified by file and row: delivered under two names they count twice
+    yield _check(
+        table, "no_twin_files", "warning", "No two files hold the same lines without an id, which would count twice",
+        f"""
+        with lines as (
+            select distinct file, hash({", ".join(table.columns)}) as line from {rows} where line_id is null
+        ),
+        files as (
+            select file, count(*) as lines from lines group by file
+        )
+        select one.file || ' and ' || other.file as subject, count(*) / least(one_file.lines, other_file.lines) as measure
+        from lines as one
+        join lines as other on other.line = one.line and other.file > one.file
+        join files as one_file on one_file.file = one.file
+        join files as other_file on other_file.file = other.file
+        group by one.file, other.file, one_file.lines, other_file.lines
+        """,
+        maximum=thresholds.TWIN_FILES_SHARE,
     )
 
 

@@ -108,7 +108,8 @@ def _count(
         return []  # the first publish, or one from before this mart had these columns
     try:
         parameters = {"as_of": as_of} if "$as_of" in check.sql else None
-        return [Subject(*row) for row in con.execute(check.sql, parameters).fetchall()]
+        rows = con.execute(check.sql, parameters).fetchall()
+        return [Subject(subject, None if measure is None else float(measure), *counts) for subject, measure, *counts in rows]
     except (duckdb.BinderException, duckdb.CatalogException) as error:
         return Crash(str(error).splitlines()[0])
     except Exception as error:  # other messages of DuckDB may quote a value

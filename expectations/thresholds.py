@@ -40,6 +40,9 @@ UNKNOWN_REFERENCES = 0.0
 # Share of billing's customers without a client card, where cards are delivered at all.
 CUSTOMERS_WITHOUT_CARD = 0.1
 
+# Share of the smaller file's lines without an id that another file holds too.
+TWIN_FILES_SHARE = 0.5
+
 # Statuses of a subscription whose meaning is known. Any other one counts as paying, so a person should have seen it.
 SUBSCRIPTION_STATUSES = (
     "active", "past_due", "non_renewing", "canceled", "cancelled", "ended", "expired", "completed",

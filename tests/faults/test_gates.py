@@ -1,0 +1,74 @@
+"""A check that crashes is an error, never a pass and never a missing result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import duckdb
+import pytest
+
+from expectations import CheckResult, CheckSpec, runner
+
+HOLDS = CheckSpec("holds", "marts", "marts.some_mart", "critical", "One is at most one", "select 'one' as subject, 1 as measure", maximum=1)
+FAILS = replace(HOLDS, check_name="fails", sql="select 'two' as subject, 2 as measure")
+
+
+def run(*checks: CheckSpec) -> list[CheckResult]:
+    with duckdb.connect() as con:
+        con.execute("create table people as select 'Marked Person' as name")
+        return runner.run_checks(list(checks), con, refresh_id="refresh-1", as_of=date(2024, 1, 31))
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("select 'one' as subject, missing from people", 'Binder Error: Referenced column "missing" not found'),
+        ("select 'one' as subject, 1 as measure from marts.not_built", "Catalog Error: Table with name"),
+        ("select 'one' as subject, name::integer as measure from people", "ConversionException"),
+        ("select 'one' as subject, name as measure from people", "ValueError"),
+        ("select 'one' as subject", "ValueError"),
+    ],
+)
+def test_a_query_that_crashes_is_an_error_and_stops_no_other(sql, reason):
+    crashed, held, failed = run(replace(HOLDS, check_name="crashes", sql=sql), HOLDS, FAILS)
+    assert (crashed.status, crashed.evaluated_count, crashed.failed_count, crashed.sample) == ("error", 0, 0, [])
+    assert reason in crashed.message
+    assert "Marked" not in crashed.message
+    assert (held.status, failed.status) == ("passed", "failed")
+
+
+def test_an_exception_inside_great_expectations_is_an_error(monkeypatch):
+    from great_expectations.execution_engine import PandasExecutionEngine
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(PandasExecutionEngine, "get_compute_domain", broken)
+    (result,) = run(HOLDS)
+    assert (result.status, result.evaluated_count, result.failed_count) == ("error", 0, 0)
+    assert "planted" in result.message
+
+
+def test_a_validation_that_breaks_off_is_an_error_for_each_of_its_checks(monkeypatch):
+    from great_expectations import ValidationDefinition
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(ValidationDefinition, "run", broken)
+    assert [result.status for result in run(HOLDS, FAILS)] == ["error", "error"]
+
+
+def test_an_expectation_that_was_not_evaluated_is_an_error(monkeypatch):
+    from great_expectations import ValidationDefinition
+
+    complete = ValidationDefinition.run
+
+    def forgetful(self, **options):
+        outcome = complete(self, **options)
+        outcome.results.pop()
+        return outcome
+
+    monkeypatch.setattr(ValidationDefinition, "run", forgetful)
+    assert sorted(result.status for result in run(HOLDS, replace(HOLDS, check_name="holds_too"))) == ["error", "passed"]

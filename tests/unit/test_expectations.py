@@ -1,0 +1,417 @@
+"""Each check passes on a healthy company, fails on a violation planted for it, and counts what it names."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from expectations import CheckResult, CheckSpec, declared_checks, run_gate
+from expectations.checks import breaches
+from expectations.raw_gate import KNOWN, NEWEST, REFERENCES
+from expectations.runner import run_checks
+from orchestration.contract.tables import contract
+from tests.reference import marts
+from tests.reference.company import Case, Company, Invoice, Policies, Subscription
+
+AS_OF = date(2024, 6, 15)
+ROWS = 40
+TYPES = {"date": "date", "timestamp": "timestamp", "boolean": "boolean", "integer": "integer"}
+IDENTIFIERS = set(KNOWN)
+
+
+def cell(table: str, column: str, kind: str) -> str:
+    """SQL of a healthy value in row i; columns that refer to something name what is there."""
+    identifier = REFERENCES.get(table, {}).get(column) or (column if column in IDENTIFIERS else None)
+    if identifier:
+        return f"'{identifier}-' || i"
+    if column in ("ended_on", "trial_ends_on"):
+        return "null::date"
+    if column == "status":
+        return "'active'"
+    if kind in ("date", "timestamp"):
+        return f"('{AS_OF}'::date - (i % 5)::integer)::{kind}"
+    if kind == "boolean":
+        return "true"
+    return f"10::{TYPES.get(kind, 'decimal(18,6)')}" if kind not in ("text", "enumeration", "currency") else f"'{column}-' || i"
+
+
+def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
+    """Forty usable rows in each contract table, out of one load each."""
+    con.execute("create schema raw; create schema staging; create schema quality")
+    con.execute("create table raw.loads (load_id text, table_name text, loaded_at timestamp, rows_read bigint, rows_filtered bigint, file text)")
+    con.execute("create table quality.conflicting_deliveries (table_name text, earlier_file text, later_file text, rows_that_differ bigint)")
+    for table in contract().values():
+        cells = ", ".join(f'{cell(table.name, name, column.type)} as "{name}"' for name, column in table.columns.items())
+        con.execute(
+            f"""create table staging.stg_{table.raw} as
+            select {cells}, '{table.name}.csv' as file, i as row_number, '{table.name} 2' as load_id, i as delivery_number
+            from range(1, {ROWS + 1}) as rows(i)"""
+        )
+        con.execute(
+            f"""create table staging.base_{table.raw} as
+            select *, true as is_current, true as in_force, 'loaded' as row_outcome from staging.stg_{table.raw}"""
+        )
+        con.execute("insert into raw.loads values (?, ?, ?, ?, 0, ?)", [f"{table.name} 2", table.name, datetime(2024, 6, 16), ROWS, f"{table.name}.csv"])
+    con.execute("create table quality.load_audit as from raw.loads")
+
+
+def company() -> Company:
+    """Thirty subscribers and twenty buyers, some of whom leave and return; costs, credit notes and complaints."""
+    first = date(2023, 11, 3)
+    subscriptions, invoices, cases = [], [], []
+    for number in range(30):
+        start = first + timedelta(days=5 * number)
+        end = start + timedelta(days=40 + number) if number % 4 == 0 else None
+        subscriptions.append(Subscription(f"s{number}", start, f"s{number}", ended_on=end, unit_price=Decimal(10 + number)))
+        if end and number % 8 == 0:
+            subscriptions.append(Subscription(f"s{number}", end + timedelta(days=33), f"s{number}", unit_price=Decimal(15)))
+            cases.append(Case(f"k{number}", f"s{number}", datetime(end.year, end.month, end.day) - timedelta(days=9), kind="complaint"))
+    for customer in [f"s{n}" for n in range(30)] + [f"b{n}" for n in range(20)]:
+        for month in range(8):
+            day = datetime(2023, 11, 1) + timedelta(days=30 * month + int(customer[1:]))
+            invoices.append(Invoice(f"{customer}-{month}", customer, day, Decimal(20 + month) if day.day != 17 else Decimal(-3), cost=Decimal(2)))
+    return Company(
+        as_of=AS_OF, policies=Policies(segments=("first_plan",)), subscriptions=subscriptions, invoices=invoices, cases=cases
+    )
+
+
+MARTS = (
+    "fct_customer_spells", "fct_mrr_movements", "fct_purchases", "churn_rates", "churn_rate_by_definition",
+    "revenue_retention", "cohort_retention", "lost_revenue",
+)
+
+
+def healthy_marts(con: duckdb.DuckDBPyConnection) -> None:
+    """The marts of `company`, as the literal reference reckons them."""
+    import pandas as pd  # comes with Great Expectations, and as slowly
+
+    example = company()
+    con.execute("create schema marts; create schema intermediate")
+    for name, rows in marts(example, list(MARTS)).items():
+        frame = pd.DataFrame(rows)
+        con.execute(f"create table marts.{name} as from frame")
+    con.execute("create table intermediate.int_invoices (customer_id text, issued_on date, amount decimal(18, 2))")
+    con.executemany(
+        "insert into intermediate.int_invoices values (?, ?, ?)", [(i.customer_id, i.issued_at.date(), i.amount) for i in example.invoices]
+    )
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("expectations") / "build.duckdb"
+    with duckdb.connect(path) as con:
+        healthy_staging(con)
+        healthy_marts(con)
+    return path
+
+
+@pytest.fixture
+def con(healthy: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    shutil.copy(healthy, tmp_path / "build.duckdb")
+    with duckdb.connect(tmp_path / "build.duckdb") as connection:
+        yield connection
+
+
+def run(con: duckdb.DuckDBPyConnection, checks: list[CheckSpec], **options) -> list[CheckResult]:
+    return run_checks(checks, con, refresh_id="refresh-1", as_of=AS_OF, **options)
+
+
+def checks_named(*names: str) -> list[CheckSpec]:
+    return [check for check in declared_checks() if check.check_name in names]
+
+
+# --- what is declared
+
+
+def test_declaring_costs_no_import_of_great_expectations():
+    code = "import sys, expectations; assert expectations.declared_checks(); print('great_expectations' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"
+
+
+def test_names_are_asset_check_names_and_unique_per_table():
+    checks = declared_checks()
+    assert all(re.fullmatch(r"[a-z0-9_]+", check.check_name) for check in checks)
+    assert all(re.fullmatch(r"(staging|quality|marts)\.[a-z0-9_]+", check.table_name) for check in checks)
+    assert len({(check.check_name, check.table_name) for check in checks}) == len(checks)
+    assert all(check.minimum is not None or check.maximum is not None for check in checks)
+
+
+def test_every_table_of_the_contract_is_looked_at():
+    tables = {check.table_name for check in checks_named("quarantined_majority")}
+    assert tables == {f"staging.stg_{table.raw}" for table in contract().values()}
+    assert all(column in contract()[name].columns for name, column in NEWEST.items())
+    assert all(column in contract()[name].columns for name, columns in REFERENCES.items() for column in columns)
+
+
+def test_critical_is_what_must_never_be_published():
+    critical = {check.check_name for check in declared_checks() if check.severity == "critical"}
+    assert critical == {
+        "activity_delivered", "quarantined_majority",
+        "counts_not_negative", "amounts_not_negative", "amounts_above_zero", "mrr_not_negative", "rates_in_range", "counts_within_cohort",
+        "counts_and_rate_in_range", "start_is_kept_and_lost", "end_is_kept_and_gained", "lost_by_control", "end_is_next_start",
+        "end_is_open_spells", "lost_over_start_is_churn_rate", "mrr_rolls_forward", "end_is_sum_of_movements",
+        "close_is_customers_at_end", "revenue_accumulates", "revenue_reconciles", "lost_as_in_churn_rates",
+    }
+
+
+# --- a healthy company
+
+
+@pytest.mark.parametrize("gate", ["raw", "marts"])
+def test_healthy_company_passes(con, healthy, gate):
+    results = run_gate(gate, con, refresh_id="refresh-1", as_of=AS_OF, previous=healthy)
+    assert [result.message for result in results if result.status != "passed"] == []
+    declared = [(check.check_name, check.table_name) for check in declared_checks() if check.gate == gate]
+    assert [(result.check_name, result.table_name) for result in results] == declared
+    assert {result.gate for result in results} == {gate}
+    assert all(result.failed_count == 0 and result.sample == [] for result in results)
+    assert con.execute("select count(*) from duckdb_databases() where database_name = 'previous'").fetchone() == (0,)
+
+
+# What no single load can violate: there must be loads before it, or files beside it.
+NEEDS_HISTORY = {"volume", "empty_cells_drift", "no_twin_files"}
+
+
+def test_healthy_company_leaves_no_check_without_work(con, healthy):
+    results = run(con, declared_checks(), previous=healthy)
+    assert {result.check_name for result in results if not result.evaluated_count} == NEEDS_HISTORY
+
+
+# --- planted violations: check name -> SQL, run for each table that has the check
+
+EARLIER_LOADS = """
+    insert into raw.loads select contract || ' ' || n, contract, '2024-01-01', {rows}, 0, contract || n || '.csv'
+    from (select '{name}' as contract), range(10, 14) as numbers(n)
+"""
+RAW_VIOLATIONS = {
+    "quarantined_majority": "update {base} set row_outcome = 'quarantined' where row_number <= 21",
+    "quarantined_share": "update {base} set row_outcome = 'quarantined' where row_number = 1",
+    "required_columns": "update {base} set {required} = null where row_number = 1",
+    "volume": EARLIER_LOADS.format(name="{name}", rows=81),
+    "empty_cells_drift": """
+        insert into raw.loads values ('{name} 1', '{name}', '2024-01-01', 20, 0, 'earlier.csv');
+        update {base} set load_id = '{name} 1' where row_number <= 20;
+        update {base} set {last} = null where row_number between 21 and 25
+    """,
+    "freshness": "update {stg} set {newest} = {newest} - interval 400 day",
+    "references": "update {stg} set {reference} = 'nobody' where row_number = 1",
+    "customer_id_no_email": "update {stg} set customer_id = 'ivan.petrov@example.com' where row_number = 1",
+    "customers_without_card": "update staging.stg_billing__invoices set customer_id = 'unknown-' || row_number",
+    "known_statuses": "update {stg} set status = 'in_trial' where row_number = 1",
+    "price_known": "update {stg} set unit_price = null where row_number = 1; update staging.stg_billing__plans set price = null where row_number = 1",
+    "no_overlap": "update {stg} set subscription_id = 'subscription_id-1' where row_number = 2",
+    "lines_agree": "update {stg} set invoice_id = 'invoice_id-1' where row_number = 2",
+    "no_twin_files": """
+        update {stg} set line_id = null where row_number <= 5;
+        insert into {stg} by name select * replace ('other.csv' as file) from {stg} where row_number <= 3
+    """,
+    "deliveries_agree": "insert into {table} values ('crm.cases', 'a.csv', 'b.csv', 3)",
+    "delivered_tables_have_rows": "delete from staging.stg_crm__cases",
+    "activity_delivered": """
+        delete from staging.stg_billing__invoices; delete from staging.stg_billing__invoice_lines;
+        delete from staging.stg_billing__subscriptions; delete from staging.stg_billing__subscription_events
+    """,
+}
+FEBRUARY = "where period_start = '2024-02-01' and period_grain = 'month' and segment_type = 'all'"
+MARTS_VIOLATIONS = {
+    ("fct_customer_spells", "activity"): "delete from {table}",
+    ("fct_mrr_movements", "mrr_not_negative"): "update {table} set mrr_after = -1 where customer_id = 's1'",
+    ("fct_purchases", "amounts_above_zero"): "update {table} set amount = 0 where invoice_id = 's1-1'",
+    ("fct_purchases", "plausible_median_check"): "update {table} set amount = amount * 0.01 where issued_on >= '2024-05-01'",
+    ("churn_rates", "counts_not_negative"): "update {table} set customers_passed_through = -1 {february}",
+    ("churn_rates", "rates_in_range"): "update {table} set churn_rate = churn_rate_low / 2 {february}",
+    ("churn_rates", "start_is_kept_and_lost"): "update {table} set customers_kept = customers_kept + 1 {february}",
+    ("churn_rates", "end_is_kept_and_gained"): "update {table} set customers_new = customers_new + 1 {february}",
+    ("churn_rates", "lost_by_control"): "update {table} set customers_lost_voluntary = null {february}",
+    ("churn_rates", "end_is_next_start"): "delete from {table} {february}",
+    ("churn_rates", "end_is_open_spells"): "delete from marts.fct_customer_spells where customer_id = 's1'",
+    ("churn_rates", "plausible_churn_rate"): "update {table} set churn_rate = 0.4 {february}",
+    ("churn_rates", "churn_rate_jump"): "update {table} set churn_rate = churn_rate + 0.02 {february}",
+    ("churn_rates", "customers_jump"): "update {table} set customers_at_end = customers_at_end * 1.1 {february}",
+    ("churn_rate_by_definition", "rates_in_range"): "update {table} set rate = 1.1 {february} and definition = 'net_change'",
+    ("churn_rate_by_definition", "lost_over_start_is_churn_rate"): "update {table} set rate = 0.5 {february} and definition = 'lost_over_start'",
+    ("revenue_retention", "amounts_not_negative"): "update {table} set mrr_churned = -0.01 {february}",
+    ("revenue_retention", "rates_in_range"): "update {table} set gross_revenue_retention = null {february}",
+    ("revenue_retention", "mrr_rolls_forward"): "update {table} set mrr_expanded = mrr_expanded + 0.01 {february}",
+    ("revenue_retention", "end_is_next_start"): "update {table} set mrr_at_end = mrr_at_end + 0.01 {february}",
+    ("revenue_retention", "end_is_sum_of_movements"): "update marts.fct_mrr_movements set mrr_change = mrr_change + 0.01 where customer_id = 's1'",
+    ("revenue_retention", "plausible_net_retention"): "update {table} set net_revenue_retention = 2 {february}",
+    ("revenue_retention", "mrr_jump"): "update {table} set mrr_at_end = mrr_at_end * 2 {february}",
+    ("cohort_retention", "counts_within_cohort"): "update {table} set customers_purchasing = cohort_size + 1 where age = 1",
+    ("cohort_retention", "rates_in_range"): "update {table} set purchase_rate = 0 where not is_complete",
+    ("cohort_retention", "close_is_customers_at_end"): "update {table} set customers_at_close = customers_at_close - 1 where age = 1",
+    ("cohort_retention", "revenue_accumulates"): "update {table} set cumulative_revenue = cumulative_revenue + 0.01 where age = 1",
+    ("cohort_retention", "revenue_reconciles"): "insert into intermediate.int_invoices values ('s1', '2024-05-05', 0.01)",
+    ("lost_revenue", "counts_and_rate_in_range"): "update {table} set customers_lost = customers_at_start + 1 {february}",
+    ("lost_revenue", "plausible_profit_margin"): "update {table} set profit_margin = 1.2 {february}",
+    ("lost_revenue", "prompt_recovers_more"): "update {table} set recoverable_sales_if_heard = recoverable_sales_if_heard_promptly + 1 {february}",
+    ("lost_revenue", "lost_as_in_churn_rates"): "update {table} set customers_at_start = customers_at_start + 1 {february}",
+    ("lost_revenue", "lost_sales_jump"): "update {table} set lost_sales = lost_sales * 2 {february}",
+}
+
+
+def raw_violation(check: CheckSpec) -> str:
+    table = next((table for table in contract().values() if check.table_name.endswith(f"stg_{table.raw}")), contract()["crm.cases"])
+    return RAW_VIOLATIONS[check.check_name].format(
+        name=table.name,
+        stg=check.table_name,
+        base=f"staging.base_{table.raw}",
+        table=check.table_name,
+        required=next(column.name for column in table.columns.values() if column.required),
+        last=list(table.columns)[-1],
+        newest=NEWEST.get(table.name),
+        reference=next(iter(REFERENCES.get(table.name, {})), None),
+    )
+
+
+def test_every_check_has_a_planted_violation():
+    declared = declared_checks()
+    assert set(RAW_VIOLATIONS) == {check.check_name for check in declared if check.gate == "raw"}
+    assert {(f"marts.{table}", name) for table, name in MARTS_VIOLATIONS} == {
+        (check.table_name, check.check_name) for check in declared if check.gate == "marts"
+    }
+
+
+@pytest.mark.parametrize("name", RAW_VIOLATIONS)
+def test_planted_violation_of_the_raw_gate_fails(con, name):
+    checks = checks_named(name)
+    for check in checks:
+        con.execute(raw_violation(check))
+    results = run(con, checks)
+    assert [result.table_name for result in results if result.status != "failed"] == []
+    assert all(result.failed_count > 0 and result.sample and result.failed_count <= result.evaluated_count for result in results)
+
+
+@pytest.mark.parametrize(("table", "name"), MARTS_VIOLATIONS)
+def test_planted_violation_of_the_marts_gate_fails(con, healthy, table, name):
+    con.execute(MARTS_VIOLATIONS[table, name].format(table=f"marts.{table}", february=FEBRUARY))
+    (result,) = run(con, [check for check in checks_named(name) if check.table_name == f"marts.{table}"], previous=healthy)
+    assert result.status == "failed", result.message
+    assert result.sample and 0 < result.failed_count <= result.evaluated_count
+
+
+def test_every_reference_can_be_missed(con):
+    for name, references in REFERENCES.items():
+        for number, column in enumerate(references, start=1):
+            con.execute(f"update staging.stg_{name.replace('.', '__')} set {column} = 'nobody' where row_number = {number}")
+    for result in run(con, checks_named("references")):
+        columns = REFERENCES[result.table_name.removeprefix("staging.stg_").replace("__", ".")]
+        assert (result.status, result.failed_count, result.evaluated_count) == ("failed", len(columns), len(columns) * ROWS)
+        assert all(column in result.message for column in columns)
+
+
+# --- what a result says
+
+
+def checked(con: duckdb.DuckDBPyConnection, name: str, table: str, **options) -> CheckResult:
+    (result,) = run(con, [check for check in checks_named(name) if check.table_name == table], **options)
+    return result
+
+
+def test_counts_and_sample_name_rows_by_file_and_number(con):
+    con.execute("update staging.stg_crm__cases set customer_id = 'nobody' where row_number in (3, 7)")
+    result = checked(con, "references", "staging.stg_crm__cases")
+    assert (result.evaluated_count, result.failed_count, result.severity) == (2 * ROWS, 2, "warning")
+    assert result.sample == ["crm.cases.csv row 3", "crm.cases.csv row 7"]
+    assert result.message == (
+        "What customer_id, employee_id names is known elsewhere: 2 of 80 fail: customer_id 0.05 (allowed: at most 0)"
+    )
+
+
+def test_sample_is_short(con):
+    con.execute("update staging.stg_crm__cases set customer_id = 'nobody'")
+    assert len(checked(con, "references", "staging.stg_crm__cases").sample) == 10
+
+
+def test_a_value_on_the_limit_passes(con):
+    con.execute("update staging.base_crm__cases set row_outcome = 'quarantined' where row_number <= 20")
+    assert checked(con, "quarantined_majority", "staging.stg_crm__cases").status == "passed"
+
+
+def test_replaced_content_is_not_held_against_its_correction(con):
+    con.execute("update staging.base_crm__cases set row_outcome = 'quarantined', is_current = false where row_number <= 39")
+    result = checked(con, "quarantined_majority", "staging.stg_crm__cases")
+    assert (result.status, result.evaluated_count) == ("passed", 1)
+
+
+def test_a_null_where_the_rule_wants_a_value_fails(con):
+    con.execute("create table checked as select * from (values (1), (null)) as numbers(n)")
+    sql = breaches("checked", holds="n > 0", key="'row'")
+    assert con.execute(sql).fetchall() == [("rows", 0.5, 2, 1, ["row"])]
+
+
+def test_customers_whom_only_billing_knows_are_no_gap(con):
+    con.execute("delete from staging.stg_crm__customers")
+    assert checked(con, "references", "staging.stg_crm__cases").status == "passed"
+    assert checked(con, "customers_without_card", "staging.stg_crm__customers").status == "passed"
+
+
+def test_references_to_what_nobody_delivered_are_not_asked(con):
+    con.execute("delete from staging.stg_crm__employees")
+    result = checked(con, "references", "staging.stg_crm__cases")
+    assert (result.status, result.evaluated_count) == ("passed", ROWS)
+
+
+def test_rows_after_as_of_are_no_sign_of_freshness(con):
+    con.execute(f"update staging.stg_crm__cases set opened_at = if(row_number = 1, '{AS_OF}'::date + 1, '2020-01-01'::date)")
+    assert checked(con, "freshness", "staging.stg_crm__cases").status == "failed"
+
+
+# --- the last publish
+
+
+def test_jumps_name_the_periods_that_moved(con, healthy):
+    con.execute(f"update marts.churn_rates set churn_rate = churn_rate + 0.02 {FEBRUARY}")
+    result = checked(con, "churn_rate_jump", "marts.churn_rates", previous=healthy)
+    assert (result.failed_count, result.sample) == (1, ["month 2024-02-01"])
+
+
+def test_a_running_period_may_move(con, healthy):
+    con.execute("update marts.churn_rates set churn_rate = 1, customers_at_end = 0 where not is_complete")
+    assert checked(con, "churn_rate_jump", "marts.churn_rates", previous=healthy).status == "passed"
+
+
+def test_the_first_publish_has_nothing_to_jump_from(con):
+    result = checked(con, "customers_jump", "marts.churn_rates")
+    assert (result.status, result.evaluated_count) == ("passed", 0)
+
+
+def test_a_publish_from_before_a_column_has_nothing_to_compare(con, tmp_path):
+    with duckdb.connect(tmp_path / "churn.duckdb") as older:
+        older.execute("create schema marts; create table marts.churn_rates (period_grain text)")
+    assert checked(con, "customers_jump", "marts.churn_rates", previous=tmp_path / "churn.duckdb").status == "passed"
+
+
+def test_a_publish_that_cannot_be_opened_is_warned_about(con, tmp_path):
+    damaged = tmp_path / "it's damaged.duckdb"
+    damaged.write_bytes(b"not a database")
+    result = checked(con, "customers_jump", "marts.churn_rates", previous=damaged)
+    assert (result.status, result.severity, result.sample) == ("failed", "warning", ["the last publish can't be opened"])
+
+
+# --- Data Docs
+
+
+def test_data_docs_show_each_gate_without_personal_data(con, tmp_path):
+    con.execute("update staging.stg_crm__customers set name = 'Marked Person', email = 'marked@example.com', customer_id = 'marked@example.com'")
+    con.execute("update staging.base_crm__departures set row_outcome = 'quarantined', reason = 'Marked Person was rude'")
+    docs = tmp_path / "docs"
+    for gate in ("raw", "marts", "marts"):  # the second run of a gate replaces the first
+        run_gate(gate, con, refresh_id="refresh-1", as_of=AS_OF, docs_dir=docs)
+    pages = {path.relative_to(docs): path.read_text() for path in docs.rglob("*.html")}
+    assert {path.parts[0] for path in pages} == {"raw", "marts"}
+    validated = [path for path in pages if "validations" in path.parts]
+    assert len(validated) == len({check.table_name for check in declared_checks()})
+    text = "".join(pages.values())
+    assert "critical: No more than half of the rows are quarantined (at most 0.5)" in text
+    assert "crm.departures.csv" in text
+    assert not [path for path in docs.rglob("*") if path.is_file() and re.search(b"(?i)marked", path.read_bytes())]
