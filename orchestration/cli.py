@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration import mailing_list, reasons
+from orchestration import mailing_list, reasons
 from orchestration.errors import ChurnError, EnvironmentFailure
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ _policies = click.option("--policy", "policies", multiple=True, metavar="NAME=VA
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Churn, retention and lost revenue from CRM and billing extracts."""
+
+
+cli.add_command(mailing_list.command)
+cli.add_command(reasons.command)
 
 
 @cli.command()
@@ -111,6 +117,10 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
     os.execve(dagster, [dagster, "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)], environment)
 
 
+cli.add_command(reasons.command)
+cli.add_command(mailing_list.command)
+
+
 def main() -> None:
     """Run a command; every failure ends in a sentence and its exit code."""
     try:
@@ -137,7 +147,9 @@ def _refresh(
 
     progress = Progress()
     with refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh) as current:
-        with progress.stage("start"):
+        with current.stage("start"):
+            from dagster import DagsterExecutionInterruptedError
+
             from orchestration.definitions import defs
             from orchestration.loading.discovery import fingerprint
             from orchestration.refresh import CONTENT_TAG
@@ -146,13 +158,16 @@ def _refresh(
             instance = run_history(current.warehouse.dagster)
             job = defs.resolve_job_def("refresh")
         with instance, current.explaining("refresh"):
-            job.execute_in_process(
-                instance=instance,
-                resources={"refresh": current},
-                # Dagster's own log lines would drown the progress
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                tags={CONTENT_TAG: fingerprint(extracts, current.mapping), "churn/refresh_id": current.id},
-            )
+            try:
+                job.execute_in_process(
+                    instance=instance,
+                    resources={"refresh": current},
+                    # Dagster's own log lines would drown the progress
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                    tags={CONTENT_TAG: fingerprint(extracts, current.mapping), "churn/refresh_id": current.id},
+                )
+            except DagsterExecutionInterruptedError:
+                raise KeyboardInterrupt from None
     _print_result(current)
 
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from orchestration.engines.duckdb import settings
+
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.results import NodeResult
+    from dbt.contracts.graph.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
@@ -58,14 +62,15 @@ def prepare_manifest() -> Path:
         current = fingerprint(*_INPUTS)
         if not (_STAMP.exists() and _STAMP.read_text() == current and MANIFEST.exists() and _PARSED.exists()):
             _STAMP.unlink(missing_ok=True)
-            _invoke(["parse", "--target-path", str(TARGET)])
+            _invoke(["parse", "--target-path", str(TARGET)], ROOT)
             _STAMP.write_text(current)
     return MANIFEST
 
 
 def build(
     build_file: Path,
-    target: Path,
+    scratch: Path,
+    workspace: Path,
     gate: str,
     variables: Mapping[str, Any],
     full_refresh: bool,
@@ -73,22 +78,26 @@ def build(
 ) -> list[NodeResult]:
     """Build the seeds and models of a gate (raw, marts) with their tests into `build_file`; one result per node.
 
-    Compiled SQL goes to `target`. Failing nodes are results, not exceptions. The database is closed afterwards.
+    Compiled SQL and dbt's profile go to `workspace`, what outgrows memory to `scratch`. Failing nodes are results, not
+    exceptions. The database is closed afterwards.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    os.environ["CHURN_BUILD_DB"] = str(build_file)
+    workspace.mkdir(exist_ok=True)
+    profile = yaml.safe_load((ROOT / "profiles.yml").read_text(encoding="utf-8"))
+    profile["churn_warehouse"]["outputs"]["duckdb"] |= {"path": str(build_file), "config_options": settings(scratch)}
+    (workspace / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     # --select takes several names as several words
     selection = [word for argument in SELECTIONS[gate] for word in argument.split()]
     arguments = ["build", *selection, "--exclude-resource-type", "unit_test", "--vars", json.dumps(dict(variables))]
-    arguments += ["--target-path", str(target), "--no-write-json", *(["--full-refresh"] if full_refresh else [])]
+    arguments += ["--target-path", str(workspace), "--no-write-json", *(["--full-refresh"] if full_refresh else [])]
     try:
-        return _invoke(arguments, _load_manifest(), on_event).results
+        return _invoke(arguments, workspace, _load_manifest(), on_event).results
     finally:
         DuckDBConnectionManager.close_all_connections()
 
 
-def _load_manifest() -> Any:
+def _load_manifest() -> Manifest:
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
@@ -98,14 +107,16 @@ def _load_manifest() -> Any:
     return manifest
 
 
-def _invoke(arguments: list[str], manifest: Any = None, on_event: Callable[[Any], None] | None = None) -> Any:
+def _invoke(
+    arguments: list[str], profiles: Path, manifest: Manifest | None = None, on_event: Callable[[Any], None] | None = None
+) -> Any:
+    """The result of a dbt command; raises what dbt itself could not handle."""
     from dbt.cli.main import dbtRunner
 
     quiet = ["--quiet", "--no-print", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check"]
-    project = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--no-send-anonymous-usage-stats"]
-    # dbt makes the folder of its log even when it writes none.
-    os.environ.setdefault("DBT_LOG_PATH", str(TARGET / "logs"))
-    outcome = dbtRunner(manifest, [on_event] if on_event else []).invoke([*quiet, *arguments, *project])
+    # dbt makes the folder of its log even when it writes none
+    folders = ["--project-dir", str(ROOT), "--profiles-dir", str(profiles), "--log-path", str(TARGET / "logs")]
+    outcome = dbtRunner(manifest, [on_event] if on_event else []).invoke([*quiet, *arguments, *folders])
     if outcome.exception:
         raise outcome.exception
     return outcome.result

@@ -10,14 +10,14 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from orchestration.errors import Refused, UserError
-from orchestration.warehouse import PUBLISHED, Warehouse, now
+from orchestration.warehouse import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, now
 
 KEPT_VERSIONS = 5
 LINKED = ("exports", "private.duckdb")
@@ -35,14 +35,14 @@ class Relation:
     private: bool = False
     key: tuple[str, ...] = ()
     description: str = ""
-    columns: Mapping[str, str] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
 
 
 def relations(manifest: Mapping[str, Any]) -> list[Relation]:
-    """The published tables among the project's models, then the two that the refresh itself keeps."""
+    """The published tables among the project's models."""
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     published = []
     for model in sorted(models, key=lambda model: (model["schema"], model["alias"])):
@@ -59,24 +59,32 @@ def relations(manifest: Mapping[str, Any]) -> list[Relation]:
                     columns={column["name"]: column["description"] for column in columns},
                 )
             )
-    return [*published, Relation("quality", "check_results"), Relation("quality", "refresh_history", key=("refresh_id",))]
+    return published
+
+
+def journals() -> list[Relation]:
+    """The published tables that the refresh itself keeps."""
+    return [
+        Relation("quality", journal.name, False, journal.key, journal.description, {name: text for name, (_, text) in journal.columns.items()})
+        for journal in (CHECK_RESULTS, REFRESH_HISTORY)
+    ]
 
 
 def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[tuple[str, str]]) -> None:
-    """Refuse unless every declared check (name, table) of this very refresh has a result and no critical one failed or crashed."""
+    """Refuse unless every declared check (name, table) of this very refresh has a result no critical one failed and none crashed."""
     results = con.execute(
         "select check_name, table_name, severity, status, failed_count from quality.check_results where refresh_id = ?", [refresh_id]
     ).fetchall()
     broken = [
         f"{name} on {table} " + ("could not be evaluated" if status == "error" else f"({failed:,} of its rows or groups failed)")
         for name, table, severity, status, failed in results
-        if severity == "critical" and status != "passed"
+        if status == "error" or (severity == "critical" and status == "failed")
     ]
     missing = sorted(set(declared) - {(name, table) for name, table, *_ in results})
     broken += [f"{name} on {table} was not run" for name, table in missing]
     if broken:
         raise Refused(
-            f"Not published: {len(broken)} critical check{'s' if len(broken) > 1 else ''} failed.\n"
+            f"Not published, {len(broken)} check{'s' if len(broken) > 1 else ''} forbid{'' if len(broken) > 1 else 's'} it; readers keep the last version.\n"
             + "\n".join(f"  - {line}" for line in broken[:20])
             + ("\n  - …" if len(broken) > 20 else "")
         )
@@ -165,12 +173,8 @@ def _copy(con: duckdb.DuckDBPyConnection, relation: Relation) -> int:
     order = ", ".join(f'"{column}"' for column in relation.key) or "all"
     con.execute(f"create schema if not exists published.{relation.schema}")
     [(rows,)] = con.execute(f"create table published.{relation} as select * from {relation} order by {order}").fetchall()
-    if relation.columns is None:
-        [(description,)] = con.execute("select comment from duckdb_tables() where schema_name = ? and table_name = ? and database_name = current_database()", [relation.schema, relation.name]).fetchall()
-    else:
-        description = relation.description
-    con.execute(f"comment on table published.{relation} is '{_quoted(description)}'")
-    for column, text in (relation.columns or {}).items():
+    con.execute(f"comment on table published.{relation} is '{_quoted(relation.description)}'")
+    for column, text in relation.columns.items():
         con.execute(f"comment on column published.{relation}.\"{column}\" is '{_quoted(text)}'")
     return rows
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration import publishing, warehouse as folder
+from orchestration import publishing, reasons, warehouse as folder
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused
 from orchestration.policies import Value, effective_policies
+from orchestration.reasons import own_aliases
 from orchestration.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -47,13 +50,40 @@ class Refresh:
     @property
     def variables(self) -> dict[str, Any]:
         """The vars of the dbt project."""
-        return {"as_of": self.as_of.isoformat(), "reporting_currency": self.mapping.reporting_currency, **self.policies}
+        return {
+            "as_of": self.as_of.isoformat(),
+            "reporting_currency": self.mapping.reporting_currency,
+            "own_reason_aliases": reasons.own_aliases(self.warehouse.folder),
+            **self.policies,
+        }
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """A stage of the refresh, shown and timed."""
-        with self.explaining(name), self.progress.stage(name):
+        with self.explaining(name), self._interruptible(), self.progress.stage(name):
             yield
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """A signal to stop ends the stage, at its end at the latest: libraries on the way may swallow the exception."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        interrupted = False
+
+        def interrupt(*_: object) -> None:
+            nonlocal interrupted
+            interrupted = True
+            raise KeyboardInterrupt
+
+        handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        if interrupted:
+            raise KeyboardInterrupt
 
     @contextmanager
     def explaining(self, doing: str) -> Iterator[None]:

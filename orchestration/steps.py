@@ -48,8 +48,14 @@ def load(refresh: Refresh) -> LoadReport:
     """Read the extracts into `raw`; whatever a person must mend in them is a UserError, and nothing is loaded then."""
     from orchestration.loading import read_extracts
 
-    with refresh.stage("load extracts"), refresh.warehouse.connect() as con, refresh.warehouse.scratch() as scratch:
-        return read_extracts(refresh.extracts, con, scratch, full_refresh=refresh.full_refresh, progress=refresh.progress.step)
+    with refresh.stage("load extracts"):
+        with refresh.warehouse.connect() as con:
+            report = read_extracts(
+                refresh.extracts, con, refresh.warehouse.scratch, full_refresh=refresh.full_refresh, progress=refresh.progress.step
+            )
+        for warning in report.warnings:
+            refresh.progress.warn(warning)
+        return report
 
 
 def build(refresh: Refresh, gate: str) -> list[NodeResult]:
@@ -58,8 +64,9 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
     Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
     """
     with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]):
+        warehouse = refresh.warehouse
         results = dbt_project.build(
-            refresh.warehouse.build, refresh.warehouse.dbt, gate, refresh.variables, refresh.full_refresh, _Reporter(refresh)
+            warehouse.build, warehouse.scratch, warehouse.dbt, gate, refresh.variables, refresh.full_refresh, _Reporter(refresh)
         )
         counts = row_counts(refresh)
         refresh.record(_test_row(result, gate, counts) for result in results if result.node.resource_type == "test")
@@ -116,7 +123,7 @@ def refuse_failed(refresh: Refresh) -> None:
 def publish(refresh: Refresh) -> dict[str, int]:
     """Publish what passed. Returns the row count of each published table."""
     with refresh.stage("publish"):
-        return publishing.publish(refresh.warehouse, refresh.id, publishing.relations(manifest()), declared_checks())
+        return publishing.publish(refresh.warehouse, refresh.id, [*publishing.relations(manifest()), *publishing.journals()], declared_checks())
 
 
 def row_counts(refresh: Refresh) -> dict[str, int]:

@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import duckdb
 
 from orchestration.dbt_project import code_version
+from orchestration.engines import duckdb as engine
 from orchestration.errors import Busy
 
 RUNNING, PUBLISHED, REFUSED, FAILED, INTERRUPTED = "running", "published", "refused", "failed", "interrupted"
@@ -39,6 +41,7 @@ class Warehouse:
         self.dbt = self.folder / "dbt"
         self.data_docs = self.folder / "data_docs"
         self.log = self.folder / "refresh.log"
+        self.scratch = self.folder / "tmp"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -57,29 +60,20 @@ class Warehouse:
             raise Busy(f"{self.folder} is being written by {holder}. Wait until it has finished; nothing was changed.") from None
         self.umask = os.umask(0o077)
         try:
+            shutil.rmtree(self.scratch, ignore_errors=True)
             path.write_text(f"process {os.getpid()} on {os.uname().nodename} since {now():%Y-%m-%d %H:%M:%S} UTC\n", encoding="utf-8")
             yield
         finally:
             os.umask(self.umask)
+            shutil.rmtree(self.scratch, ignore_errors=True)
             path.write_text("", encoding="utf-8")
             lock.release()
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writer's connection to build.duckdb."""
-        with duckdb.connect(str(self.build)) as con:
+        with engine.connect(self.build, self.scratch) as con:
             yield con
-
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """A private folder for what is thrown away again, empty also after a killed process."""
-        folder = self.folder / "tmp"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def write_log(self, text: str) -> None:
         """Append details of a failure to the private log; a log that can't be written must not hide the failure."""
@@ -99,23 +93,55 @@ def new_refresh_id() -> str:
     return f"{now():%Y%m%dT%H%M%S.%fZ}"
 
 
-_HISTORY = """
-    create schema if not exists quality;
-    create table if not exists quality.refresh_history (
-        refresh_id varchar, started_at timestamp, finished_at timestamp, as_of date, status varchar, policies json, code_version varchar
-    );
-    comment on table quality.refresh_history is 'One row per refresh that was started: for which day, with which policies and code, and how it ended.';
-    create table if not exists quality.check_results (
-        refresh_id varchar, check_name varchar, gate varchar, table_name varchar,
-        severity varchar, status varchar, evaluated_count bigint, failed_count bigint
-    );
-    comment on table quality.check_results is 'One row per refresh and check (dbt tests and Great Expectations): how many rows were looked at and how many failed.';
-"""
+@dataclass(frozen=True)
+class Journal:
+    """A table of build.duckdb that the refresh itself appends to; `columns`: name -> (type, description)."""
+
+    name: str
+    key: tuple[str, ...]
+    description: str
+    columns: Mapping[str, tuple[str, str]]
+
+    def create(self, con: duckdb.DuckDBPyConnection) -> None:
+        columns = ", ".join(f"{name} {kind}" for name, (kind, _) in self.columns.items())
+        con.execute(f"create schema if not exists quality; create table if not exists quality.{self.name} ({columns})")
+
+
+REFRESH_HISTORY = Journal(
+    "refresh_history",
+    ("refresh_id",),
+    "One row per refresh that was started: for which day, with which policies and code, and how it ended.",
+    {
+        "refresh_id": ("varchar", "Identifier of the refresh; sorts by time."),
+        "started_at": ("timestamp", "When it started, UTC."),
+        "finished_at": ("timestamp", "When it ended, UTC; empty while it runs."),
+        "as_of": ("date", "Last day that its data covers."),
+        "status": ("varchar", "running, published, refused (by a critical check), failed or interrupted."),
+        "policies": ("json", "The value of every policy."),
+        "code_version": ("varchar", "Version of the package and hash of its models and code."),
+    },
+)
+CHECK_RESULTS = Journal(
+    "check_results",
+    ("refresh_id", "table_name", "check_name"),
+    "One row per refresh and check, dbt tests and Great Expectations alike.",
+    {
+        "refresh_id": ("varchar", "The refresh that ran the check."),
+        "check_name": ("varchar", "Name of the check, unique for its table."),
+        "gate": ("varchar", "raw: of what was loaded; marts: of what is published."),
+        "table_name": ("varchar", "The table that it is about, as schema.table."),
+        "severity": ("varchar", "critical: failing forbids publishing; warning: it is shown."),
+        "status": ("varchar", "passed, failed, or error when it could not be evaluated, which forbids publishing too."),
+        "evaluated_count": ("bigint", "Rows, periods or tables looked at."),
+        "failed_count": ("bigint", "How many of them, or of groups of them, failed."),
+    },
+)
 
 
 def begin(con: duckdb.DuckDBPyConnection, refresh_id: str, as_of: date, policies: Mapping[str, Any], current: str | None) -> None:
     """Enter a refresh into the history, and settle those that a killed process left running: published if theirs is `current`."""
-    con.execute(_HISTORY)
+    for journal in (REFRESH_HISTORY, CHECK_RESULTS):
+        journal.create(con)
     con.execute(
         "update quality.refresh_history set status = if(refresh_id = ?, ?, ?), finished_at = ? where status = ?",
         [current, PUBLISHED, INTERRUPTED, now(), RUNNING],
