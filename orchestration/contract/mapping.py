@@ -40,6 +40,12 @@ class Text(str):
     left_out: bool = False  # nothing stands after the key
 
 
+class Items(list):
+    """A YAML list."""
+
+    place: str = FILE_NAME
+
+
 class Block(dict):
     """A YAML mapping with Text keys."""
 
@@ -152,7 +158,9 @@ def _read(path: Path, name: str, shipped: bool = False) -> Block:
             text.left_out = node.value == "" and node.style is None
             return text
         if isinstance(node, yaml.SequenceNode):
-            return [convert(item) for item in node.value]
+            items = Items(map(convert, node.value))
+            items.place = place
+            return items
         block = Block()
         block.place = place
         for key_node, value_node in node.value:

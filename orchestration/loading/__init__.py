@@ -25,7 +25,7 @@ def read_extracts(
     full_refresh: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadReport:
-    """Load what is new in the extracts into the schema `raw` of the open build database.
+    """Load what is new in the extracts into the schema `raw` of the open build database. `scratch` is a folder for copies.
 
     Everything is read and validated before the first row is written, in one transaction. Raises UserError with all
     problems found; nothing is loaded then. `full_refresh` reads the files that are present again."""

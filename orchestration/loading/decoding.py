@@ -102,7 +102,7 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
     Raises UserError when it is empty, cut off, binary, or undecodable with nothing declared."""
     blocks = _decompressed(delivery)
     first = b""
-    while len(first) < 4 and (block := next(blocks, b"")):
+    while len(first) < 4 and (block := next(blocks, None)):
         first += block
     if not first.strip():
         raise UserError(f"{delivery.file} is empty. Export it again or remove it; a table without rows still has a header line.")
@@ -175,7 +175,8 @@ def _decompressed(delivery: Delivery) -> Iterator[bytes]:
                         if not block.strip(b"\0"):  # padding of a tape
                             break
                         member = new()
-                    yield member.decompress(block)
+                    if plain := member.decompress(block):
+                        yield plain
                     block = member.unused_data if member.eof else b""
                     member = None if member.eof else member
         except (zlib.error, zstandard.ZstdError) as error:

@@ -32,7 +32,7 @@ class Delivery:
     stamp: tuple[int, int]  # size and time of change when it was hashed
 
     def changed(self) -> bool:
-        return _stamp(self.path) != self.stamp
+        return not self.path.exists() or _stamp(self.path) != self.stamp
 
 
 def file_order(file: str) -> str:

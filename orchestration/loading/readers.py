@@ -21,6 +21,8 @@ from orchestration.loading.untangling import untangle
 
 # Stands before a cell that the workbook holds as a number, date or truth value, not as text. A noncharacter.
 NATIVE = "\ufffe"
+# Said of the copies made here, because a line break inside the first record would be taken for the file's.
+NEW_LINE = r", new_line = '\n'"
 PROTECTED = b"\xd0\xcf\x11\xe0"  # OLE: an encrypted workbook, or one of the old format
 
 
@@ -113,7 +115,8 @@ class Readers:
                 if _is_regular(text, delimiter, len(header)):
                     regular.setdefault((delimiter, header, text.count.quoted_breaks), []).append((delivery, text))
                 else:
-                    clean.setdefault(header, []).append((delivery, self._untangled(delivery, text, delimiter, header)))
+                    target = self._untangled(delivery, text, delimiter, header)
+                    clean.setdefault(header, []).append((delivery, target))
             except UserError as error:
                 problems.append(str(error))
         stages = []
@@ -125,7 +128,8 @@ class Readers:
                 for delivery, text in files:
                     if (delivery, text) not in sound:
                         try:
-                            clean.setdefault(header, []).append((delivery, self._untangled(delivery, text, delimiter, header)))
+                            target = self._untangled(delivery, text, delimiter, header)
+                            clean.setdefault(header, []).append((delivery, target))
                         except UserError as error:
                             problems.append(str(error))
                 files, relation = sound, self._counted(scan, sound)
@@ -177,7 +181,7 @@ class Readers:
                 header, rows = _sheet(rule, delivery)
                 target = self.scratch / f"{delivery.content_hash}.{delivery.table}.csv"
                 with target.open("w", encoding="utf-8", newline="") as output:
-                    writer = csv.writer(output, quoting=csv.QUOTE_ALL)
+                    writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
                     writer.writerows([number, "", "", *map(_cell, row)] for number, row in enumerate(rows, 1))
                 clean.setdefault(header, []).append((delivery, target))
             except UserError as error:
@@ -321,7 +325,7 @@ class _Scan:
         columns = ", ".join(f"{name}: 'varchar'" for name in (*self.lead, *(f"c{i}" for i in range(self.fields))))
         return (
             f"read_csv([{names}], columns = {{{columns}}}, delim = {quote(self.delimiter)}, quote = '\"', escape = '\"',"
-            f" header = {not self.lead}, auto_detect = false, parallel = {not self.quoted_breaks})"
+            f" header = {not self.lead}, auto_detect = false, parallel = {not self.quoted_breaks}{self.lead and NEW_LINE or ''})"
         )
 
 

@@ -65,7 +65,10 @@ class TableLoad:
     def _stage(self, readers: Readers, deliveries: list[Delivery], problems: list[str]) -> None:
         for stage in readers.stages(self.rule, deliveries, problems):
             columns = self._columns(set().union(*stage.columns))
-            self.stages.append((stage, columns, self._evidence(stage, columns)))
+            try:
+                self.stages.append((stage, columns, self._evidence(stage, columns)))
+            except UserError as error:
+                problems.append(str(error))
 
     def _columns(self, available: set[str]) -> dict[str, ColumnRule]:
         """Where each contract column comes from: as mapped, else the column of the same name that the mapping does not use."""
@@ -76,8 +79,11 @@ class TableLoad:
             if mapped and available.issuperset(mapped.sources):
                 columns[name] = mapped
             elif not mapped and name in available - taken:
-                columns[name] = ColumnRule((name,))
+                columns[name] = self._mapped(name)
         return columns
+
+    def _mapped(self, name: str) -> ColumnRule:
+        return self.rule.columns.get(name) or ColumnRule((name,))
 
     def _recorded(self, fresh: list[Delivery]) -> list[dict]:
         """Evidence of the loads that stay as they are."""
@@ -161,7 +167,7 @@ class TableLoad:
                 selected[f"values/{name}"] = _occurring(self._delivered(stage, mapped).text, mapped.values, "is_kept")
         for name, values in self.rule.where.items():
             selected[f"where/{name}"] = _occurring(stage.source(name).text, values, "malformed is null")
-        rows = self.con.execute(f"select file_no, {', '.join(selected.values())} from {self._relation(stage, columns)} group by file_no").fetchall()
+        rows = self._run(stage, f"select file_no, {', '.join(selected.values())} from {self._relation(stage, columns)} group by file_no").fetchall()
         counted = {file_no: dict(zip(selected, values, strict=True)) for file_no, *values in rows}
 
         wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.sources}
@@ -185,11 +191,12 @@ class TableLoad:
         problems = []
         current = [evidence for _, _, files in self.stages for evidence in files]
         recorded = self._recorded(fresh)
-        rules = {name: mapped for _, columns, _ in self.stages for name, mapped in columns.items()}
         votes_of: dict[str, list[dict]] = {}
         for evidence in current + recorded:
             for name, votes in evidence["votes"].items():
-                if name not in rules or votes["column"] == rules[name].signature():
+                mapped = self._mapped(name)
+                # a gone file may have been mapped otherwise: then its values say nothing about this column
+                if votes["column"] == mapped.signature() and self._undeclared(self.table.columns[name], mapped, "false"):
                     votes_of.setdefault(name, []).append(votes)
         for name, ballots in votes_of.items():
             votes = {kind: sum(ballot[kind] for ballot in ballots) for kind, value in ballots[0].items() if isinstance(value, int)}
@@ -198,7 +205,7 @@ class TableLoad:
             for kind, choose in (("least", min), ("greatest", max)):
                 votes[kind] = choose((ballot[kind] for ballot in ballots if ballot[kind] is not None), default=None)
             judge = self._judge_date if self.table.columns[name].type in DATES else self._judge_number
-            problems += judge(name, " + ".join(rules[name].sources) if name in rules else name, votes)
+            problems += judge(name, " + ".join(self._mapped(name).sources), votes)
         for part in ("where", "values"):
             self._warn_of_unused(part, current + recorded)
         return problems
@@ -236,9 +243,8 @@ class TableLoad:
         declared = self.rule.where if part == "where" else {name: mapped.values for name, mapped in self.rule.columns.items() if mapped.values}
         for name, keys in declared.items():
             occurred = {key for file in evidence for key in file[part].get(name, ())}
-            for key in keys:
-                if key not in occurred:
-                    self.warnings.append(f"extracts.yml: '{key}' ({part} of {self.table.name}: {name}) matched nothing.")
+            if unused := [f"'{key}'" for key in keys if key not in occurred]:
+                self.warnings.append(f"extracts.yml: {', '.join(unused)} ({part} of {self.table.name}: {name}) matched nothing.")
 
     def _value(self, name: str, mapped: ColumnRule, native: str) -> str:
         """A contract column in the notation of `raw`."""
@@ -314,14 +320,18 @@ class TableLoad:
             "raw_row": f"case when malformed is null then {stage.raw_row} else json_object('line', line)::varchar end",
             "malformed": "malformed",
         }
+        self._run(
+            stage,
+            f"insert into raw.{self.table.raw}_rows by name select {', '.join(f'{sql} as {name}' for name, sql in values.items())}"
+            f" from {self._relation(stage, columns)} where is_kept or malformed is not null",
+        )
+
+    def _run(self, stage: Stage, sql: str) -> duckdb.DuckDBPyConnection:
         try:
-            self.con.execute(
-                f"insert into raw.{self.table.raw}_rows by name select {', '.join(f'{sql} as {name}' for name, sql in values.items())}"
-                f" from {self._relation(stage, columns)} where is_kept or malformed is not null"
-            )
-        except duckdb.InvalidInputException as error:
-            names = ", ".join(delivery.file for delivery in stage.deliveries[:3])
-            raise UserError(f"{names} cannot be read to the end: {str(error).splitlines()[0]}. Nothing was loaded; deliver it again.") from None
+            return self.con.execute(sql)
+        except duckdb.InvalidInputException as error:  # Parquet is read here for the first time
+            names = ", ".join(delivery.file for delivery in stage.deliveries)
+            raise UserError(f"{names} cannot be read to the end ({str(error).splitlines()[0]}). Deliver it again.") from None
 
     def shared_lines(self) -> list[str]:
         """Warnings of paths that deliver mostly the same lines, where lines are known only by their file and row."""

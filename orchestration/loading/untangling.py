@@ -35,7 +35,7 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int)
         )
 
     with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:
-        writer = csv.writer(output, quoting=csv.QUOTE_ALL)
+        writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
         row, began, pending = -1, 0, []  # the header is row 0; lines of a record whose quote is still open
 
         def write(reason: str, text: str, values: list[str]) -> None:

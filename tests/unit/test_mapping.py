@@ -1,0 +1,174 @@
+"""extracts.yml: read as text, validated with file, line and the nearest valid name."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from orchestration.contract import mapping as module
+from orchestration.contract.mapping import load_mapping
+from orchestration.contract.tables import contract
+from orchestration.errors import UserError
+
+
+def read(tmp_path: Path, text: str):
+    (tmp_path / "extracts.yml").write_text(text, encoding="utf-8")
+    return load_mapping(tmp_path)
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    with pytest.raises(UserError) as refusal:
+        read(tmp_path, text)
+    return str(refusal.value)
+
+
+def test_without_a_file_everything_is_default(tmp_path):
+    mapping = load_mapping(tmp_path)
+    assert (mapping.time_zone, mapping.reporting_currency, mapping.policies, mapping.tables) == ("UTC", None, {}, {})
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "tables:\n", "policies:\ntables: {}\n"])
+def test_what_is_left_out_is_default(tmp_path, text):
+    assert read(tmp_path, text) == load_mapping(tmp_path / "elsewhere")
+
+
+def test_scalars_stay_text(tmp_path):
+    mapping = read(
+        tmp_path,
+        """
+tables:
+  billing.invoices:
+    where: {Deleted: [No, 0, null]}
+    columns:
+      status: {from: Paid, values: {Yes: paid, No: void, "": open}, default: 010}
+""",
+    )
+    rule = mapping.tables["billing.invoices"]
+    assert rule.where == {"Deleted": ("No", "0", "null")}
+    assert rule.columns["status"].values == {"Yes": "paid", "No": "void", "": "open"}
+    assert rule.columns["status"].default == "010"
+
+
+def test_every_key_of_the_contract(tmp_path):
+    mapping = read(
+        tmp_path,
+        r"""
+time_zone: Europe/Sofia
+reporting_currency: eur
+policies: {lapse_days: 60, segments: [country, first_plan]}
+tables:
+  billing.invoice_lines:
+    files: ["by-day/*.csv", "late/*.csv"]
+    delivery: snapshot
+    encoding: windows-1251
+    delimiter: "\t"
+    decimal: ","
+    date_format: "%d.%m.%Y %H:%M"
+    sheet: Sheet1
+    records: data
+    explode: items.data
+    where: {Status: paid}
+    columns:
+      invoice_id: InvoiceNo
+      issued_at: {from: InvoiceDate, format: "%d/%m/%Y"}
+      unit_price: {from: unit_amount, scale: 0.01}
+      currency: {value: GBP}
+      line_id: [InvoiceNo, StockCode]
+""",
+    )
+    rule = mapping.tables["billing.invoice_lines"]
+    assert (mapping.time_zone, mapping.reporting_currency) == ("Europe/Sofia", "EUR")
+    assert mapping.policies == {"lapse_days": "60", "segments": "country,first_plan"}
+    assert rule.files == ("by-day/*.csv", "late/*.csv")
+    assert (rule.delivery, rule.encoding, rule.delimiter, rule.decimal) == ("snapshot", "cp1251", "\t", ",")
+    assert (rule.date_format, rule.sheet, rule.records, rule.explode) == ("%d.%m.%Y %H:%M", "Sheet1", "data", "items.data")
+    assert rule.where == {"Status": ("paid",)}
+    assert rule.columns["line_id"].sources == ("InvoiceNo", "StockCode")
+    assert rule.columns["issued_at"].format == "%d/%m/%Y"
+    assert rule.columns["unit_price"].scale == Decimal("0.01")
+    assert rule.columns["currency"].value == "GBP"
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("time_zon: UTC", ["line 1", "'time_zon'", "'time_zone'"]),
+        ("time_zone: Europe/Sofja", ["line 1", "'Europe/Sofia'"]),
+        ("reporting_currency: euro", ["line 1", "euro"]),
+        ("tables:\n  billing.invoice:\n    files: x.csv", ["line 2", "'billing.invoices'"]),
+        ("tables:\n  billing.invoices:\n    filez: x.csv", ["line 3", "'filez'", "'files'"]),
+        ("tables:\n  billing.invoices:\n    columns:\n      invoce_id: x", ["line 4", "'invoce_id'", "'invoice_id'"]),
+        ("tables:\n  billing.invoices:\n    columns:\n      amount: {from: x, scal: 2}", ["line 4", "'scal'", "'scale'"]),
+        ("tables:\n  billing.invoices:\n    columns:\n      amount: {from: x, scale: two}", ["line 4", "'two'"]),
+        ("tables:\n  billing.invoices:\n    columns:\n      amount: {scale: 2}", ["line 4", "'from'", "'value'"]),
+        ("tables:\n  billing.invoices:\n    columns:\n      amount: {value: 2, scale: 2}", ["line 4", "constant"]),
+        ("tables:\n  billing.invoices:\n    columns:\n      status: {from: x, scale: 2}", ["line 4", "numbers"]),
+        ("tables:\n  billing.invoices:\n    columns:\n      status: {from: x, format: '%Y'}", ["line 4", "dates"]),
+        ("tables:\n  billing.invoices:\n    columns:\n      status:", ["line 4", "'status'"]),
+        ("tables:\n  billing.invoices:\n    date_format: '%d.%m.%y'", ["line 3", "four"]),
+        ("tables:\n  billing.invoices:\n    date_format: '%d.%m.%-y'", ["line 3", "four"]),
+        ("tables:\n  billing.invoices:\n    date_format: 'dd.mm.yyyy'", ["line 3", "%Y"]),
+        ("tables:\n  billing.invoices:\n    date_format: '%Y-%Q'", ["line 3", "%Q"]),
+        ("tables:\n  billing.invoices:\n    delivery: full", ["line 3", "'snapshot'"]),
+        ("tables:\n  billing.invoices:\n    delimiter: '#'", ["line 3", "';'"]),
+        ("tables:\n  billing.invoices:\n    decimal: ';'", ["line 3", "','"]),
+        ("tables:\n  billing.invoices:\n    encoding: windows-9999", ["line 3", "windows-1251"]),
+        ("tables:\n  billing.invoices:\n    where: [paid]", ["line 3", "'where'"]),
+        ("tables: billing", ["line 1", "'tables'"]),
+        ("- a", ["keys"]),
+        ("a: [", ["line 1", "YAML"]),
+        ("time_zone: UTC\ntime_zone: UTC", ["line 2", "twice"]),
+        ("preset: strip", ["line 1", "'strip'"]),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path, text, words):
+    message = refused(tmp_path, text)
+    assert "extracts.yml" in message
+    assert all(word in message for word in words), message
+    assert "othing was loaded" in message
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    message = refused(tmp_path, "time_zon: UTC\ntables:\n  billing.invoice: {}\n  crm.cases: {file: x}\n")
+    assert all(f"line {line}" in message for line in (1, 3, 4))
+
+
+def test_a_file_that_is_not_utf8_is_told(tmp_path):
+    (tmp_path / "extracts.yml").write_bytes("time_zone: Europe/Sofia # София".encode("windows-1251"))
+    with pytest.raises(UserError, match="UTF-8"):
+        load_mapping(tmp_path)
+
+
+def test_own_keys_win_over_presets_in_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PRESETS", tmp_path)
+    (tmp_path / "first.yml").write_text(
+        "time_zone: Asia/Manila\ntables:\n  billing.invoices:\n    files: a.csv\n    where: {x: [a]}\n"
+        "    columns: {invoice_id: id, amount: {from: cents, scale: 0.01}}\n  crm.cases: {files: c.csv}\n"
+    )
+    (tmp_path / "second.yml").write_text("tables:\n  billing.invoices: {files: b.csv, decimal: ','}\n")
+    mapping = read(
+        tmp_path, "preset: [first, second]\ntables:\n  billing.invoices:\n    where: {y: b}\n    columns: {amount: total}\n    decimal: '.'\n"
+    )
+    rule = mapping.tables["billing.invoices"]
+    assert mapping.time_zone == "Asia/Manila"
+    assert (rule.files, rule.decimal, rule.where) == (("b.csv",), ".", {"y": ("b",)})
+    assert (rule.columns["invoice_id"].sources, rule.columns["amount"].sources, rule.columns["amount"].scale) == (("id",), ("total",), None)
+    assert mapping.tables["crm.cases"].files[0].shipped and not rule.where.popitem()[0].shipped
+
+
+def test_where_a_file_lies_does_not_change_how_it_is_read(tmp_path):
+    def signature(text: str) -> str:
+        return read(tmp_path, text).rule(contract()["billing.invoices"]).signature("UTC")
+
+    plain = signature("tables: {billing.invoices: {columns: {amount: total}}}")
+    assert plain == signature("\n\ntables: {billing.invoices: {files: x.csv, delivery: snapshot, columns: {amount: total}}}")
+    assert plain != signature("tables: {billing.invoices: {columns: {amount: {from: total, scale: 0.01}}}}")
+    assert plain != signature("tables: {billing.invoices: {decimal: ',', columns: {amount: total}}}")
+
+
+def test_the_contract_names_what_it_needs():
+    tables = contract()
+    assert len(tables) == 14
+    assert [column.name for column in tables["billing.invoices"].columns.values() if column.required] == ["invoice_id", "customer_id", "issued_at", "amount"]
+    assert tables["billing.invoice_lines"].row_key == "line_id"
+    assert tables["billing.invoices"].raw == "billing__invoices"
