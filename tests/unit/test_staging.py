@@ -241,6 +241,7 @@ def test_lines_without_an_id_go_with_their_content_and_keyed_ones_stay(staged):
 def test_the_quarantine_holds_the_rows_of_current_contents_whole(staged):
     rows = staged.execute("select column_name, raw_row from restricted.quarantine where file = 'lines'").fetchall()
     assert rows == [(None, json.dumps(GOOD["billing.invoice_lines"] | {"line_id": "2"}))]
+    assert {table for (table,) in staged.execute("select distinct table_name from restricted.quarantine").fetchall()} == contract().keys()
 
 
 def test_every_record_of_a_file_is_accounted_for(staged):
