@@ -16,9 +16,10 @@ import click
 
 from orchestration import mailing_list, reasons
 from orchestration import mailing_list, reasons
-from orchestration.errors import ChurnError, EnvironmentFailure
+from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError
 
 if TYPE_CHECKING:
+    from orchestration.loading import LoadReport
     from orchestration.refresh import Refresh
 
 INTERRUPTED = 130
@@ -61,11 +62,15 @@ def check(extracts: Path) -> None:
     from orchestration.progress import Progress
     from orchestration.refresh import refreshing
 
-    with tempfile.TemporaryDirectory(prefix="churn-check-") as scratch:
-        with refreshing(extracts, Path(scratch), Progress(), as_of=None) as current:
-            steps.load(current)
-            steps.build(current, "raw")
-            _print_extracts(current)
+    with tempfile.TemporaryDirectory(prefix="churn-check-") as scratch, refreshing(extracts, Path(scratch), Progress()) as current:
+        report = steps.load(current)
+        steps.build(current, "raw")
+        _print_extracts(current, report)
+        steps.judge(current, "raw")
+        try:
+            steps.refuse_failed(current)
+        except Refused as refusal:
+            raise UserError(f"A refresh would refuse these extracts.\n{refusal}") from None
 
 
 @cli.command()
@@ -197,8 +202,8 @@ def _print_result(current: Refresh) -> None:
     )
 
 
-def _print_extracts(current: Refresh) -> None:
-    """What a refresh would make of the extracts, file by file."""
+def _print_extracts(current: Refresh, report: LoadReport) -> None:
+    """What a refresh would make of the extracts, file by file, and what it would leave unread."""
     with current.warehouse.connect() as con:
         files = con.execute(
             "select table_name, file, rows_read, rows_loaded, rows_quarantined, rows_filtered, rows_repeated from quality.load_audit order by all"
@@ -206,10 +211,13 @@ def _print_extracts(current: Refresh) -> None:
         reasons = con.execute(
             "select table_name, file, column_name, reason, count(*), min(row_number) from restricted.quarantine group by all order by all"
         ).fetchall()
-    for table, file, read, loaded, quarantined, filtered, repeated in files:
-        click.echo(
-            f"{file} ({table}): {read:,} rows, {loaded:,} usable, {quarantined:,} quarantined, {filtered:,} filtered, {repeated:,} repeated"
-        )
-        for reason_table, reason_file, column, reason, count, row in reasons:
-            if (reason_table, reason_file) == (table, file):
-                click.echo(f"  {count:,} × {f'{column}: ' if column else ''}{reason} (first in row {row})")
+    for table, file, read, usable, *others in files:
+        unusable = [f"{count:,} {what}" for count, what in zip(others, ("quarantined", "filtered", "repeated"), strict=True) if count]
+        click.echo(f"{file} ({table}): {read:,} rows, {', '.join([f'{usable:,} usable', *unusable])}")
+        for _, _, column, reason, count, row in (found for found in reasons if found[:2] == (table, file)):
+            click.echo(f"  {count:,} × {f'{column}: ' if column else ''}{reason} (first in row {row})")
+    for table, readings in report.readings.items():
+        for column, reading in readings.items():
+            click.echo(f"{table}.{column}: dates read as {reading}")
+    for table, columns in report.unmapped.items():
+        click.echo(f"{table}: not mapped, kept with the raw row: {', '.join(columns)}")
