@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import churn, cohorts, loyalty, revenue
 from .company import Company
-from .facts import Facts
+from .facts import CUSTOMER_ATTRIBUTES, Facts
 
 
 def fct_customer_spells(facts: Facts) -> list[dict]:
@@ -21,6 +21,9 @@ def fct_customer_spells(facts: Facts) -> list[dict]:
             "ended_on": spell.ended_on,
             "is_open": spell.ended_on is None,
             "scheduled_end_on": spell.scheduled_end_on,
+            "reason_code": facts.why[spell].reason.reason_code if spell.ended_on else None,
+            "nature": facts.why[spell].reason.nature if spell.ended_on else None,
+            "control": facts.why[spell].reason.control if spell.ended_on else None,
         }
         for customer in facts.customers
         for spell in customer.spells
@@ -28,7 +31,10 @@ def fct_customer_spells(facts: Facts) -> list[dict]:
 
 
 def dim_customers(facts: Facts) -> list[dict]:
-    return [{"customer_id": customer.customer_id} | customer.segments for customer in facts.customers]
+    return [
+        {"customer_id": customer.customer_id} | {name: customer.attributes[name] for name in CUSTOMER_ATTRIBUTES}
+        for customer in facts.customers
+    ]
 
 
 MARTS = {

@@ -223,7 +223,7 @@ def lost_customers(facts: Facts) -> list[dict]:
                 "control": why.reason.control,
                 "interviewed": why.interviewed,
                 "had_complaint": complaint is not None,
-                "complaint_severity": complaint and complaint.severity,
+                "complaint_severity": (complaint.severity or "minor") if complaint else None,
             }
         )
     return rows

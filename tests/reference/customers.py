@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import date
 
 from .company import Company
@@ -62,8 +63,8 @@ def first_plan(counting: list[Row]) -> str | None:
     return min(counting, key=lambda row: (row.started_on, row.subscription_id, row.delivery)).plan_id
 
 
-def segments(company: Company, customer: str, counting: list[Row]) -> dict[str, str]:
-    """Segment type -> the customer's value. "Values are trimmed, case kept, empty = null"; null is '(unknown)'.
+def attributes(company: Company, customer: str, counting: list[Row], names: Iterable[str]) -> dict[str, str | None]:
+    """Attribute -> the customer's value as a segment. "Values are trimmed, case kept, empty = null".
 
     Values are the surviving card's; a name that is no column of the contract is looked up in the card's raw row.
     """
@@ -79,4 +80,4 @@ def segments(company: Company, customer: str, counting: list[Row]) -> dict[str, 
             return getattr(card, column)
         return json.loads(card.raw_row or "{}").get(segment_type)
 
-    return {name: (value(name) or "").strip() or UNKNOWN for name in company.policies.segments}
+    return {name: (value(name) or "").strip() or None for name in names}

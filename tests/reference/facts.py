@@ -16,11 +16,15 @@ from .spells import Interval, Spell, interval_of_purchase, interval_of_row, mrr_
 from .subscriptions import Row
 
 
+CUSTOMER_ATTRIBUTES = ("country", "acquisition_channel", "customer_segment", "first_plan", "account_manager_id")
+
+
 @dataclass
 class Customer:
     """All that is known of one customer, merged cards included."""
 
     customer_id: str
+    attributes: dict[str, str | None]
     segments: dict[str, str]
     rows: list[Row]  # counting subscription rows, on the subscription basis
     intervals: list[Interval]
@@ -100,10 +104,12 @@ class Facts:
             else:
                 days = [invoice.day for invoice in billed[name] if invoice.is_purchase]
                 intervals = [interval_of_purchase(day, policies.lapse_days, company.as_of) for day in days]
+            attributes = customers.attributes(company, name, counting, {*CUSTOMER_ATTRIBUTES, *policies.segments})
             planned = scheduled_end(future_too[name], company.as_of) if on_rows else None
             return Customer(
                 name,
-                customers.segments(company, name, counting),
+                attributes,
+                {kind: attributes[kind] or customers.UNKNOWN for kind in policies.segments},
                 rows,
                 intervals,
                 spells(name, intervals, policies.grace_days, planned),

@@ -133,7 +133,7 @@ def lost_revenue(facts: Facts) -> list[dict]:
         base = facts.base_of(period)
         average = Fraction(sales) / len(at_start) if base and at_start else None
         lost_sales = None if average is None else len(lost) * average
-        margin = profit_margin(facts, base, members)
+        margin = profit_margin(facts, base, [stay.customer for stay in at_start])
 
         def times_margin(amount: Fraction | Decimal | None, margin: Fraction | None = margin) -> Decimal | None:
             return None if amount is None or margin is None else rounded(Fraction(amount) * margin)
@@ -196,7 +196,7 @@ def lifetime_value(facts: Facts) -> list[dict]:
         lost = sum(stay.lost for stay in stays)
         base = facts.base_of(period)
         average = Fraction(sum((stay.base_sales for stay in start), NOTHING)) / len(start) if base and start else None
-        margin = profit_margin(facts, base, [stay.customer for stay in stays])
+        margin = profit_margin(facts, base, [stay.customer for stay in start])
         value = None
         if average is not None and margin is not None:
             periods = Fraction(len(start), lost) if lost else Fraction(60 * PERIODS_A_YEAR[period.grain], 12)
@@ -218,11 +218,13 @@ def fct_purchases(facts: Facts) -> list[dict]:
         {
             "invoice_id": purchase.invoice_id,
             "customer_id": customer.customer_id,
-            "purchased_on": purchase.day,
+            "employee_id": purchase.employee_id,
+            "issued_at": purchase.issued_at,
+            "issued_on": purchase.day,
+            "purchase_number": number,
             "amount": purchase.amount,
             "cost": purchase.cost,
-            "employee_id": purchase.employee_id,
         }
         for customer in facts.customers
-        for purchase in customer.purchases
+        for number, purchase in enumerate(customer.purchases, start=1)
     ]

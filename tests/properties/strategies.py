@@ -1,0 +1,441 @@
+"""Random companies full of edge cases, deterministic by seed.
+
+Every customer is drawn from a generator of its own, so that leaving customers out changes nothing about the others:
+`only(company, …)` can cut a failing company down to the few that matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from random import Random
+
+from hypothesis import strategies as st
+
+from tests.reference.company import (
+    Alias,
+    Case,
+    Company,
+    Customer,
+    Departure,
+    Employee,
+    FxRate,
+    Invoice,
+    InvoiceLine,
+    Outreach,
+    Payment,
+    Plan,
+    Policies,
+    Reason,
+    Refund,
+    Subscription,
+    SubscriptionEvent,
+    Survey,
+)
+
+REASONS = (
+    Reason("high_price", "High price", "price", "actionable", "voluntary"),
+    Reason("competitor", "Went to a competitor", "competition", "actionable", "voluntary"),
+    Reason("slow_answer", "Slow answer", "service", "actionable", "voluntary"),
+    Reason("no_longer_needed", "No longer needs it", "circumstances", "objective", "voluntary"),
+    Reason("non_payment", "Non-payment", "payment", "actionable", "involuntary"),
+    Reason("moved_away", "Moved away", "circumstances", "objective", "involuntary"),
+    Reason("died", "Died", "circumstances", "objective", "involuntary"),
+)
+ALIASES = tuple(
+    Alias(alias, code)
+    for code, aliases in {
+        "high_price": ["too expensive", "price", "твърде скъпо", "цена", "слишком дорого", "mahal masyado", "service is late and dear"],
+        "competitor": ["competitor", "found a better offer", "отиде при конкурент", "ушел к конкуренту", "lumipat sa iba"],
+        "slow_answer": ["slow answer", "nobody answered", "бавен отговор", "долго не отвечали", "service is late and near"],
+        "no_longer_needed": ["no longer needed", "не ми трябва вече", "больше не нужно", "hindi na kailangan"],
+        "non_payment": ["non payment", "card declined", "неплатено", "неоплата", "hindi nagbayad", "plan 2024 unpaid"],
+        "moved_away": ["moved away", "moved", "преместих се", "переехал в другой город", "lumipat ng bahay"],
+        "died": ["died", "почина", "умер", "namatay"],
+    }.items()
+    for alias in aliases
+)
+# one letter from both aliases that differ by one letter: similar to two reasons, so unmapped
+AMBIGUOUS = "service is late and fear"
+NONSENSE = ["asdf", "…", "12", "не знам", "because", "ценa"]  # the last: a Latin a among Cyrillic letters
+
+CURRENCIES = ("EUR", "USD")
+COUNTRIES = (None, None, "BG", "bg", " DE", "FR ", "(unknown)", "Ελλάδα")
+CHANNELS = (None, "ads", "referral", "fair")
+TIMES = (time(0), time(9, 30), time(12), time(23, 59, 59))
+
+
+def sharp_days(first: date, as_of: date) -> list[date]:
+    """Days at which definitions go wrong: month edges, leap days, the days around as_of."""
+    edges = [as_of + timedelta(days=n) for n in (-90, -89, -1, 0, 1, 2)]
+    day = first
+    while day <= as_of:
+        if day.day == 1 or (day + timedelta(days=1)).day == 1 or (day.month, day.day) == (2, 28):
+            edges.append(day)
+        day += timedelta(days=1)
+    return edges
+
+
+class Draw:
+    """One customer in the making: rows go to `company`."""
+
+    def __init__(self, company: Company, number: int, rng: Random, first: date, sharp: list[date]) -> None:
+        self.company, self.rng, self.first, self.sharp = company, rng, first, sharp
+        self.name = f"c{number:04}"
+        self.days: list[date] = []
+        self.count = 0
+
+    def chance(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def id(self) -> str:
+        self.count += 1
+        return f"{self.name}-{self.count}"
+
+    def day(self, spread: int = 0) -> date:
+        """Any day, an edge, or a day of this customer's again; `spread` more days beyond as_of."""
+        choice = self.rng.random()
+        if self.days and choice < 0.2:
+            day = self.rng.choice(self.days) + timedelta(days=self.rng.choice((-1, 0, 0, 1)))
+        elif choice < 0.5:
+            day = self.rng.choice(self.sharp)
+        else:
+            day = self.first + timedelta(days=self.rng.randint(0, (self.company.as_of - self.first).days + spread))
+        self.days.append(day)
+        return day
+
+    def moment(self, day: date | None = None) -> datetime:
+        return datetime.combine(day or self.day(), self.rng.choice(TIMES))
+
+    def gap(self) -> int:
+        """Days between two rows: none, one, grace, grace + 1, an overlap, months."""
+        grace = self.company.policies.grace_days
+        return self.rng.choice((0, 0, 0, 1, grace, grace + 1, -1, -self.rng.randint(1, 60), self.rng.randint(2, 200)))
+
+    def length(self) -> int:
+        return self.rng.choice((0, 0, 1, 2, 28, 29, 30, 31, 365, self.rng.randint(1, 60), self.rng.randint(30, 500)))
+
+    def money(self) -> Decimal:
+        return self.rng.choice(
+            (Decimal("0"), Decimal("0.004"), Decimal("0.005"), Decimal("37.425"))
+            if self.chance(0.2)
+            else (Decimal("49.90"), Decimal(self.rng.randint(1, 50000)) / 100)
+        )
+
+    def terms(self) -> dict:
+        """The money side of a subscription row; much of it left to the plan."""
+        rng = self.rng
+        interval = rng.choice((None, None, "month", "year", "week", "day"))
+        return {
+            "plan_id": rng.choice([None, "no such plan"] + [plan.plan_id for plan in self.company.plans] * 2),
+            "quantity": rng.choice((Decimal(1), Decimal(1), Decimal(1), Decimal(3), Decimal("0.5"), Decimal(self.chance(0.6)))),
+            "unit_price": rng.choice((None, None, Decimal(10), Decimal("49.90"), self.money(), self.money(), Decimal(-5))),
+            "interval": interval,
+            "interval_count": rng.choice((None, 1, 2, 3, 6)),
+            "currency": rng.choice((None, None, None, *CURRENCIES)),
+            "discount_rate": rng.choice((None, None, None, Decimal("0.25"), Decimal("0.333333"), Decimal(self.chance(0.5)))),
+            "status": rng.choice((None, "active", "active", "past_due", "canceled", "canceled"))
+            if self.chance(0.85)
+            else rng.choice(("paused", "trialing", "unpaid", "void", "incomplete")),
+            "end_reason": rng.choice((None, None, self.reason())),
+        }
+
+    def reason(self) -> str:
+        """A note as people write it: an alias in any case and punctuation, misspelt, or nothing that anyone knows."""
+        rng = self.rng
+        text = rng.choice(ALIASES).alias
+        if self.chance(0.15):
+            return rng.choice((AMBIGUOUS, *NONSENSE))
+        if self.chance(0.3):
+            place = rng.randrange(len(text))
+            text = text[:place] + rng.choice(("", "x", "ж", text[place] * 2)) + text[place + 1 :]
+        if self.chance(0.3):
+            text = text.upper()
+        if self.chance(0.3):
+            text = f" {text.replace(' ', ' -- ')}!"
+        return text or "x"
+
+    # what a customer can be
+
+    def subscriptions(self) -> None:
+        """Rows one after another with gaps, overlaps and changes of plan, trials, ends in the future, rows that follow those."""
+        rng = self.rng
+        subscription = self.id()
+        start = self.day(spread=40)
+        taken = set()
+        for _ in range(rng.choice((1, 1, 2, 3, 4))):
+            if self.chance(0.3):
+                subscription = self.id()
+            end = start + timedelta(days=self.length())
+            if (subscription, start) not in taken:
+                taken.add((subscription, start))
+                trial = rng.choice((None, None, None, start, end, start + timedelta(days=rng.choice((-3, 1, 7, 14, 30)))))
+                stays = self.chance(0.15)
+                self.company.subscriptions.append(
+                    Subscription(
+                        subscription, start, self.name, ended_on=None if stays else end, trial_ends_on=trial, **self.terms()
+                    )
+                )
+            self.days += [start, end]
+            start = end + timedelta(days=self.gap())
+
+    def steady(self) -> None:
+        """The usual customer: one price after another without a gap, so that MRR moves."""
+        rng = self.rng
+        start, subscription = self.day(), self.id()
+        price = Decimal(rng.randint(100, 9999)) / 100
+        for _ in range(rng.choice((1, 2, 3))):
+            end = start + timedelta(days=rng.randint(20, 400))
+            last = self.chance(0.3)
+            self.company.subscriptions.append(
+                Subscription(
+                    subscription,
+                    start,
+                    self.name,
+                    ended_on=None if last else end,
+                    unit_price=price,
+                    interval=rng.choice(("month", "year")),
+                    currency=rng.choice((None, *CURRENCIES)),
+                    plan_id=rng.choice(("basic", "plus")),
+                    end_reason=self.reason() if self.chance(0.3) else None,
+                )
+            )
+            if last:
+                break
+            start = end + timedelta(days=self.gap() if self.chance(0.4) else 0)
+            if start <= end and any(row.started_on == start for row in self.company.subscriptions if row.subscription_id == subscription):
+                break
+            price = rng.choice((price, price * 2, Decimal(rng.randint(100, 9999)) / 100))
+
+    def event_log(self) -> None:
+        rng = self.rng
+        subscription = rng.choice((self.name, self.id()))
+        for day in sorted(self.day(spread=30) for _ in range(rng.randint(1, 6))):
+            for _ in range(rng.choice((1, 1, 1, 2))):
+                event = SubscriptionEvent(
+                    subscription,
+                    self.name,
+                    day,
+                    plan_id=rng.choice((None, None, *(plan.plan_id for plan in self.company.plans))),
+                    event=rng.choice(("start", "start", "change", "cancel", "cancel", None)),
+                    quantity=rng.choice((None, None, Decimal(1), Decimal(2), Decimal(0))),
+                    unit_price=rng.choice((None, None, self.money())),
+                )
+                known = {(one.subscription_id, one.occurred_on, one.event, one.plan_id) for one in self.company.subscription_events}
+                if (subscription, day, event.event, event.plan_id) not in known:
+                    self.company.subscription_events.append(event)
+        if self.chance(0.1):  # billing.subscriptions has it too and keeps its rows
+            self.company.subscriptions.append(Subscription(subscription, self.day(), self.name, **self.terms()))
+
+    def purchases(self) -> None:
+        """Invoices, some `lapse_days` apart to the day, some on one day; credit notes, void ones, other currencies."""
+        rng = self.rng
+        day = self.day()
+        for _ in range(rng.choice((1, 2, 3, 6))):
+            self.invoice(day)
+            lapse = self.company.policies.lapse_days
+            step = rng.choice((0, 1, lapse - 1, lapse, lapse + 1, lapse + self.company.policies.grace_days + 1, rng.randint(1, 150)))
+            day += timedelta(days=step)
+
+    def invoice(self, day: date) -> None:
+        rng = self.rng
+        invoice, moment = self.id(), self.moment(day)
+        status = rng.choice((None, "paid", "paid", "paid", "open", "void", "uncollectible"))
+        as_header = self.chance(0.7)
+        if as_header:
+            amount = self.money()
+            self.company.invoices.append(
+                Invoice(
+                    invoice,
+                    self.name,
+                    moment,
+                    -amount if self.chance(0.15) else amount,
+                    cost=self.money() / 2 if self.chance(0.5) else None,
+                    currency=rng.choice((None, None, *CURRENCIES)),
+                    status=status,
+                    employee_id=self.employee(),
+                )
+            )
+        if not as_header or self.chance(0.1):
+            with_ids, with_costs = self.chance(0.5), self.chance(0.6)
+            for number in range(rng.choice((1, 1, 2, 3))):
+                priced = self.chance(0.5)
+                self.company.invoice_lines.append(
+                    InvoiceLine(
+                        invoice,
+                        self.name,
+                        moment + timedelta(hours=rng.choice((0, 0, 0, 5, 40))),
+                        line_id=str(9 - number) if with_ids else None,
+                        amount=self.money() if priced else None,
+                        quantity=None if priced else rng.choice((Decimal(1), Decimal(2), Decimal("-1"), Decimal("0.5"))),
+                        unit_price=None if priced else rng.choice((Decimal("0.001"), Decimal("2.55"), self.money())),
+                        cost=self.money() / 2 if with_costs or self.chance(0.5) else None,
+                        currency=rng.choice((None, None, *CURRENCIES)),
+                        status=status if self.chance(0.9) else None,
+                        employee_id=self.employee(),
+                    )
+                )
+
+    def employee(self) -> str | None:
+        return self.rng.choice((None, "e1", "e1", "e2", "e9"))
+
+    # what is known about a customer besides
+
+    def card(self) -> None:
+        if self.chance(0.1):
+            return  # only billing knows this one
+        rng = self.rng
+        number = int(self.name[1:])
+        into = f"c{number + rng.choice((0, 1, 1, 1, 2, -1)):04}" if self.chance(0.9) else f"ghost{number}"
+        region = rng.choice(("", '{"region": "North "}', '{"region": ""}', '{"region": " south"}', "{}"))
+        self.company.customers.append(
+            Customer(
+                self.name,
+                created_at=self.moment(),
+                country=rng.choice(COUNTRIES),
+                segment=rng.choice((None, "vip", "Vip")),
+                acquisition_channel=rng.choice(CHANNELS),
+                account_manager_id=rng.choice((None, "e1")),
+                preferred_channel=rng.choice((None, "sms", "email")),
+                contact_allowed=rng.choice((None, True, False)),
+                merged_into=into if self.chance(0.12) else None,
+                raw_row=region or None,
+            )
+        )
+
+    def says(self) -> None:
+        """Notes, complaints, surveys, messages, payments: near the customer's own days."""
+        rng = self.rng
+        near = (-400, -181, -180, -179, -61, -60, -59, -2, -1, -1, 0, 0, 1, 5, 60)
+        for _ in range(rng.choice((0, 1, 1, 2, 3))):
+            day = rng.choice(self.days or [self.first]) + timedelta(days=rng.choice(near))
+            self.company.departures.append(Departure(self.id(), self.name, self.moment(day), self.reason()))
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            opened = self.moment(rng.choice(self.days or [self.first]) + timedelta(days=rng.choice(near)))
+            answered = opened + timedelta(hours=rng.choice((0, 3, 30)))
+            self.company.cases.append(
+                Case(
+                    self.id(),
+                    self.name,
+                    opened,
+                    first_response_at=answered if self.chance(0.7) else None,
+                    resolved_at=answered + timedelta(days=rng.choice((0, 2))) if self.chance(0.5) else None,
+                    kind=rng.choice(("complaint", "complaint", "question", None)),
+                    severity=rng.choice((None, "serious", "minor")),
+                    channel=rng.choice((None, "email", "phone")),
+                    employee_id=self.employee(),
+                )
+            )
+        for _ in range(rng.choice((0, 0, 1, 3))):
+            score, kind = Decimal(rng.randint(0, 10)), rng.choice(("nps", "nps", "nps", "csat"))
+            self.company.surveys.append(
+                Survey(self.id(), self.name, kind, score, self.moment(), scale_max=None if kind == "nps" else Decimal(10))
+            )
+        if self.chance(0.2):
+            self.company.outreach.append(Outreach(self.id(), self.name, self.moment(), "email", campaign="back"))
+        if self.chance(0.2):
+            self.company.payments.append(
+                Payment(self.id(), self.name, self.moment(), self.money(), rng.choice(("succeeded", "failed")))
+            )
+        if self.chance(0.05):
+            self.company.refunds.append(Refund(self.id(), self.name, self.moment(), self.money()))
+
+    def customer(self) -> None:
+        kinds: list[Callable[[], None]] = [self.subscriptions, self.steady, self.steady, self.event_log, self.purchases, self.purchases]
+        for _ in range(self.rng.choice((0, 1, 1, 1, 1, 2))):
+            self.rng.choice(kinds)()
+        if self.chance(0.4):
+            for _ in range(self.rng.choice((1, 3))):
+                self.invoice(self.day())
+        self.says()
+        self.card()
+
+
+def plans(rng: Random) -> list[Plan]:
+    return [
+        Plan("basic", "Basic", "month", 1, Decimal("9.99"), "EUR"),
+        Plan("plus", "Plus", "month", 1, Decimal("49.90"), "USD"),
+        Plan("free", "Free", "month", 1, Decimal(0)),
+        Plan("quarterly", None, "month", 3, Decimal("100")),
+        Plan("yearly", None, "year", rng.choice((1, 2)), Decimal("119.99")),
+        Plan("weekly", None, "week", rng.choice((1, 2, 4)), Decimal("7.77"), "USD"),
+        Plan("daily", None, "day", rng.choice((1, 30)), Decimal("1.1")),
+        Plan("bare", None, None, 1, Decimal("5")),
+        Plan("priceless", None, "month", 1, None, "USD"),
+    ]
+
+
+def fx_rates(rng: Random, first: date, as_of: date) -> list[FxRate]:
+    """USD from long before the first row on, at irregular days."""
+    day = first - timedelta(days=600)
+    rates = []
+    while day <= as_of + timedelta(days=60):
+        rates.append(FxRate(day, "USD", Decimal(rng.randint(8_000_000_000, 12_000_000_000)) / 10**10))
+        day += timedelta(days=rng.choice((1, 7, 30, 31, 90)))
+    return rates
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes a random company, and makes it again: `customers` customers over the `months` months before as_of."""
+
+    seed: int
+    as_of: date
+    months: int
+    policies: Policies
+    customers: int
+
+    def company(self) -> Company:
+        first = self.as_of - timedelta(days=30 * self.months)
+        rng = Random(f"company {self.seed}")
+        company = Company(self.as_of, "EUR", self.policies, plans=plans(rng), reasons=REASONS, aliases=ALIASES)
+        company.employees.extend([Employee("e1", team="A"), Employee("e2", team="B")])
+        company.fx_rates.extend(fx_rates(rng, first, self.as_of))
+        sharp = sharp_days(first, self.as_of)
+        for number in range(self.customers):
+            Draw(company, number, Random(f"{self.seed}/{number}"), first, sharp).customer()
+        return company
+
+
+def policies() -> st.SearchStrategy[Policies]:
+    segments = ("country", "acquisition_channel", "customer_segment", "first_plan")
+    return st.builds(
+        Policies,
+        activity_basis=st.sampled_from(("auto", "auto", "subscription", "purchase")),
+        lapse_days=st.sampled_from((90, 30, 1, 120)),
+        grace_days=st.sampled_from((0, 0, 1, 7, 30)),
+        count_free_plans=st.booleans(),
+        reason_window_days=st.sampled_from((60, 0, 7)),
+        profit_margin=st.sampled_from((None, Decimal("0.4"), Decimal("0.123456"))),
+        segments=st.sampled_from((segments, segments, ("first_plan", "region"), ("account_manager_id",), ())),
+        fiscal_year_start_month=st.sampled_from((1, 1, 2, 4, 7, 12)),
+    )
+
+
+def companies(customers: int = 350) -> st.SearchStrategy[Recipe]:
+    """Random companies, as recipes. Of 350 customers some 25 are merged into others."""
+    days = [date(2024, 12, 31), date(2024, 2, 29), date(2025, 3, 1), date(2024, 4, 30), date(2025, 5, 17)]
+    return st.builds(
+        Recipe,
+        seed=st.integers(0, 2**32),
+        as_of=st.sampled_from(days),
+        months=st.sampled_from((36, 26, 13, 5)),
+        policies=policies(),
+        customers=st.just(customers),
+    )
+
+
+def only(company: Company, names: Iterable[str]) -> Company:
+    """The same company with these customers alone."""
+    kept = set(names)
+    tables = {
+        field.name: [row for row in getattr(company, field.name) if row.customer_id in kept]
+        for field in fields(Company)
+        if field.name not in SHARED
+    }
+    return replace(company, **tables)
+
+
+SHARED = ("as_of", "reporting_currency", "policies", "plans", "employees", "fx_rates", "reasons", "aliases")
