@@ -129,7 +129,7 @@ class _Subscription:
         rng = self.rng
         if rng.random() < 0.35 and plan.price:
             days = (_later(day, 1, plan) - day).days
-            stay = rng.randint(1, days)
+            stay = rng.randint(1, days - 1)
             if not self._bill(day, plan):
                 return self.terms.ended_on, "non_payment" if self.terms.ended_on else None
             if rng.random() < 0.3:

@@ -235,7 +235,7 @@ def _invoices(company: Company, folder: Path) -> None:
         ])
     some = months["2024-06"][0]
     months["2024-06"] += [[f"99{n:08d}", *some[1:3], "по договор", *some[4:]] for n in range(7)]
-    months["2024-06"] += [[f"98{n:08d}", some[1], f"3{n % 2 + 1}.02.2024 10:00", *some[3:]] for n in range(4)]
+    months["2024-06"] += [[f"98{n:08d}", some[1], f"3{n % 2}.02.2024 10:00", *some[3:]] for n in range(4)]
     months["2023-11"] += [[f"97{n:08d}", None, *some[2:]] for n in range(3)]
     months["2025-05"] += months["2025-05"][20 : 20 + REPEATED_ROWS["billing.invoices"]]
 
