@@ -13,7 +13,7 @@ demo: install
 	@$(BIN)/churn demo
 
 test: install
-	$(BIN)/pytest -n auto $(TESTS)
+	$(BIN)/pytest -n auto --dist loadfile $(TESTS)
 
 # The only step that may change the versions. Lock files name packages and hashes, never an index.
 lock: install
