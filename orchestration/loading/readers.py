@@ -248,6 +248,8 @@ class Readers:
             )
         record, element = "document", "null::json"
         if rule.explode:
+            if any(isinstance(step, int) for step in _json_path(rule.explode)):
+                raise UserError(f"{rule.explode.place}: explode takes the keys that lead to an array, without [n].")
             documents = f"select *, unnest({_json_list('document', rule.explode)}) as element from ({documents})"
             record = element = "element"
             for step in reversed(_json_path(rule.explode)):

@@ -28,7 +28,7 @@ create table if not exists raw.loads (
 create table if not exists raw.files (
     table_name varchar, file varchar, file_order varchar, content_hash varchar, load_id varchar,
     seen_order bigint, is_current boolean, loaded_at timestamp
-);
+)
 """
 
 
@@ -48,18 +48,20 @@ class Load:
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of the schema, for every contract table."""
-    con.execute(REGISTRY)
+    statements = [REGISTRY]
+    existing = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
     for table in contract().values():
-        columns = [*map(identifier, table.columns), "load_id", "raw_row", "malformed"]
-        con.execute(f'create table if not exists raw.{table.raw}_rows ({", ".join(f"{column} varchar" for column in columns)}, row_number bigint)')
-        for column in columns:
-            con.execute(f"alter table raw.{table.raw}_rows add column if not exists {column} varchar")
-        names = ", ".join(f"delivered.{column}" for column in [*columns, "row_number"])
-        con.execute(
+        rows, columns = f"{table.raw}_rows", [*table.columns, "load_id", "raw_row", "malformed"]
+        statements.append(f"create table if not exists raw.{rows} ({', '.join(f'{identifier(column)} varchar' for column in columns)}, row_number bigint)")
+        if (rows, "load_id") in existing:  # by an earlier version, with fewer columns perhaps
+            statements += [f"alter table raw.{rows} add column {identifier(column)} varchar" for column in columns if (rows, column) not in existing]
+        names = ", ".join(f"delivered.{identifier(column)}" for column in [*columns, "row_number"])
+        statements.append(
             f"create or replace view raw.{table.raw} as"
             f" select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force"
-            f" from raw.{table.raw}_rows as delivered inner join raw.loads as loads on loads.load_id = delivered.load_id"
+            f" from raw.{rows} as delivered inner join raw.loads as loads on loads.load_id = delivered.load_id"
         )
+    con.execute(f"begin; {'; '.join(statements)}; commit")
 
 
 def known_loads(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Load]:
