@@ -140,7 +140,9 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(error.exit_code)
     except Exception as error:
-        click.echo(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", err=True)
+        from orchestration.refresh import reason
+
+        click.echo(f"{reason(error)}. Nothing was changed for readers.", err=True)
         sys.exit(EnvironmentFailure.exit_code)
 
 

@@ -67,6 +67,7 @@ POLICIES: dict[str, Callable[[str], Value]] = {
     "reason_window_days": _whole(0),
     "profit_margin": _fraction,
     "sla_first_response_hours": _whole(1),
+    "sla_resolution_hours": _whole(1),
     "segments": _names,
     "fiscal_year_start_month": _whole(1, 12),
 }

@@ -154,8 +154,13 @@ def explained(error: Exception, doing: str, warehouse: Warehouse) -> ChurnError:
     if isinstance(error, ChurnError):
         return error
     warehouse.write_log(f"{doing}\n{''.join(traceback.format_exception(error))}")
-    if isinstance(error, OSError | duckdb.IOException | duckdb.OutOfMemoryException | MemoryError):
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-        where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-        return EnvironmentFailure(f"{doing}: {reason}{where}. Readers keep the last published version; mend it and refresh again.")
-    return EnvironmentFailure(f"{doing}: internal error ({type(error).__name__}), details in {warehouse.log}. Readers keep the last published version.")
+    return EnvironmentFailure(f"{doing}: {reason(error)}; details in {warehouse.log}. Readers keep the last published version.")
+
+
+def reason(error: Exception) -> str:
+    """Why the environment failed, in a few words that repeat no data."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+    if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | MemoryError):
+        return str(error).splitlines()[0] if str(error) else "out of memory"
+    return f"internal error ({type(error).__name__})"

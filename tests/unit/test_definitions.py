@@ -1,0 +1,134 @@
+"""What Dagster sees: asset keys, jobs, schedules and sensors, compared with definitions.txt beside this file.
+
+After a change that is meant: .venv/bin/python -m tests.unit.test_definitions
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestration.dbt_project import prepare_manifest
+
+SNAPSHOT = Path(__file__).with_name("definitions.txt")
+
+
+def described() -> str:
+    """One line an asset (key, group), a job, schedule or sensor."""
+    from orchestration.definitions import defs
+
+    repository = defs.get_repository_def()
+    graph = repository.asset_graph
+    lines = [f"asset {key.to_user_string()} in {graph.get(key).group_name}" for key in graph.get_all_asset_keys() if graph.get(key).is_materializable]
+    lines += [f"job {job.name}" for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    lines += [f"schedule {schedule.name} of {schedule.job_name} at {schedule.cron_schedule}" for schedule in repository.schedule_defs]
+    lines += [f"sensor {sensor.name} of {sensor.job_name}" for sensor in repository.sensor_defs]
+    return "\n".join(sorted(lines)) + "\n"
+
+
+def test_assets_jobs_schedules_and_sensors_are_the_known_ones():
+    assert described() == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_every_asset_is_named_and_grouped_by_its_schema():
+    for line in described().splitlines():
+        if line.startswith("asset "):
+            key, group = line.removeprefix("asset ").split(" in ")
+            assert key.split("/") == [group, key.split("/")[-1]]
+
+
+def test_loading_opens_no_database_and_no_connection():
+    prepare_manifest()
+    code = (
+        "import socket, duckdb\n"
+        "def refuse(*_, **__): raise AssertionError('opened')\n"
+        "duckdb.connect = socket.socket.connect = refuse\n"
+        "from orchestration.definitions import defs\n"
+        "defs.resolve_job_def('refresh')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_gates_stand_between_the_stages():
+    from orchestration.definitions import defs
+
+    job = defs.resolve_job_def("refresh")
+    upstream = {
+        node.name: {dependency.node for definition in inputs.values() for dependency in definition.get_node_dependencies()}
+        for node, inputs in job.graph.dependencies.items()
+    }
+    assert {"staging", "raw_gate"} <= upstream["marts"]
+    assert {"raw_gate", "marts_gate"} <= upstream["published__churn"]
+
+
+class TestSensor:
+    """New content starts a refresh until one of that content has succeeded."""
+
+    @pytest.fixture
+    def look(self, tmp_path, monkeypatch):
+        import dagster as dg
+
+        from orchestration.defs.sensor import new_extracts
+
+        (tmp_path / "billing").mkdir()
+        (tmp_path / "billing" / "invoices.csv").write_text("invoice_id\n1\n")
+        monkeypatch.setenv("CHURN_EXTRACTS", str(tmp_path))
+        with dg.DagsterInstance.ephemeral() as instance:
+
+            def look(cursor: str | None = None):
+                with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+                    return new_extracts.evaluate_tick(context)
+
+            look.instance, look.file = instance, tmp_path / "billing" / "invoices.csv"
+            yield look
+
+    def ran(self, look, requested, status, hours_ago=0):
+        import dagster as dg
+
+        run = look.instance.create_run_for_job(dg.job(name="refresh")(lambda: None), tags=requested.tags, status=status)
+        if hours_ago:
+            from dagster._core.storage.runs.schema import RunsTable
+
+            with look.instance.run_storage.connect() as con:
+                created = datetime.fromtimestamp(datetime.now(UTC).timestamp() - 3600 * hours_ago, UTC).replace(tzinfo=None)
+                con.execute(RunsTable.update().where(RunsTable.c.run_id == run.run_id).values(create_timestamp=created))
+
+    def test_the_cursor_moves_only_after_success(self, look):
+        import dagster as dg
+
+        [requested] = look().run_requests
+        self.ran(look, requested, dg.DagsterRunStatus.STARTED)
+        waiting = look()
+        assert (waiting.run_requests, waiting.cursor) == ([], None)
+        self.ran(look, requested, dg.DagsterRunStatus.SUCCESS)
+        done = look()
+        assert done.run_requests == []
+        assert done.cursor
+        assert look(done.cursor).run_requests == []
+        look.file.write_text("invoice_id\n2\n")
+        [again] = look(done.cursor).run_requests
+        assert again.tags != requested.tags
+
+    def test_a_failed_refresh_is_retried_an_hour_later(self, look):
+        import dagster as dg
+
+        [requested] = look().run_requests
+        self.ran(look, requested, dg.DagsterRunStatus.FAILURE)
+        assert look().run_requests == []
+        look.file.write_text("invoice_id\n3\n")
+        [corrected] = look().run_requests
+        self.ran(look, corrected, dg.DagsterRunStatus.FAILURE, hours_ago=2)
+        [retried] = look().run_requests
+        assert retried.tags == corrected.tags
+
+    def test_a_missing_folder_is_told(self, look, monkeypatch):
+        monkeypatch.setenv("CHURN_EXTRACTS", "/nowhere/at/all")
+        assert "There is no folder" in look().skip_message
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(described(), encoding="utf-8")
