@@ -85,6 +85,12 @@ class TableRule:
     where: dict[Text, tuple[str, ...]] = field(default_factory=dict)
     columns: dict[str, ColumnRule] = field(default_factory=dict)
 
+    def falls_back(self, name: str) -> bool:
+        """Whether a column that is not mapped may come from the source column of its name: not when that one already
+        serves as another column, unless the row would be lost without it."""
+        taken = any(mapped.sources == (name,) for mapped in self.columns.values())
+        return name not in self.columns and (self.table.columns[name].required or not taken)
+
     def signature(self, time_zone: str) -> str:
         """What decides how a row is read, as a hash; where the file lies and how it is delivered does not."""
         parts = [

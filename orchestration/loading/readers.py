@@ -54,8 +54,7 @@ def missing_columns(rule: TableRule, columns: set[str]) -> list[str]:
         mapped = rule.columns.get(name)
         if mapped:
             return [f"'{source}' ({name})" for source in mapped.sources if source not in columns]
-        taken = {source for other in rule.columns.values() for source in other.sources}
-        return [] if name in columns - taken else [f"'{name}'"]
+        return [] if name in columns and rule.falls_back(name) else [f"'{name}'"]
 
     lacking = [text for column in rule.table.columns.values() if column.required for text in lacks(column.name)]
     lacking += [f"'{name}' (where)" for name in rule.where if name not in columns]

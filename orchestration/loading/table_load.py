@@ -71,16 +71,12 @@ class TableLoad:
                 problems.append(str(error))
 
     def _columns(self, available: set[str]) -> dict[str, ColumnRule]:
-        """Where each contract column comes from: as mapped, else the column of the same name that the mapping does not use."""
-        taken = {source for mapped in self.rule.columns.values() for source in mapped.sources}
-        columns = {}
-        for name in self.table.columns:
-            mapped = self.rule.columns.get(name)
-            if mapped and available.issuperset(mapped.sources):
-                columns[name] = mapped
-            elif not mapped and name in available - taken:
-                columns[name] = self._mapped(name)
-        return columns
+        """Where each contract column comes from, as far as the files have it."""
+        return {
+            name: self._mapped(name)
+            for name in self.table.columns
+            if (name in self.rule.columns or self.rule.falls_back(name)) and available.issuperset(self._mapped(name).sources)
+        }
 
     def _mapped(self, name: str) -> ColumnRule:
         return self.rule.columns.get(name) or ColumnRule((name,))
@@ -211,7 +207,7 @@ class TableLoad:
         return problems
 
     def _files(self) -> str:
-        files = list(dict.fromkeys(delivery.file for stage, _, _ in self.stages for delivery in stage.deliveries))
+        files = [delivery.file for stage, _, _ in self.stages for delivery in stage.deliveries] or [delivery.file for delivery in self.deliveries]
         return files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
     def _judge_date(self, name: str, source: str, votes: dict) -> list[str]:
