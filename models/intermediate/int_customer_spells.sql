@@ -1,5 +1,10 @@
 -- Maximal stretches of activity: intervals of a customer are one spell when the gap between them is at most grace_days.
-with ordered as (
+-- Distinct, because two purchases of one day give equal intervals, which each window below may put in another order.
+with intervals as (
+    select distinct customer_id, started_on, ended_on from {{ ref('int_activity_intervals') }}
+),
+
+ordered as (
     select
         customer_id,
         started_on,
@@ -8,7 +13,7 @@ with ordered as (
             partition by customer_id order by started_on, coalesce(ended_on, {{ far_future() }})
             rows between unbounded preceding and 1 preceding
         ) as covered_until
-    from {{ ref('int_activity_intervals') }}
+    from intervals
 ),
 
 numbered as (
