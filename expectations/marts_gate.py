@@ -1,7 +1,7 @@
 """Marts gate: is what will be published possible, does it add up for the whole company, has the past moved?
 
-Ranges, identities at company level and jumps against the last publish. Keys, relationships and the identities of
-every segment are dbt tests beside the models.
+Ranges of rates and amounts, identities at company level (also from mart to mart) and jumps against the last publish.
+Keys, relationships and what must hold in every row of every segment are dbt tests beside the models.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ PERIOD_AND_SEGMENT_TYPE = f"{PERIOD} || case when {COMPANY} then '' else ' by ' 
 def checks() -> list[CheckSpec]:
     return [
         *_fct_customer_spells(),
-        *_fct_mrr_movements(),
         *_fct_purchases(),
         *_churn_rates(),
         *_churn_rate_by_definition(),
         *_revenue_retention(),
         *_cohort_retention(),
         *_lost_revenue(),
+        *_reasons_and_lost_customers(),
+        *_risk(),
+        *_value(),
+        *_loyalty(),
     ]
 
 
@@ -34,16 +37,6 @@ def _fct_customer_spells() -> list[CheckSpec]:
             "activity", "marts", table, "warning", "Anyone was ever active; without activity the marts are empty",
             f"select 'spells' as subject, count(*) as measure from {table}",
             minimum=1,
-        ),
-    ]
-
-
-def _fct_mrr_movements() -> list[CheckSpec]:
-    table = "marts.fct_mrr_movements"
-    return [
-        _range(
-            "mrr_not_negative", table, "No customer's MRR is ever below zero", "mrr_before >= 0 and mrr_after >= 0",
-            key="cast(occurred_on as varchar)", subject="'rows'",
         ),
     ]
 
@@ -253,11 +246,14 @@ def _lost_revenue() -> list[CheckSpec]:
             "counts_and_rate_in_range", table, "customers_lost lies between 0 and customers_at_start, churn_rate between 0 and 1",
             "customers_lost between 0 and customers_at_start and coalesce(churn_rate between 0 and 1, customers_at_start = 0)",
         ),
-        _range("plausible_profit_margin", table, "The profit margin lies between −1 and 1", "profit_margin is null or profit_margin between -1 and 1", severity="warning"),
+        _range(
+            "plausible_profit_margin", table, "The company's profit margin lies between −1 and 1",
+            "profit_margin is null or profit_margin between -1 and 1", severity="warning", among=COMPANY,
+        ),
         _range(
             "prompt_recovers_more", table, "Sales recoverable if heard promptly are not below those recoverable if heard, nor above the lost ones' own sales",
             "recoverable_sales_if_heard <= recoverable_sales_if_heard_promptly and recoverable_sales_if_heard_promptly <= lost_customers_sales",
-            severity="warning",  # credit notes can turn the order
+            severity="warning", among=COMPANY,  # credit notes can turn the order
         ),
         _identity(
             "lost_as_in_churn_rates", table, "customers_at_start and customers_lost are those of churn_rates",
@@ -272,11 +268,146 @@ def _lost_revenue() -> list[CheckSpec]:
     ]
 
 
+def _reasons_and_lost_customers() -> list[CheckSpec]:
+    reasons, lost, win_back = "marts.churn_reasons", "marts.lost_customers", "marts.win_back_results"
+    return [
+        _range(
+            "shares_in_range", reasons, "Each reason's share of the lost lies between 0 and 1",
+            "coalesce(share_of_lost between 0 and 1, customers_lost = 0)", key=f"{PERIOD_AND_SEGMENT_TYPE} || ' ' || reason_code",
+        ),
+        CheckSpec(
+            "reasons_mapped", "marts", reasons, "warning", "Few reasons that somebody stated are unmapped; more aliases would tell them apart",
+            f"""
+            select {PERIOD} as subject, unmapped / stated as measure, stated as evaluated, unmapped as failed
+            from (
+                select period_grain, period_start, sum(customers_lost) as stated, sum(if(reason_code = 'unmapped', customers_lost, 0)) as unmapped
+                from {reasons}
+                where {COMPANY} and period_grain = 'quarter' and reason_code <> 'not_asked' and customers_lost > 0
+                group by all
+            )
+            """,
+            maximum=thresholds.UNMAPPED_SHARE,
+        ),
+        _range(
+            "days_in_order", lost, "Everyone is active first, then lost by as_of, and no longer active than from the one day to the other",
+            "first_active_on <= lost_on and lost_on <= $as_of and tenure_days <= lost_on - first_active_on",
+            key="'lost on ' || lost_on", subject="'rows'",
+        ),
+        _range(
+            "rates_in_range", win_back, "Return rates lie between 0 and 1",
+            "coalesce(least(return_rate_30d, return_rate_90d, return_rate_365d) >= 0 and greatest(return_rate_30d, return_rate_90d, return_rate_365d) <= 1, true)",
+            key="'a campaign on ' || channel", subject="'rows'",
+        ),
+    ]
+
+
+def _risk() -> list[CheckSpec]:
+    customers, backtest, survival = "marts.at_risk_customers", "marts.at_risk_backtest", "marts.survival_curves"
+    return [
+        CheckSpec(
+            "plausible_share", "marts", customers, "warning", "The list names few of the active customers; one that names most of them says nothing",
+            f"""
+            select 'active customers' as subject, (select count(*) from {customers}) / nullif(count(*), 0) as measure
+            from marts.fct_customer_spells
+            where is_open
+            """,
+            maximum=thresholds.PLAUSIBLE_AT_RISK_SHARE,
+        ),
+        _range(
+            "rates_in_range", backtest, "Precision, recall and base rate lie between 0 and 1, the lift is not below zero",
+            """coalesce(precision between 0 and 1, flagged = 0) and coalesce(recall between 0 and 1, lost_within_90d = 0)
+            and coalesce(base_rate between 0 and 1, customers = 0) and coalesce(lift >= 0, true)""",
+            key="quarter_start || ' ' || signal", subject="signal",
+        ),
+        CheckSpec(
+            "survival_falls", "marts", survival, "critical", "The longer the tenure, the fewer are left and the lower is survival",
+            breaches(
+                f"""(
+                    select *, lag(survival, 1, 1) over by_tenure as survival_before, lag(at_risk - lost, 1, at_risk) over by_tenure as left_before
+                    from {survival}
+                    window by_tenure as (partition by segment_type, segment order by tenure_days)
+                )""",
+                holds="survival < survival_before and at_risk <= left_before", key="segment_type || ' at ' || tenure_days || ' days'", subject="segment_type",
+            ),
+            maximum=0,
+        ),
+    ]
+
+
+def _value() -> list[CheckSpec]:
+    customers, lifetime = "marts.customer_value", "marts.lifetime_value"
+    return [
+        CheckSpec(
+            "money_reconciles", "marts", customers, "critical", "Revenue and MRR of all customers are those of all invoices and movements",
+            f"""
+            select 'revenue' as subject, sum(revenue) - (select coalesce(sum(amount), 0) from intermediate.int_invoices) as measure from {customers}
+            union all
+            select 'MRR', sum(mrr) - (select coalesce(sum(mrr_change), 0) from marts.fct_mrr_movements) from {customers}
+            """,
+            minimum=0, maximum=0,
+        ),
+        _range(
+            "lifetime_in_range", lifetime, "Churn rates lie between 0 and 1, and a lifetime brings no less than a period of it",
+            """coalesce(churn_rate between 0 and 1, true)
+            and coalesce(abs(lifetime_value) >= abs(average_sales_per_customer * profit_margin) - 0.02, true)""",  # parts are rounded
+        ),
+    ]
+
+
+def _loyalty() -> list[CheckSpec]:
+    check, staff, service = "marts.average_check", "marts.staff_retention", "marts.service_levels"
+    nps, scorecard = "marts.net_promoter_score", "marts.loyalty_scorecard"
+    return [
+        _identity(
+            "purchases_reconcile", check, "Purchases and their amount are those of fct_purchases", "purchases = counted and purchase_amount = amount",
+            relation=f"""(
+                select periods.*, coalesce(sum(days.counted), 0) as counted, coalesce(sum(days.amount), 0) as amount
+                from (select * from {check} where {COMPANY}) as periods
+                left join (select issued_on, count(*) as counted, sum(amount) as amount from marts.fct_purchases group by issued_on) as days
+                    on days.issued_on >= periods.period_start and days.issued_on < periods.period_end
+                group by all
+            )""",
+        ),
+        _range(
+            "rates_in_range", staff, "Return rates lie between 0 and 1 and inside their interval of confidence; null only with nobody observed",
+            """case when observed_90d = 0 then coalesce(return_rate_90d, return_rate_same_employee_90d) is null
+                else 0 <= return_rate_90d_low and return_rate_90d_low <= return_rate_90d and return_rate_90d <= return_rate_90d_high and return_rate_90d_high <= 1
+                    and return_rate_same_employee_90d_low <= return_rate_same_employee_90d
+                    and return_rate_same_employee_90d <= return_rate_same_employee_90d_high and return_rate_same_employee_90d <= return_rate_90d end""",
+            key="employee_id || ' ' || period_start", subject="'rows'",
+        ),
+        _range(
+            "hours_and_rates_in_range", service, "Hours are not below zero, the 90th percentile not below the median, rates between 0 and 1",
+            """coalesce(0 <= first_response_hours_median and first_response_hours_median <= first_response_hours_p90, cases_answered = 0)
+            and coalesce(0 <= resolution_hours_median and resolution_hours_median <= resolution_hours_p90, cases_resolved = 0)
+            and coalesce(first_response_sla_rate between 0 and 1, first_response_due = 0) and coalesce(resolution_sla_rate between 0 and 1, resolution_due = 0)
+            and coalesce(csat between 0 and 1, csat_responses = 0)""",
+            key=f"{PERIOD} || ' by ' || dimension",
+        ),
+        _jump("nps_jump", nps, "nps", thresholds.JUMP_NPS),
+        CheckSpec(
+            "agrees_with_its_sources", "marts", scorecard, "critical", "Churn rate and lost sales are those of churn_rates and lost_revenue",
+            breaches(
+                f"""(
+                    select scorecard.*, rates.churn_rate as source_rate, lost.lost_sales as source_sales
+                    from (select * from marts.churn_rates where {COMPANY}) as rates
+                    join marts.lost_revenue as lost using (period_grain, period_start, segment_type, segment)
+                    left join {scorecard} as scorecard using (period_grain, period_start)
+                )""",
+                holds="churn_rate is not distinct from source_rate and lost_sales is not distinct from source_sales and period_start is not null",
+                key=PERIOD, subject="period_grain",
+            ),
+            maximum=0,
+        ),
+    ]
+
+
 def _range(
     name: str, table: str, description: str, holds: str, *,
-    severity: Severity = "critical", key: str = PERIOD_AND_SEGMENT_TYPE, subject: str = "period_grain",
+    severity: Severity = "critical", key: str = PERIOD_AND_SEGMENT_TYPE, subject: str = "period_grain", among: str = "true",
 ) -> CheckSpec:
-    return CheckSpec(name, "marts", table, severity, description, breaches(table, holds=holds, key=key, subject=subject), maximum=0)
+    sql = breaches(table, holds=holds, key=key, subject=subject, among=among)
+    return CheckSpec(name, "marts", table, severity, description, sql, maximum=0)
 
 
 def _identity(name: str, table: str, description: str, holds: str, *, relation: str | None = None) -> CheckSpec:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
-from expectations import marts_gate, raw_gate
+from expectations import data_docs, marts_gate, raw_gate
 from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Gate
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ def run_checks(
     with _attached(con, previous) as published:
         counted = {check: _count(con, check, as_of, published) for check in checks}
     judged = _judge(counted, refresh_id, docs_dir)
-    return [_result(check, counted[check], judged.get(check)) for check in checks]
+    results = [_result(check, counted[check], judged.get(check)) for check in checks]
+    if docs_dir:
+        data_docs.list_results(docs_dir, results)
+    return results
 
 
 @contextmanager
@@ -163,13 +166,7 @@ def _context(docs_dir: Path | None) -> EphemeralDataContext:
     sites = {}
     if docs_dir:
         shutil.rmtree(docs_dir, ignore_errors=True)
-        sites["local"] = {
-            "class_name": "SiteBuilder",
-            "show_how_to_buttons": False,
-            "site_section_builders": {"expectations": "None", "profiling": "None"},  # the results name the expectations
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs_dir)},
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        }
+        sites["local"] = data_docs.site(docs_dir)
     return gx.get_context(
         mode="ephemeral",
         project_config=DataContextConfig(
@@ -220,9 +217,11 @@ def _result(
         return result("passed", evaluated, [], f"{check.description}: {f'holds, {evaluated} evaluated' if evaluated else 'nothing to evaluate yet'}")
     outside = {row["subject"] for row in verdict.result["unexpected_index_list"]}
     failed = [subject for subject in subjects if subject.subject in outside]
-    named = ", ".join(f"{subject.subject} {subject.measure:.3g}" for subject in failed[:3])
+    measures = ", ".join(f"{subject.subject} {subject.measure:.3g}" for subject in failed[:3])
+    keys = [key for subject in failed for key in subject.sample or []]
+    such_as = f", such as {', '.join(keys[:3])}" if keys else ""
     counts = f"{sum(subject.failed for subject in failed)} of {evaluated}"
-    return result("failed", evaluated, failed, f"{check.description}: {counts} fail: {named} (allowed: {_limits(check)})")
+    return result("failed", evaluated, failed, f"{check.description}: {counts} fail{such_as} ({measures}; allowed: {_limits(check)})")
 
 
 def _crash(verdict: ExpectationValidationResult | Crash | None) -> Crash | None:

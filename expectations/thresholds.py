@@ -59,6 +59,13 @@ PLAUSIBLE_NET_REVENUE_RETENTION = {"month": (0.7, 1.3), "quarter": (0.5, 1.6), "
 # Median purchase of the last whole month over the median before; asked of ENOUGH_ROWS purchases on both sides.
 PLAUSIBLE_CHECK_RATIO = (0.2, 5.0)
 
-# How far a closed period may move between two publishes: rates in fractions of the start, counts and money relatively.
+# Share of a period's stated reasons that no alias explains.
+UNMAPPED_SHARE = 0.2
+
+# Share of the active customers that the list of those at risk names.
+PLAUSIBLE_AT_RISK_SHARE = 0.5
+
+# How far a closed period may move between two publishes: rates in fractions of the start, counts and money relatively, NPS in points.
 JUMP_RATE = 0.01
 JUMP_SHARE = 0.05
+JUMP_NPS = 5
