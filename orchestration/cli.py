@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration import mailing_list, reasons
-from orchestration import mailing_list, reasons
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError
 
 if TYPE_CHECKING:
@@ -120,10 +119,6 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
     }
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.execve(dagster, [dagster, "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)], environment)
-
-
-cli.add_command(reasons.command)
-cli.add_command(mailing_list.command)
 
 
 def main() -> None:

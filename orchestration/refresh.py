@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration import publishing, reasons, warehouse as folder
+from orchestration import publishing, warehouse as folder
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused
 from orchestration.policies import Value, effective_policies
 from orchestration.reasons import own_aliases
@@ -53,7 +53,7 @@ class Refresh:
         return {
             "as_of": self.as_of.isoformat(),
             "reporting_currency": self.mapping.reporting_currency,
-            "own_reason_aliases": reasons.own_aliases(self.warehouse.folder),
+            "own_reason_aliases": own_aliases(self.warehouse.folder),
             **self.policies,
         }
 
