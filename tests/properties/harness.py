@@ -92,7 +92,7 @@ class Warehouse:
             assert seeded.success, seeded.exception
 
     def _flags(self) -> list[str]:
-        return ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--quiet", "--no-use-colors"]
+        return ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--quiet", "--no-use-colors", "--log-level-file", "none", "--no-write-json"]
 
     @contextmanager
     def _environment(self):
@@ -140,7 +140,7 @@ class Warehouse:
             names += ["file", "row_number", "load_id", "delivery_number"]
         quoted = ", ".join(f'"{name}"' for name in names)
         database.execute(f"delete from {table}")
-        database.execute(f"copy {table} ({quoted}) from '{path}' (header false, delimiter ',', nullstr '{NULL}')")
+        database.execute(f"copy {table} ({quoted}) from '{path}' (format csv, auto_detect false, header false, nullstr '{NULL}')")
 
     @staticmethod
     def _rows(database, name: str) -> list[dict]:

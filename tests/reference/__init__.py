@@ -7,7 +7,7 @@ one is taken. Nothing here may be shared with the models: a disagreement is what
 
 from __future__ import annotations
 
-from . import churn, cohorts, loyalty, revenue
+from . import churn, cohorts, loyalty, revenue, service
 from .company import Company
 from .facts import CUSTOMER_ATTRIBUTES, Facts
 
@@ -54,6 +54,10 @@ MARTS = {
     "staff_retention": loyalty.staff_retention,
     "net_promoter_score": loyalty.net_promoter_score,
     "lifetime_value": revenue.lifetime_value,
+    "customer_value": revenue.customer_value,
+    "at_risk_customers": service.at_risk_customers,
+    "service_levels": service.service_levels,
+    "loyalty_scorecard": service.loyalty_scorecard,
 }
 
 

@@ -8,6 +8,7 @@ from statistics import median
 
 from .churn import Stay, complaint_before, grid
 from .facts import Customer, Facts
+from .invoices import Billed
 from .money import rate, rounded
 from .periods import DAY, Period
 
@@ -91,17 +92,14 @@ def revenue_retention(facts: Facts) -> list[dict]:
     return rows
 
 
-def profit_margin(facts: Facts, base: Period | None, members: list[Customer]) -> Fraction | None:
-    """"(Σ amount − Σ cost) ÷ Σ amount over that base's invoices that carry a cost, else the policy".
+def base_invoices(base: Period | None, customers: list[Customer]) -> list[Billed]:
+    """Reading of "that base's invoices": those of the previous period that `sales_of_customers_at_start` are made of."""
+    return [invoice for customer in customers for invoice in customer.invoices if base and base.holds(invoice.day)]
 
-    Reading: the base is the previous period, so its invoices are those of all the segment's customers.
-    """
-    costed = [
-        invoice
-        for customer in members
-        for invoice in customer.invoices
-        if base and base.holds(invoice.day) and invoice.cost is not None
-    ]
+
+def profit_margin(facts: Facts, invoices: list[Billed]) -> Fraction | None:
+    """"(Σ amount − Σ cost) ÷ Σ amount over that base's invoices that carry a cost, else the policy"."""
+    costed = [invoice for invoice in invoices if invoice.cost is not None]
     amount = sum((invoice.amount for invoice in costed), NOTHING)
     if amount:
         return Fraction(amount - sum((invoice.cost for invoice in costed), NOTHING)) / Fraction(amount)
@@ -133,7 +131,7 @@ def lost_revenue(facts: Facts) -> list[dict]:
         base = facts.base_of(period)
         average = Fraction(sales) / len(at_start) if base and at_start else None
         lost_sales = None if average is None else len(lost) * average
-        margin = profit_margin(facts, base, [stay.customer for stay in at_start])
+        margin = profit_margin(facts, base_invoices(base, [stay.customer for stay in at_start]))
 
         def times_margin(amount: Fraction | Decimal | None, margin: Fraction | None = margin) -> Decimal | None:
             return None if amount is None or margin is None else rounded(Fraction(amount) * margin)
@@ -196,7 +194,7 @@ def lifetime_value(facts: Facts) -> list[dict]:
         lost = sum(stay.lost for stay in stays)
         base = facts.base_of(period)
         average = Fraction(sum((stay.base_sales for stay in start), NOTHING)) / len(start) if base and start else None
-        margin = profit_margin(facts, base, [stay.customer for stay in start])
+        margin = profit_margin(facts, base_invoices(base, [stay.customer for stay in start]))
         value = None
         if average is not None and margin is not None:
             periods = Fraction(len(start), lost) if lost else Fraction(60 * PERIODS_A_YEAR[period.grain], 12)
@@ -208,6 +206,33 @@ def lifetime_value(facts: Facts) -> list[dict]:
                 "profit_margin": None if margin is None else float(margin),
                 "churn_rate": rate(lost, len(start)),
                 "lifetime_value": value,
+            }
+        )
+    return rows
+
+
+def customer_value(facts: Facts) -> list[dict]:
+    """"one row a customer: revenue, gross profit, purchases, average check, MRR, tenure", all to date.
+
+    Reading: gross profit is revenue × margin, over all the customer's own invoices that carry a cost, else the policy;
+    the tenure of all spells, a running one up to as_of.
+    """
+    rows = []
+    for customer in facts.customers:
+        own = profit_margin(facts, customer.invoices)
+        revenue = sum((invoice.amount for invoice in customer.invoices), NOTHING)
+        amount = sum((purchase.amount for purchase in customer.purchases), NOTHING)
+        rows.append(
+            {
+                "customer_id": customer.customer_id,
+                "revenue": revenue,
+                "profit_margin": None if own is None else float(own),
+                "gross_profit": None if own is None else rounded(Fraction(revenue) * own),
+                "purchases": len(customer.purchases),
+                "purchase_amount": amount,
+                "average_check": rounded(Fraction(amount) / len(customer.purchases)) if customer.purchases else None,
+                "mrr": customer.mrr_at(facts.opening_after),
+                "tenure_days": sum(((spell.ended_on or facts.opening_after) - spell.started_on).days for spell in customer.spells),
             }
         )
     return rows
