@@ -9,14 +9,11 @@
 {% macro default__normalise_text(text) %}trim(regexp_replace(lower({{ text }}), '[^\\p{L}\\p{Nd}]+', ' ')){% endmacro %}
 {% macro duckdb__normalise_text(text) %}trim(regexp_replace(lower(nfc_normalize({{ text }})), '[^\p{L}\p{Nd}]+', ' ', 'g')){% endmacro %}
 
-{#- Levenshtein's distance in characters. DuckDB's counts bytes, so each letter of `alphabet` (the letters beyond ASCII
-    that `b` is made of) becomes one unused byte first, and any other such letter of `a`, which can match nothing, a bell. -#}
-{% macro character_distance(a, b, alphabet) %}{{ return(adapter.dispatch('character_distance')(a, b, alphabet)) }}{% endmacro %}
-{% macro default__character_distance(a, b, alphabet) %}levenshtein({{ a }}, {{ b }}){% endmacro %}
-{% macro duckdb__character_distance(a, b, alphabet) -%}
-    levenshtein({{ _one_byte_letters(a, alphabet) }}, {{ _one_byte_letters(b, alphabet) }})
-{%- endmacro %}
-{% macro _one_byte_letters(text, alphabet) -%}
+{#- Text whose Levenshtein's distance is counted in characters. DuckDB's counts bytes, so each letter of `alphabet` (the
+    letters beyond ASCII of the aliases) becomes one unused byte, and any other such letter, which no alias has, a bell. -#}
+{% macro comparable_text(text, alphabet) %}{{ return(adapter.dispatch('comparable_text')(text, alphabet)) }}{% endmacro %}
+{% macro default__comparable_text(text, alphabet) %}{{ text }}{% endmacro %}
+{% macro duckdb__comparable_text(text, alphabet) -%}
     {#- normalised text holds no upper case, punctuation or control characters: their bytes are free -#}
     regexp_replace(translate({{ text }}, {{ alphabet }}, left(
         'ABCDEFGHIJKLMNOPQRSTUVWXYZ!"#$%&()*+,-./:;<=>?@[]^_`{|}~' || {% for code in range(1, 32) if code != 7 %}chr({{ code }}){{ ' || ' if not loop.last }}{% endfor %},

@@ -12,18 +12,22 @@ texts as (
     where reason_text is not null
 ),
 
+alphabet as (
+    select {{ alphabet_of('alias') }} as letters from {{ ref('int_reason_aliases') }}
+),
+
+-- made comparable once, not for every pair
 aliases as (
-    select alias, reason_code from {{ ref('int_reason_aliases') }}
+    select aliases.alias, aliases.reason_code, {{ comparable_text('aliases.alias', 'alphabet.letters') }} as comparable
+    from {{ ref('int_reason_aliases') }} as aliases
+    cross join alphabet
 ),
 
 unmatched as (
-    select distinct normalised
+    select distinct texts.normalised, {{ comparable_text('texts.normalised', 'alphabet.letters') }} as comparable
     from texts
-    where normalised not in (select alias from aliases) and normalised <> ''
-),
-
-alphabet as (
-    select {{ alphabet_of('alias') }} as letters from aliases
+    cross join alphabet
+    where texts.normalised not in (select alias from aliases) and texts.normalised <> ''
 ),
 
 -- similarity = 1 − distance ÷ longer length, compared in whole numbers
@@ -31,11 +35,10 @@ close_aliases as (
     select unmatched.normalised, aliases.reason_code
     from unmatched
     inner join aliases
-        on 100 * abs(length(unmatched.normalised) - length(aliases.alias))
-            <= 15 * greatest(length(unmatched.normalised), length(aliases.alias))
-    cross join alphabet
-    where 100 * {{ character_distance('unmatched.normalised', 'aliases.alias', 'alphabet.letters') }}
-        <= 15 * greatest(length(unmatched.normalised), length(aliases.alias))
+        on 100 * abs(length(unmatched.comparable) - length(aliases.comparable))
+            <= 15 * greatest(length(unmatched.comparable), length(aliases.comparable))
+    where 100 * levenshtein(unmatched.comparable, aliases.comparable)
+        <= 15 * greatest(length(unmatched.comparable), length(aliases.comparable))
 ),
 
 by_similarity as (

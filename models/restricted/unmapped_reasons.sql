@@ -16,20 +16,23 @@ texts as (
     group by normalised
 ),
 
--- Measuring one text against every alias takes some 10 ms, and nobody maps more than these in one sitting.
-measured_texts as (
-    select normalised
-    from texts
-    where normalised <> ''
-    qualify row_number() over (order by count desc, normalised) <= 500
+alphabet as (
+    select {{ alphabet_of('alias') }} as letters from {{ ref('int_reason_aliases') }}
 ),
 
 aliases as (
-    select alias, reason_code, language from {{ ref('int_reason_aliases') }}
+    select aliases.*, {{ comparable_text('aliases.alias', 'alphabet.letters') }} as comparable
+    from {{ ref('int_reason_aliases') }} as aliases
+    cross join alphabet
 ),
 
-alphabet as (
-    select {{ alphabet_of('alias') }} as letters from aliases
+-- Measuring one text against every alias takes some milliseconds, and nobody maps more than these in one sitting.
+measured_texts as (
+    select texts.normalised, {{ comparable_text('texts.normalised', 'alphabet.letters') }} as comparable
+    from texts
+    cross join alphabet
+    where texts.normalised <> ''
+    qualify row_number() over (order by texts.count desc, texts.normalised) <= 500
 ),
 
 measured as (
@@ -38,11 +41,10 @@ measured as (
         aliases.alias,
         aliases.reason_code,
         aliases.language,
-        1 - cast({{ character_distance('texts.normalised', 'aliases.alias', 'alphabet.letters') }} as double)
-            / greatest(length(texts.normalised), length(aliases.alias)) as similarity
+        1 - cast(levenshtein(texts.comparable, aliases.comparable) as double)
+            / greatest(length(texts.comparable), length(aliases.comparable)) as similarity
     from measured_texts as texts
     cross join aliases
-    cross join alphabet
 ),
 
 nearest as (
