@@ -1,6 +1,7 @@
 """From files as delivered to raw tables in the notation of the contract, all or nothing."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -39,33 +40,30 @@ def read_extracts(
     refuse_if(problems)
 
     report = LoadReport(mapping, warnings=warnings)
-    readers = Readers(con, scratch, mapping.time_zone)
-    loads = []
-    for table in contract().values():
-        if own := [delivery for delivery in deliveries if delivery.table == table.name]:
-            progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
-            load = TableLoad(con, mapping, table, own)
-            problems += load.read(readers, full_refresh)
-            loads.append(load)
-    problems += [
-        f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end."
-        for delivery in deliveries
-        if delivery.changed()
-    ]
-    refuse_if(problems)
-
-    con.execute("begin")
-    try:
-        for load in loads:
-            load.write(report)
-        registry.register(con, deliveries, {key: load_id for load in loads for key, load_id in load.load_ids.items()})
-        registry.settle(con, mapping)
-        con.execute("commit")
-    except BaseException:
-        con.execute("rollback")
-        raise
-    finally:
-        readers.close()
+    with closing(Readers(con, scratch, mapping.time_zone)) as readers:
+        loads = []
+        for table in contract().values():
+            if own := [delivery for delivery in deliveries if delivery.table == table.name]:
+                progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
+                load = TableLoad(con, mapping, table, own)
+                problems += load.read(readers, full_refresh)
+                loads.append(load)
+        problems += [
+            f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end."
+            for delivery in deliveries
+            if delivery.changed()
+        ]
+        refuse_if(problems)
+        con.execute("begin")
+        try:
+            for load in loads:
+                load.write(report)
+            registry.register(con, deliveries, {key: load_id for load in loads for key, load_id in load.load_ids.items()})
+            registry.settle(con, mapping)
+            con.execute("commit")
+        except BaseException:
+            con.execute("rollback")
+            raise
     for load in loads:
         report.warnings += load.shared_lines()
     return report

@@ -134,7 +134,7 @@ class Readers:
                 files, relation = sound, self._counted(scan, sound)
             if files:
                 stages.append(_flat_stage(relation, [delivery for delivery, _ in files], header))
-        return stages + [self._clean_csv(header, files) for header, files in clean.items()]
+        return stages + self._clean_stages(clean, problems)
 
     def _untangled(self, delivery: Delivery, text: PlainText, delimiter: str, header: tuple[str, ...]) -> Path:
         target = self.scratch / f"{delivery.content_hash}.{delivery.table}.csv"
@@ -161,15 +161,26 @@ class Readers:
         starts = ", ".join(str(first.get(file_no, 0)) for file_no in range(len(files)))
         return f"(select *, rowid - ([{starts}])[file_no + 1] + 1 as row_number, null::varchar as malformed, null::varchar as line from {table})"
 
-    def _clean_csv(self, header: tuple[str, ...], files: list[tuple[Delivery, Path]], native_cells: bool = False) -> Stage:
-        """Records as `untangle` writes them."""
-        table = self._table()
-        names = ", ".join(quote(str(path)) for _, path in files)
-        scan = _Scan(",", len(header), quoted_breaks=True, lead=("row_number", "malformed", "line"))
-        self.con.execute(
-            f"create temp table {table} as select file_index::integer as file_no, * replace (row_number::bigint as row_number) from {scan.sql(names)}"
-        )
-        return _flat_stage(table, [delivery for delivery, _ in files], header, native_cells)
+    def _clean_stages(
+        self, clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]], problems: list[str], native_cells: bool = False
+    ) -> list[Stage]:
+        """Copies whose records are as `untangle` writes them, by header."""
+        stages = []
+        for header, files in clean.items():
+            table = self._table()
+            names = ", ".join(quote(str(path)) for _, path in files)
+            scan = _Scan(",", len(header), quoted_breaks=True, lead=("row_number", "malformed", "line"))
+            try:
+                self.con.execute(
+                    f"create temp table {table} as"
+                    f" select file_index::integer as file_no, * replace (row_number::bigint as row_number) from {scan.sql(names)}"
+                )
+            except duckdb.InvalidInputException as error:
+                files_read = ", ".join(delivery.file for delivery, _ in files)
+                problems.append(f"{files_read}: a record cannot be read ({_first_line(error)}). Is there a line of more than 2 MB?")
+                continue
+            stages.append(_flat_stage(table, [delivery for delivery, _ in files], header, native_cells))
+        return stages
 
     # Excel
 
@@ -185,7 +196,7 @@ class Readers:
                 clean.setdefault(header, []).append((delivery, target))
             except UserError as error:
                 problems.append(str(error))
-        return [self._clean_csv(header, files, native_cells=True) for header, files in clean.items()]
+        return self._clean_stages(clean, problems, native_cells=True)
 
     # Parquet
 

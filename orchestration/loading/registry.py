@@ -5,7 +5,8 @@ raw.files  one row per table, path and content ever found there.
 raw.<source>__<table>_rows  the rows of all loads; the view without `_rows` adds what the registry knows of their load.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 
 import duckdb
 
@@ -34,7 +35,7 @@ create table if not exists raw.files (
 
 @dataclass(frozen=True)
 class Load:
-    """A content that was loaded earlier."""
+    """A content of a table, as loaded."""
 
     load_id: str
     mapping_hash: str
@@ -74,10 +75,17 @@ def known_loads(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Load]
     return {row[0]: Load(*row[1:]) for row in rows}
 
 
-def forget(con: duckdb.DuckDBPyConnection, table: Table, load_id: str) -> None:
-    """Remove a load that is about to be replaced."""
-    con.execute(f"delete from raw.{table.raw}_rows where load_id = ?", [load_id])
-    con.execute("delete from raw.loads where load_id = ?", [load_id])
+def replace(con: duckdb.DuckDBPyConnection, table: Table, contents: list[str], loads: list[Load]) -> None:
+    """Enter the loads of these contents, and remove the earlier loads of the same contents with their rows."""
+    earlier = "select load_id from raw.loads where table_name = ? and list_contains(?, content_hash)"
+    con.execute(f"delete from raw.{table.raw}_rows where load_id in ({earlier})", [table.name, contents])
+    con.execute("delete from raw.loads where table_name = ? and list_contains(?, content_hash)", [table.name, contents])
+    names = [field.name for field in fields(Load)]
+    con.execute(
+        "insert into raw.loads by name select ? as table_name, ? as loaded_at, unnest(?) as content_hash,"
+        f" {', '.join(f'unnest(?) as {name}' for name in names)}",
+        [table.name, _now(), contents, *([getattr(load, name) for load in loads] for name in names)],
+    )
 
 
 def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_ids: dict[tuple[str, str], str]) -> None:
@@ -96,14 +104,19 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
     same_path = "files.table_name = found.table_name and files.file = found.file"
     con.execute(f"update raw.files set is_current = files.content_hash = found.content_hash from found where {same_path}")
     con.execute(
-        f"insert into raw.files select found.*, true, get_current_timestamp()::timestamp from found"
-        f" where not exists (select 1 from raw.files where {same_path} and files.content_hash = found.content_hash) order by seen_order"
+        f"insert into raw.files select found.*, true, ? from found"
+        f" where not exists (select 1 from raw.files where {same_path} and files.content_hash = found.content_hash) order by seen_order",
+        [_now()],
     )
     con.execute(
         "update raw.files set load_id = found.load_id from found"
         " where files.table_name = found.table_name and files.content_hash = found.content_hash"
     )
     con.execute("drop table found")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:

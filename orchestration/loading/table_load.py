@@ -2,7 +2,6 @@
 
 import json
 import re
-from datetime import UTC, datetime
 from hashlib import sha256
 
 import duckdb
@@ -265,30 +264,25 @@ class TableLoad:
 
     def write(self, report: LoadReport) -> None:
         """Store what was staged, in place of earlier loads of the same contents."""
+        staged = {
+            delivery.content_hash: evidence
+            for stage, _, files in self.stages
+            for delivery, evidence in zip(stage.deliveries, files, strict=True)
+        }
+        accounts = {content: (load.load_id, load.rows_read, load.rows_filtered, load.rows_malformed) for content, load in self.known.items()}
         order = max((load.load_order for load in self.known.values()), default=0)
-        staged = {}
-        for stage, columns, evidence in self.stages:
-            for file_no, delivery in enumerate(stage.deliveries):
-                staged[delivery.content_hash] = (evidence[file_no], file_no, stage)
-        now = datetime.now(UTC).replace(tzinfo=None)
-        accounts: dict[str, tuple[str, int, int, int]] = {}
-        for content, load in self.known.items():
-            accounts[content] = (load.load_id, load.rows_read, load.rows_filtered, load.rows_malformed)
-        for content in sorted(staged, key=lambda content: file_order(next(d.file for d in self.deliveries if d.content_hash == content))):
-            evidence = staged[content][0]
-            used = json.dumps({name: self.readings[name] for name, votes in evidence["votes"].items() if votes["values"] and name in self.readings}, sort_keys=True)
-            load_id = sha256("\t".join([self.table.name, content, self.mapping_hash, used]).encode()).hexdigest()[:20]
-            if earlier := self.known.get(content):
-                registry.forget(self.con, self.table, earlier.load_id)
-                position = earlier.load_order
-            else:
-                order = position = order + 1
+        loads = []
+        contents = list(dict.fromkeys(delivery.content_hash for delivery in self.deliveries if delivery.content_hash in staged))
+        for content in contents:
+            evidence = staged[content]
+            used = {name: self.readings[name] for name, votes in evidence["votes"].items() if votes["values"] and name in self.readings}
+            readings_used = json.dumps(used, sort_keys=True)
+            load_id = sha256("\t".join([self.table.name, content, self.mapping_hash, readings_used]).encode()).hexdigest()[:20]
             accounts[content] = (load_id, evidence["rows"], evidence["filtered"], evidence["malformed"])
-            self.con.execute(
-                "insert into raw.loads by name select ? as load_id, ? as table_name, ? as content_hash, ? as mapping_hash, ? as readings,"
-                " ? as evidence, ? as loaded_at, ? as load_order, ? as rows_read, ? as rows_filtered, ? as rows_malformed",
-                [load_id, self.table.name, content, self.mapping_hash, used, json.dumps(evidence), now, position, *accounts[content][1:]],
-            )
+            order += content not in self.known
+            position = self.known[content].load_order if content in self.known else order
+            loads.append(registry.Load(load_id, self.mapping_hash, readings_used, json.dumps(evidence), position, *accounts[content][1:]))
+        registry.replace(self.con, self.table, contents, loads)
         for stage, columns, _ in self.stages:
             self._insert(stage, columns, [accounts[delivery.content_hash][0] for delivery in stage.deliveries])
 
