@@ -110,11 +110,9 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
     in_force = "is_current and in_force"
     loads = f"""
         loads as (
-            select load_id, min(file) as file, any_value(rows_read - rows_filtered) as rows,
-                row_number() over (order by min(loaded_at) desc, min(file) desc) as age
+            select load_id, file, rows_read - rows_filtered as rows, row_number() over (order by load_order desc) as age
             from raw.loads
             where table_name = '{table.name}'
-            group by load_id
         )
     """
     yield _check(
@@ -141,6 +139,7 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
         with {loads}
         select min(file) filter (age = 1) as subject, min(rows) filter (age = 1) / median(rows) filter (age > 1) as measure
         from loads
+        where age <= 1 + {thresholds.RECENT_LOADS}
         having count(*) > {thresholds.EARLIER_LOADS} and max(rows) >= {thresholds.ENOUGH_ROWS}
         """,
         minimum=thresholds.VOLUME_RATIO[0], maximum=thresholds.VOLUME_RATIO[1],

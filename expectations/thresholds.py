@@ -9,8 +9,9 @@ QUARANTINED_SHARE = 0.01
 # Share of delivered rows in which a required column is empty or unreadable.
 REQUIRED_EMPTY_SHARE = 0.01
 
-# Rows of a table's newest load over the median of its earlier loads; asked once so many of them say what is usual.
+# Rows of a table's newest load over the median of the loads just before it; asked once there are enough to say what is usual.
 VOLUME_RATIO = (0.5, 2.0)
+RECENT_LOADS = 12
 EARLIER_LOADS = 3
 
 # Loads of fewer rows say nothing of volume and drift.

@@ -47,7 +47,7 @@ def cell(table: str, column: str, kind: str) -> str:
 def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
     """Forty usable rows in each contract table, out of one load each."""
     con.execute("create schema raw; create schema staging; create schema quality")
-    con.execute("create table raw.loads (load_id text, table_name text, loaded_at timestamp, rows_read bigint, rows_filtered bigint, file text)")
+    con.execute("create table raw.loads (load_id text, table_name text, load_order bigint, rows_read bigint, rows_filtered bigint, file text)")
     con.execute("create table quality.conflicting_deliveries (table_name text, earlier_file text, later_file text, rows_that_differ bigint)")
     for table in contract().values():
         cells = ", ".join(f'{cell(table.name, name, column.type)} as "{name}"' for name, column in table.columns.items())
@@ -60,7 +60,7 @@ def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
             f"""create table staging.base_{table.raw} as
             select *, true as is_current, true as in_force, 'loaded' as row_outcome from staging.stg_{table.raw}"""
         )
-        con.execute("insert into raw.loads values (?, ?, ?, ?, 0, ?)", [f"{table.name} 2", table.name, datetime(2024, 6, 16), ROWS, f"{table.name}.csv"])
+        con.execute("insert into raw.loads values (?, ?, 100, ?, 0, ?)", [f"{table.name} 2", table.name, ROWS, f"{table.name}.csv"])
     con.execute("create table quality.load_audit as from raw.loads")
 
 
@@ -186,7 +186,8 @@ def test_critical_is_what_must_never_be_published():
     assert critical == {
         "activity_delivered", "quarantined_majority",
         "counts_not_negative", "amounts_not_negative", "amounts_above_zero", "rates_in_range", "counts_within_cohort",
-        "counts_and_rate_in_range", "shares_in_range", "days_in_order", "survival_falls", "lifetime_in_range", "hours_and_rates_in_range", "start_is_kept_and_lost", "end_is_kept_and_gained", "lost_by_control", "end_is_next_start",
+        "counts_and_rate_in_range", "shares_in_range", "days_in_order", "survival_falls", "lifetime_in_range",
+        "hours_and_rates_in_range", "start_is_kept_and_lost", "end_is_kept_and_gained", "lost_by_control", "end_is_next_start",
         "end_is_open_spells", "lost_over_start_is_churn_rate", "mrr_rolls_forward", "end_is_sum_of_movements",
         "close_is_customers_at_end", "revenue_accumulates", "revenue_reconciles", "lost_as_in_churn_rates",
         "money_reconciles", "purchases_reconcile", "agrees_with_its_sources",
@@ -219,7 +220,7 @@ def test_healthy_company_leaves_no_check_without_work(con, healthy):
 # --- planted violations: check name -> SQL, run for each table that has the check
 
 EARLIER_LOADS = """
-    insert into raw.loads select contract || ' ' || n, contract, '2024-01-01', {rows}, 0, contract || n || '.csv'
+    insert into raw.loads select contract || ' ' || n, contract, n, {rows}, 0, contract || n || '.csv'
     from (select '{name}' as contract), range(10, 14) as numbers(n)
 """
 RAW_VIOLATIONS = {
@@ -228,7 +229,7 @@ RAW_VIOLATIONS = {
     "required_columns": "update {base} set {required} = null where row_number = 1",
     "volume": EARLIER_LOADS.format(name="{name}", rows=81),
     "empty_cells_drift": """
-        insert into raw.loads values ('{name} 1', '{name}', '2024-01-01', 20, 0, 'earlier.csv');
+        insert into raw.loads values ('{name} 1', '{name}', 1, 20, 0, 'earlier.csv');
         update {base} set load_id = '{name} 1' where row_number <= 20;
         update {base} set {last} = null where row_number between 21 and 25
     """,
@@ -403,6 +404,11 @@ def test_references_to_what_nobody_delivered_are_not_asked(con):
     con.execute("delete from staging.stg_crm__employees")
     result = checked(con, "references", "staging.stg_crm__cases")
     assert (result.status, result.evaluated_count) == ("passed", ROWS)
+
+
+def test_volume_is_compared_with_recent_loads(con):
+    con.execute("insert into raw.loads select n, 'crm.cases', n, if(n < 20, 9999, 40), 0, n || '.csv' from range(40) as numbers(n)")
+    assert checked(con, "volume", "staging.stg_crm__cases").status == "passed"
 
 
 def test_rows_after_as_of_are_no_sign_of_freshness(con):
