@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from datetime import date
@@ -30,6 +31,7 @@ COLUMNS = (
 ADDRESS = COLUMNS.index("address")
 # A spreadsheet takes a text that starts so for a formula, and runs it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+E164 = re.compile(r"\+\d{5,15}")
 # What people call countries otherwise than the phone library.
 SHORT_NAMES = {"usa": "US", "u.s.a.": "US", "u.s.": "US", "united states of america": "US", "uk": "GB", "great britain": "GB", "england": "GB"}
 
@@ -103,7 +105,10 @@ def _regions() -> dict[str, str]:
 
 
 def _defused(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+    """The cell as no spreadsheet takes it for a formula. A number in E.164 stays what a gateway can dial: it reckons nothing."""
+    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not E164.fullmatch(cell):
+        return f"'{cell}"
+    return cell
 
 
 def _write_csv(file: Path, rows: Sequence[Sequence[Any]]) -> None:
@@ -128,9 +133,7 @@ def _write_xlsx(file: Path, rows: Sequence[Sequence[Any]]) -> None:
                 elif isinstance(cell, int | Decimal):
                     sheet.write_number(line, column, cell)
                 elif cell is not None:
-                    # the type text keeps a phone number's plus, where CSV needs the apostrophe
-                    is_phone = column == ADDRESS and cell[1:].isdecimal()
-                    sheet.write_string(line, column, cell if is_phone else _defused(cell))
+                    sheet.write_string(line, column, _defused(cell))
         sheet.autofit()
 
 
