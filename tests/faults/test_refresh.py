@@ -1,0 +1,203 @@
+"""A refresh that is killed, refused, or out of disk: readers keep what they had, and the next refresh is as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.progress import Progress
+
+AS_OF = "2024-06-30"
+
+
+def write_extracts(folder: Path, bad_rows: int = 0) -> None:
+    """Sixty customers on monthly plans, every third of whom has left, and what they paid."""
+    (folder / "billing").mkdir(parents=True)
+    (folder / "crm").mkdir()
+    first = date(2023, 1, 3)
+    subscriptions = ["subscription_id,started_on,customer_id,ended_on,unit_price,currency"]
+    invoices = ["invoice_id,customer_id,issued_at,amount,currency"]
+    customers = ["customer_id,name,country"]
+    for number in range(60):
+        start = first + timedelta(days=7 * number)
+        end = start + timedelta(days=100) if number % 3 == 0 else ""
+        subscriptions.append(f"s{number},{start},c{number},{end},{10 + number % 4},EUR")
+        customers.append(f"c{number},Person {number},{'BG' if number % 2 else 'PH'}")
+        invoices += [f"i{number}-{month},c{number},{start + timedelta(days=30 * month)},{10 + number % 4},EUR" for month in range(3)]
+    subscriptions += [f"b{number},soon,c{number},,10,EUR" for number in range(bad_rows)]
+    for name, lines in {"billing/subscriptions": subscriptions, "billing/invoices": invoices, "crm/customers": customers}.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def refresh(extracts: Path, warehouse: Path, prepare: Callable[[], None] = lambda: None) -> tuple[int, str, str]:
+    """`churn refresh` in a fork of this process, which has imported everything already. Returns exit code (negative: the signal), stdout and stderr."""
+    import great_expectations  # noqa: F401
+
+    import orchestration.definitions  # noqa: F401
+    from orchestration.cli import main
+
+    out, err = warehouse.with_name("stdout"), warehouse.with_name("stderr")
+    if not (child := os.fork()):
+        try:
+            for number, path in ((1, out), (2, err)):
+                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+            sys.argv = ["churn", "refresh", "--extracts", str(extracts), "--warehouse", str(warehouse), "--as-of", AS_OF]
+            prepare()
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException:
+            code = 99
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), out.read_text(), err.read_text()
+
+
+def at(stage: str, steps: int | None, action: Callable[[], None]) -> Callable[[], None]:
+    """A preparation that does the action after so many steps of the stage; None: at its end, 0: at its beginning."""
+
+    def prepare() -> None:
+        original_stage, original_step = Progress.stage, Progress.step
+        seen = {"stage": "", "steps": 0}
+
+        @contextmanager
+        def watched_stage(self: Progress, name: str):
+            seen.update(stage=name, steps=0)
+            if (name, steps) == (stage, 0):
+                action()
+            with original_stage(self, name):
+                yield
+            if (name, steps) == (stage, None):
+                action()
+
+        def watched_step(self: Progress, text: str) -> None:
+            original_step(self, text)
+            seen["steps"] += 1
+            if (seen["stage"], seen["steps"]) == (stage, steps):
+                action()
+
+        Progress.stage, Progress.step = watched_stage, watched_step
+
+    return prepare
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def exports(warehouse: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (warehouse / "exports").iterdir()}
+
+
+def history(warehouse: Path) -> list[str]:
+    with duckdb.connect(str(warehouse / "build.duckdb")) as con:
+        return [status for (status,) in con.execute("select status from quality.refresh_history order by refresh_id").fetchall()]
+
+
+@pytest.fixture(scope="module")
+def extracts(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("company") / "extracts"
+    write_extracts(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, extracts) -> Path:
+    """A warehouse after its first refresh."""
+    warehouse = tmp_path_factory.mktemp("undisturbed") / "warehouse"
+    code, out, err = refresh(extracts, warehouse)
+    assert code == 0, err
+    assert "2024-06" in out
+    return warehouse
+
+
+@pytest.fixture
+def warehouse(tmp_path, undisturbed) -> Path:
+    """A copy of it, to be disturbed."""
+    return Path(shutil.copytree(undisturbed, tmp_path / "warehouse", symlinks=True))
+
+
+def test_a_second_refresh_loads_nothing_and_gives_the_same_bytes(warehouse, undisturbed, extracts):
+    with duckdb.connect(str(warehouse / "build.duckdb")) as con:
+        before = con.execute("select * from raw.loads order by all").fetchall()
+    code, _, err = refresh(extracts, warehouse)
+    assert code == 0, err
+    with duckdb.connect(str(warehouse / "build.duckdb")) as con:
+        assert con.execute("select * from raw.loads order by all").fetchall() == before
+    assert exports(warehouse) == exports(undisturbed)
+    assert (warehouse / "exports").resolve().parent.name > (undisturbed / "exports").resolve().parent.name
+
+
+def test_a_kill_in_any_stage_needs_no_repair(tmp_path, undisturbed, extracts):
+    warehouse = tmp_path / "warehouse"
+    points = [
+        ("load extracts", 2),
+        ("load extracts", None),
+        ("stage and audit", 10),
+        ("judge the raw gate", None),
+        ("build the marts", 20),
+        ("judge the marts gate", None),
+    ]
+    for stage, steps in points:
+        code, _, err = refresh(extracts, warehouse, at(stage, steps, kill))
+        assert code == -signal.SIGKILL, (stage, err)
+        assert not (warehouse / "churn.duckdb").exists()
+    code, _, err = refresh(extracts, warehouse, at("publish", None, kill))
+    assert code == -signal.SIGKILL, err
+    assert exports(warehouse) == exports(undisturbed)
+    code, _, err = refresh(extracts, warehouse)
+    assert code == 0, err
+    assert exports(warehouse) == exports(undisturbed)
+    assert history(warehouse) == ["interrupted"] * len(points) + ["published", "published"]
+
+
+def test_an_interrupted_refresh_says_so(warehouse, undisturbed, extracts):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        code, out, err = refresh(extracts, warehouse, at("build the marts", 5, lambda number=number: os.kill(os.getpid(), number)))
+        assert (code, out) == (130, "")
+        assert "Interrupted" in err
+        assert "Traceback" not in err
+    assert history(warehouse) == ["published", "interrupted", "interrupted"]
+    assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
+
+
+def test_a_full_disk_is_told_and_costs_readers_nothing(tmp_path, warehouse, undisturbed, extracts):
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+
+    extracts = Path(shutil.copytree(extracts, tmp_path / "extracts"))
+    with (extracts / "billing" / "invoices.csv").open("a") as file:  # something to load
+        file.write("i-new,c1,2024-05-01,10,EUR\n")
+    for stage in ("load extracts", "build the marts", "publish"):
+        code, out, err = refresh(extracts, warehouse, at(stage, 0, fill))
+        assert (code, out) == (4, "")
+        assert re.search("File too large|No space|Could not write|disk", err), err
+        assert "Traceback" not in err
+        assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
+    code, _, err = refresh(extracts, warehouse)
+    assert code == 0, err
+
+
+def test_a_refused_refresh_changes_nothing_for_readers(tmp_path, warehouse, undisturbed):
+    write_extracts(tmp_path / "bad", bad_rows=100)
+    code, out, err = refresh(tmp_path / "bad", warehouse)
+    assert (code, out) == (1, "")
+    assert "Not published" in err
+    assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
+    assert exports(warehouse) == exports(undisturbed)
+    assert history(warehouse)[-1] == "refused"
