@@ -153,8 +153,8 @@ def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeE
     offset = max(at - data.rfind(b"\n", 0, at) - 30, 0)
     samples = "; ".join(f"{name}: {line[offset : offset + 60].decode(name, 'replace').strip()!r}" for name in CANDIDATES)
     return UserError(
-        f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared. Declare the one in which it reads well"
-        f" (encoding: under {delivery.table} in extracts.yml): {samples}."
+        f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared. Declare the one in"
+        f" which it reads well (encoding: under {delivery.table} in extracts.yml): {samples}."
     )
 
 

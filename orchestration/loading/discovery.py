@@ -81,7 +81,8 @@ def find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], l
         file = _relative(path, extracts)
         if not _format(path):
             problems.append(
-                f"{file}: files of this kind cannot be read ({name}). CSV, TSV (also .gz, .zst), Parquet, JSON, JSON Lines (also .gz) and .xlsx can; save it as one of these."
+                f"{file}: files of this kind cannot be read ({name}). Save it as CSV or TSV (also .gz, .zst), Parquet, JSON or JSON Lines"
+                " (also .gz), or .xlsx."
             )
             continue
         stamp = _stamp(path)

@@ -203,7 +203,7 @@ class Readers:
     def _parquet(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         stages = []
         for delivery in deliveries:
-            scan = f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true)"
+            scan = f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true, hive_partitioning = false)"
             try:
                 described = self.con.execute(f"describe select * exclude (file_row_number) from {scan}").fetchall()
             except duckdb.InvalidInputException as error:
@@ -217,7 +217,8 @@ class Readers:
             renamed = ", ".join(f"{identifier(name)} as c{i}" for i, name in enumerate(columns))
             stages.append(
                 Stage(
-                    f"(select 0 as file_no, file_row_number + 1 as row_number, null::varchar as malformed, null::varchar as line, {renamed} from {scan})",
+                    "(select 0 as file_no, file_row_number + 1 as row_number, null::varchar as malformed, null::varchar as line,"
+                    f" {renamed} from {scan})",
                     [delivery],
                     [set(columns)],
                     set(columns),
@@ -238,7 +239,9 @@ class Readers:
             except UserError as error:
                 problems.append(str(error))
             except duckdb.InvalidInputException as error:
-                problems.append(f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole; if it is JSON Lines, name it .jsonl.")
+                problems.append(
+                    f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole; if it is JSON Lines, name it .jsonl."
+                )
         return stages
 
     def _json_records(self, rule: TableRule, delivery: Delivery, text: PlainText) -> str:
@@ -291,7 +294,8 @@ class Readers:
             f" from read_json_objects({name}, format = '{form}', maximum_object_size = {size})"
         ).fetchone()
         if exists is False:
-            raise UserError(f"{rule.records.place}: {delivery.file} has no '{rule.records}' (records of {rule.table.name}); {nearest(rule.records, keys)}.")
+            hint = nearest(rule.records, keys)
+            raise UserError(f"{rule.records.place}: {delivery.file} has no '{rule.records}' (records of {rule.table.name}); {hint}.")
 
     def _json_stage(self, rule: TableRule, delivery: Delivery, table: str) -> Stage:
         keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
@@ -337,7 +341,8 @@ class _Scan:
         columns = ", ".join(f"{name}: 'varchar'" for name in (*self.lead, *(f"c{i}" for i in range(self.fields))))
         return (
             f"read_csv([{names}], columns = {{{columns}}}, delim = {quote(self.delimiter)}, quote = '\"', escape = '\"',"
-            f" header = {not self.lead}, auto_detect = false, parallel = {not self.quoted_breaks}{self.lead and NEW_LINE or ''})"
+            f" header = {not self.lead}, auto_detect = false, hive_partitioning = false, parallel = {not self.quoted_breaks}"
+            f"{NEW_LINE if self.lead else ''})"
         )
 
 
@@ -395,14 +400,19 @@ def _dialect(rule: TableRule, delivery: Delivery, path: Path) -> tuple[str, tupl
         others = "" if declared else f" No other delimiter yields them: {_yields(headers)}."
         raise lacking_columns(delivery, rule, widest, lacking, others)
     if len({tuple(cells) for cells in fitting.values()}) > 1:
-        raise UserError(f"{delivery.file} can be read with several delimiters: {_yields(fitting)}. Declare delimiter: under {rule.table.name} in extracts.yml.")
+        raise UserError(
+            f"{delivery.file} can be read with several delimiters: {_yields(fitting)}."
+            f" Declare delimiter: under {rule.table.name} in extracts.yml."
+        )
     delimiter, cells = next(iter(fitting.items()))
     return delimiter, _header(rule, delivery, cells)
 
 
 def _yields(headers: dict[str, list[str]]) -> str:
     names = {"\t": "tab"}
-    return "; ".join(f"{names.get(delimiter, delimiter)!r} gives {len(cells)} columns ({', '.join(cells)[:80]})" for delimiter, cells in headers.items())
+    return "; ".join(
+        f"{names.get(delimiter, delimiter)!r} gives {len(cells)} columns ({', '.join(cells)[:80]})" for delimiter, cells in headers.items()
+    )
 
 
 def _is_regular(text: PlainText, delimiter: str, fields: int) -> bool:

@@ -53,9 +53,11 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
     existing = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
     for table in contract().values():
         rows, columns = f"{table.raw}_rows", [*table.columns, "load_id", "raw_row", "malformed"]
-        statements.append(f"create table if not exists raw.{rows} ({', '.join(f'{identifier(column)} varchar' for column in columns)}, row_number bigint)")
+        types = ", ".join(f"{identifier(column)} varchar" for column in columns)
+        statements.append(f"create table if not exists raw.{rows} ({types}, row_number bigint)")
         if (rows, "load_id") in existing:  # by an earlier version, with fewer columns perhaps
-            statements += [f"alter table raw.{rows} add column {identifier(column)} varchar" for column in columns if (rows, column) not in existing]
+            new = [column for column in columns if (rows, column) not in existing]
+            statements += [f"alter table raw.{rows} add column {identifier(column)} varchar" for column in new]
         names = ", ".join(f"delivered.{identifier(column)}" for column in [*columns, "row_number"])
         statements.append(
             f"create or replace view raw.{table.raw} as"
@@ -92,8 +94,8 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
     """Enter every path with its content, which is the path's current one now. `load_ids` by table and content hash."""
     seen = con.execute("select coalesce(max(seen_order), 0) from raw.files").fetchone()[0]
     rows = [
-        (delivery.table, delivery.file, file_order(delivery.file), delivery.content_hash, load_ids[delivery.table, delivery.content_hash], seen + number)
-        for number, delivery in enumerate(deliveries, 1)
+        (one.table, one.file, file_order(one.file), one.content_hash, load_ids[one.table, one.content_hash], seen + number)
+        for number, one in enumerate(deliveries, 1)
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
     con.execute(

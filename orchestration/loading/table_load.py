@@ -92,7 +92,8 @@ class TableLoad:
         for name, mapped in self.rule.columns.items():
             for source in mapped.sources:
                 if source not in available and not source.shipped:
-                    problems.append(f"{source.place}: no file of {self.table.name} has a column '{source}' (for {name}); {nearest(source, available)}.")
+                    hint = nearest(source, available)
+                    problems.append(f"{source.place}: no file of {self.table.name} has a column '{source}' (for {name}); {hint}.")
                 elif lacking := [
                     delivery.file
                     for stage, _, _ in self.stages
@@ -135,7 +136,8 @@ class TableLoad:
         texts = []
         for name, mapped in columns.items():
             source = self._text(stage, mapped)
-            texts += [f"case when is_kept then {source.text} end as {identifier('text_' + name)}", f"{source.native} as {identifier('native_' + name)}"]
+            texts.append(f"case when is_kept then {source.text} end as {identifier(f'text_{name}')}")
+            texts.append(f"{source.native} as {identifier(f'native_{name}')}")
         judged = f"select *, {' and '.join(['malformed is null', *kept])} as is_kept from {stage.relation}"
         return f"(select {', '.join(['*', *texts])} from ({judged}))"
 
@@ -229,9 +231,12 @@ class TableLoad:
         of = f"{self._files()}: the numbers of '{source}' ({self.table.name}.{name})"
         declare = f'Declare decimal: "," or decimal: "." under {self.table.name} in extracts.yml'
         if readings.is_ambiguous_number(votes):
-            return [f"{of} can be read with a decimal point and with a decimal comma, with different values: '{votes['least']}', '{votes['greatest']}'. {declare}."]
-        if votes["comma"] > votes["both"]:
-            self.warnings.append(f"{of}: {votes['comma'] - votes['both']} of {votes['values']} have a decimal comma, which is not declared; these rows are quarantined. {declare}.")
+            samples = ", ".join(f"'{text}'" for text in dict.fromkeys([votes["least"], votes["greatest"]]))
+            return [f"{of} can be read with a decimal point and with a decimal comma, with different values: {samples}. {declare}."]
+        if commas := votes["comma"] - votes["both"]:
+            self.warnings.append(
+                f"{of}: {commas} of {votes['values']} have a decimal comma, which is not declared; these rows are quarantined. {declare}."
+            )
         return []
 
     def _warn_of_unused(self, part: str, evidence: list[dict]) -> None:
@@ -290,7 +295,8 @@ class TableLoad:
         for delivery in self.deliveries:
             content = delivery.content_hash
             self.load_ids[self.table.name, content] = accounts[content][0]
-            report.files.append(FileReport(self.table.name, delivery.file, content, *accounts[content], is_new=content in staged and content not in read))
+            is_new = content in staged and content not in read
+            report.files.append(FileReport(self.table.name, delivery.file, content, *accounts[content], is_new))
             read.add(content)
         report.warnings += self.warnings
         if self.readings:

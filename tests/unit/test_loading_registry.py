@@ -259,3 +259,24 @@ def test_every_contract_table_exists(delivered):
     delivered.write("billing/invoices.csv", content("1"))
     delivered.load()
     assert delivered.rows("crm.departures", "departure_id, file, is_current, in_force, load_order, malformed, raw_row") == []
+
+
+def test_folders_that_look_like_partitions_add_no_columns(delivered):
+    delivered.write("billing/invoices/year=2024/a.csv", content("1"))
+    path = delivered.folder / "billing" / "invoices" / "year=2024" / "b.parquet"
+    delivered.con.execute(f"copy (select 2 as invoice_id, 'c' as customer_id, date '2024-01-31' as issued_at, 1 as amount) to '{path}' (format parquet)")
+    assert delivered.load().unmapped == {}
+    assert delivered.column("billing.invoices", "invoice_id") == ["1", "2"]
+
+
+def test_what_a_preset_names_may_be_missing(delivered, monkeypatch):
+    from orchestration.contract import mapping
+
+    monkeypatch.setattr(mapping, "PRESETS", delivered.root)
+    (delivered.root / "vendor.yml").write_text(
+        "tables:\n  billing.invoices: {files: 'inv*.csv', columns: {status: state}}\n  billing.refunds: {files: 'refunds*.csv'}\n"
+    )
+    delivered.write("inv.csv", content("1"))
+    report = delivered.load("preset: vendor")
+    assert [file.table for file in report.files] == ["billing.invoices"]
+    assert report.warnings == []
