@@ -16,22 +16,17 @@ def survivors(company: Company) -> dict[str, str]:
     """Card -> the customer that everything of it belongs to.
 
     "Everything of a merged card (`merged_into`, to the end of the chain) belongs to the customer it was merged into."
-    Reading: cards of a circle are not merged; a card that leads into a circle belongs to the card where it enters it.
+    Reading: a card that names itself ends a chain; a chain that runs in a circle has no end, so its cards are not merged.
     """
-    merged_into = {card.customer_id: card.merged_into for card in company.customers if card.merged_into}
-
-    def in_circle(card: str) -> bool:
-        follower = merged_into.get(card)
-        for _ in merged_into:
-            if follower is None or follower == card:
-                break
-            follower = merged_into.get(follower)
-        return follower == card
+    merged_into = {
+        card.customer_id: card.merged_into for card in company.customers if card.merged_into not in (None, card.customer_id)
+    }
 
     def end_of_chain(card: str) -> str:
-        while card in merged_into and not in_circle(card):
-            card = merged_into[card]
-        return card
+        end = card
+        for _ in merged_into:
+            end = merged_into.get(end, end)
+        return card if end in merged_into else end
 
     return {card.customer_id: end_of_chain(card.customer_id) for card in company.customers}
 

@@ -187,11 +187,11 @@ def test_zero_day_rows_bring_no_mrr():
 
 
 def test_merged_cards_to_the_end_of_the_chain():
-    cards = {"A": "B", "B": "C", "C": None, "D": "E", "E": "D", "F": "D", "G": "nobody's", "H": "H"}
+    cards = {"A": "B", "B": "C", "C": None, "D": "E", "E": "D", "F": "D", "G": "nobody's", "H": "H", "I": "H"}
     cards = [Customer(name, merged_into=into) for name, into in cards.items()]
     merged = survivors(company(customers=cards))
-    assert merged == {"A": "C", "B": "C", "C": "C", "D": "D", "E": "E", "F": "D", "G": "nobody's", "H": "H"}
-    assert all_customers(company(customers=cards)) == ["C", "D", "E", "H", "nobody's"]
+    assert merged == {"A": "C", "B": "C", "C": "C", "D": "D", "E": "E", "F": "F", "G": "nobody's", "H": "H", "I": "H"}
+    assert all_customers(company(customers=cards)) == ["C", "D", "E", "F", "H", "nobody's"]
 
 
 def test_customers_of_billing_rows_that_have_begun():
@@ -300,4 +300,4 @@ def test_survival_equals_lifelines():
 
 def test_nobody_active_gives_empty_marts():
     answer = marts(company(customers=[Customer("A")]))
-    assert {name for name, rows in answer.items() if rows} == {"dim_customers"}
+    assert {name for name, rows in answer.items() if rows} == {"dim_customers", "customer_value"}
