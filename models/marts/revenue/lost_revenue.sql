@@ -1,20 +1,6 @@
 -- The lost-sales calculation: what the customers lost in each period would have bought, the profit in it, and what
 -- hearing complaints could have won back. The base is the period before.
-with base as (
-    select
-        sales.period_grain,
-        sales.period_number,
-        segments.segment_type,
-        segments.segment,
-        sum(sales.revenue) as sales_of_customers_at_start,
-        sum(sales.revenue_with_cost) as revenue_with_cost,
-        sum(sales.cost) as cost
-    from {{ ref('int_opening_customer_sales') }} as sales
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = sales.customer_id
-    group by sales.period_grain, sales.period_number, segments.segment_type, segments.segment
-),
-
-losses as (
+with losses as (
     select
         losses.period_grain,
         losses.period_number,
@@ -28,36 +14,33 @@ losses as (
     group by losses.period_grain, losses.period_number, segments.segment_type, segments.segment
 ),
 
--- the margin as a fraction of whole numbers: of the base's invoices that carry a cost, else the policy
 filled as (
     select
         grid.*,
         rates.customers_at_start,
         rates.customers_lost,
         rates.churn_rate,
-        revenue_retention.mrr_churned,
-        coalesce(base.sales_of_customers_at_start, 0) as sales_of_customers_at_start,
+        mrr.mrr_churned,
+        base.sales_of_customers_at_start,
+        base.margin_numerator,
+        base.margin_denominator,
         coalesce(losses.lost_customers_sales, 0) as lost_customers_sales,
         coalesce(losses.recoverable_sales_if_heard, 0) as recoverable_sales_if_heard,
-        coalesce(losses.recoverable_sales_if_heard_promptly, 0) as recoverable_sales_if_heard_promptly,
-        {% set policy = var('profit_margin') %}
-        case when base.revenue_with_cost <> 0 then {{ cents('base.revenue_with_cost - base.cost') }}
-            else {% if policy is not none %}cast({{ policy }} * 1000000 as {{ type_wide_integer() }}){% else %}null{% endif %} end as margin_numerator,
-        case when base.revenue_with_cost <> 0 then {{ cents('base.revenue_with_cost') }} else 1000000 end as margin_denominator
+        coalesce(losses.recoverable_sales_if_heard_promptly, 0) as recoverable_sales_if_heard_promptly
     from {{ ref('int_period_segments') }} as grid
     inner join {{ ref('churn_rates') }} as rates
         on rates.period_grain = grid.period_grain
         and rates.period_start = grid.period_start
         and rates.segment_type = grid.segment_type
         and rates.segment = grid.segment
-    inner join {{ ref('revenue_retention') }} as revenue_retention
-        on revenue_retention.period_grain = grid.period_grain
-        and revenue_retention.period_start = grid.period_start
-        and revenue_retention.segment_type = grid.segment_type
-        and revenue_retention.segment = grid.segment
-    left join base
+    inner join {{ ref('revenue_retention') }} as mrr
+        on mrr.period_grain = grid.period_grain
+        and mrr.period_start = grid.period_start
+        and mrr.segment_type = grid.segment_type
+        and mrr.segment = grid.segment
+    inner join {{ ref('int_opening_sales') }} as base
         on base.period_grain = grid.period_grain
-        and base.period_number = grid.period_number
+        and base.period_start = grid.period_start
         and base.segment_type = grid.segment_type
         and base.segment = grid.segment
     left join losses

@@ -1,10 +1,12 @@
--- The margin that lost_revenue shows, as a fraction of whole numbers: what is multiplied by it is rounded once, not twice.
+-- The base of lost sales and of lifetime values: what the customers at the opening of each period bought in the period
+-- before, and the margin in it as a fraction of whole numbers, so that what is multiplied by it is rounded once.
 with sales as (
     select
         sales.period_grain,
         sales.period_number,
         segments.segment_type,
         segments.segment,
+        sum(sales.revenue) as revenue,
         sum(sales.revenue_with_cost) as revenue_with_cost,
         sum(sales.cost) as cost
     from {{ ref('int_opening_customer_sales') }} as sales
@@ -17,6 +19,7 @@ select
     grid.period_start,
     grid.segment_type,
     grid.segment,
+    coalesce(sales.revenue, 0) as sales_of_customers_at_start,
     {{ margin_parts('sales.revenue_with_cost', 'sales.cost') }}
 from {{ ref('int_period_segments') }} as grid
 left join sales
