@@ -19,6 +19,10 @@ class UserError(ChurnError):
     exit_code = 2
 
 
+class Withheld(UserError):
+    """A UserError without its message, which may quote the extracts: what passes through Dagster, which keeps what it hears."""
+
+
 class Busy(ChurnError):
     """Another refresh holds the warehouse."""
 

@@ -56,7 +56,7 @@ def _fraction(text: str) -> Value:
 
 
 def _names(text: str) -> Value:
-    return [name for part in text.strip("[] ").split(",") if (name := part.strip(" '\""))]
+    return list(dict.fromkeys(name for part in text.strip("[] ").split(",") if (name := part.strip(" '\""))))
 
 
 POLICIES: dict[str, Callable[[str], Value]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import traceback
@@ -16,15 +17,18 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from orchestration import publishing, warehouse as folder
-from orchestration.errors import ChurnError, EnvironmentFailure, Refused
+from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
 from orchestration.policies import Value, effective_policies
 from orchestration.reasons import own_aliases
+from orchestration.segments import refuse_personal
 from orchestration.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from orchestration.contract.mapping import Mapping as ExtractsMapping
     from orchestration.loading import LoadReport
     from orchestration.progress import Progress
+
+_SPEAKS_OF_NO_VALUE = re.compile(r"(Binder|Catalog|Parser|Compilation|IO|Out of Memory) Error|\[Errno")
 
 # Tag of a Dagster run: the content of the extracts that it refreshed from.
 CONTENT_TAG = "churn/content"
@@ -87,11 +91,15 @@ class Refresh:
 
     @contextmanager
     def explaining(self, doing: str) -> Iterator[None]:
-        """Whatever goes wrong within leaves as a ChurnError, the first one remembered, details in the warehouse's log."""
+        """Whatever goes wrong within leaves as a ChurnError, the first one remembered, details in the warehouse's log.
+
+        A UserError leaves Withheld; `refreshing` tells it."""
         try:
             yield
         except Exception as error:
             self.failure = self.failure or explained(error, doing, self.warehouse)
+            if isinstance(self.failure, UserError):
+                raise Withheld(f"{doing}: the extracts must be mended first. On the command line, `churn refresh` and `churn check` say what and where.") from None
             raise self.failure from None
 
     def record(self, results: Iterable[tuple[str, str, str, str, str, int, int]]) -> None:
@@ -116,6 +124,7 @@ def refreshing(
 
     mapping = load_mapping(extracts)
     values = effective_policies(mapping.policies, policies)
+    refuse_personal(values["segments"], mapping)
     yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)
     warehouse = Warehouse(warehouse_folder)
     with warehouse.locked():
@@ -138,6 +147,8 @@ def refreshing(
         try:
             yield refresh
             status = folder.FAILED
+        except Withheld:
+            raise refresh.failure from None
         finally:
             if publishing.current_version(warehouse) == refresh.id:
                 status = folder.PUBLISHED
@@ -153,7 +164,7 @@ def explained(error: Exception, doing: str, warehouse: Warehouse) -> ChurnError:
     """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private log."""
     if isinstance(error, ChurnError):
         return error
-    warehouse.write_log(f"{doing}\n{''.join(traceback.format_exception(error))}")
+    warehouse.write_log(f"{doing}\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}: {without_values(str(error))}")
     return EnvironmentFailure(f"{doing}: {reason(error)}; details in {warehouse.log}. Readers keep the last published version.")
 
 
@@ -164,3 +175,11 @@ def reason(error: Exception) -> str:
     if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | MemoryError):
         return str(error).splitlines()[0] if str(error) else "out of memory"
     return f"internal error ({type(error).__name__})"
+
+
+def without_values(message: str) -> str:
+    """An engine's message where it speaks of names, files or memory; of any other only its kind, for it may quote a value."""
+    if _SPEAKS_OF_NO_VALUE.search(message):
+        return message
+    kinds = dict.fromkeys(re.findall(r"[A-Z]\w* Error", message))
+    return f"{', '.join(kinds)}{': ' if kinds else ''}(its message may quote values)"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import dbt_project, publishing
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.refresh import Refresh
+from orchestration.refresh import Refresh, without_values
+from orchestration.segments import refuse_unknown
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.results import NodeResult
@@ -53,6 +54,7 @@ def load(refresh: Refresh) -> LoadReport:
             report = read_extracts(
                 refresh.extracts, con, refresh.warehouse.scratch, full_refresh=refresh.full_refresh, progress=refresh.progress.step
             )
+            refuse_unknown(refresh.policies["segments"], con)
         for warning in report.warnings:
             refresh.progress.warn(warning)
         return report
@@ -78,11 +80,11 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
                 raise UserError("\n".join(message for (message,) in blockers) + "\nNothing was published.")
         broken = [result for result in built.values() if result.status == "error"]
         if broken:
-            refresh.warehouse.write_log("\n".join(f"{result.node.name}: {result.message}" for result in broken))
-            # The message's first line names the kind of failure; the rest may quote a value.
-            reason = next((line for result in broken for line in (result.message or "").splitlines() if "Error:" in line), "")
+            messages = {result.node.name: without_values(str(result.message)) for result in broken}
+            refresh.warehouse.write_log("\n".join(f"{name}: {message}" for name, message in messages.items()))
+            reason = next((line for message in messages.values() for line in message.splitlines() if "Error:" in line), "")
             raise EnvironmentFailure(
-                f"{', '.join(str(result.node.name) for result in broken)} could not be built ({reason.strip()[:200]}), "
+                f"{', '.join(messages)} could not be built ({reason.strip()[:200]}), "
                 f"details in {refresh.warehouse.log}. Readers keep the last published version."
             )
         if gate == "raw" and refresh.as_of_is_default:

@@ -1,3 +1,3 @@
--- One row an employee, without names.
-select employee_id, role, team
+-- One row an employee, without names. Nor with roles, which nothing splits by and which may name somebody.
+select employee_id, team
 from {{ ref('stg_crm__employees') }}

@@ -1,0 +1,41 @@
+"""What customers may be split by (the policy `segments`): the named columns of the marts, or any column of the customers
+files that holds nothing personal, for the values of a segment are published."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import duckdb
+
+from orchestration.contract.mapping import Mapping, nearest
+from orchestration.contract.tables import contract
+from orchestration.errors import UserError
+
+# As int_customer_segments has them; any other is read from the raw row of the customer's card.
+NAMED = ("country", "acquisition_channel", "customer_segment", "first_plan", "account_manager_id", "preferred_channel")
+CUSTOMERS = "crm.customers"
+
+
+def refuse_personal(segments: Iterable[str], mapping: Mapping) -> None:
+    """UserError for a segment that names a personal column, as the contract or as the company's files call it."""
+    table = contract()[CUSTOMERS]
+    columns = mapping.rule(table).columns
+    for name in (column.name for column in table.columns.values() if column.personal):
+        sources = columns[name].sources if name in columns else ()
+        # of a path into JSON, everything on the way holds it
+        steps = {source[: end.start()] for source in sources for end in re.finditer(r"[.\[]|$", source)}
+        if personal := sorted({name, *steps}.intersection(segments)):
+            called = "" if personal[0] == name else f" ({CUSTOMERS}.{name} comes from it)"
+            raise UserError(f"policy segments: '{personal[0]}' is personal{called}, and the values of segments are published. Split by something else.")
+
+
+def refuse_unknown(segments: Iterable[str], con: duckdb.DuckDBPyConnection) -> None:
+    """UserError for a segment that no row of the customers files that are in force has."""
+    rows = f"from raw.{contract()[CUSTOMERS].raw} where in_force and malformed is null"
+    for name in segments:
+        if name not in NAMED and not con.execute(f"select 1 {rows} and list_contains(json_keys(raw_row), ?) limit 1", [name]).fetchone():
+            keys = con.execute(f"select distinct unnest(json_keys(raw_row)) {rows}").fetchall()
+            raise UserError(
+                f"policy segments: no file of {CUSTOMERS} has a column '{name}'; {nearest(name, [*NAMED, *(key for (key,) in keys)])}. Nothing was published."
+            )
