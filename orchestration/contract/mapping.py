@@ -114,14 +114,18 @@ class Mapping:
         return self.tables.get(table.name) or TableRule(table)
 
 
+def closest(word: str, names: Iterable[str]) -> str | None:
+    """The valid name that `word` may have meant, if one is near."""
+    folded = {name.casefold(): name for name in sorted(set(map(str, names)))}
+    close = get_close_matches(word, folded.values(), 1, 0.5) or [folded[name] for name in get_close_matches(word.casefold(), folded, 1, 0.5)]
+    return close[0] if close else None
+
+
 def nearest(word: str, names: Iterable[str]) -> str:
-    """A hint at the valid name that `word` may have meant."""
+    """A hint at the valid name that `word` may have meant, else at all of them."""
     names = sorted(set(map(str, names)))
-    close = get_close_matches(word, names, 1, 0.5) or get_close_matches(
-        word.lower(), [name for name in names if name.lower() == word.lower()], 1
-    )
-    if close:
-        return f"the nearest valid name is '{close[0]}'"
+    if close := closest(word, names):
+        return f"the nearest valid name is '{close}'"
     return f"valid names are {', '.join(names)}" if names else "there are no valid names"
 
 
@@ -232,7 +236,7 @@ class _Reader:
         self._known_keys(block, TABLE_KEYS, f" of {table.name}")
         where = {}
         for name, values in self._block(block, "where").items():
-            where[name] = tuple(map(str, self._texts(name, values)))
+            where[name] = tuple(text.strip() for text in self._texts(name, values))
         columns = {}
         for name, value in self._block(block, "columns").items():
             if name not in table.columns:
@@ -291,7 +295,7 @@ class _Reader:
         listed = {}
         for key, mapped in self._block(value, "values").items():
             if isinstance(mapped, Text):
-                listed[str(key)] = str(mapped)
+                listed[key.strip()] = str(mapped)
             else:
                 self._say(key, f"'{key}' must stand for one value")
         default, constant = self._text(value, "default"), self._text(value, "value")

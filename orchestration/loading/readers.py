@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contract.mapping import DELIMITERS, TableRule, nearest
+from orchestration.contract.mapping import DELIMITERS, TableRule, Text, closest, nearest
 from orchestration.errors import UserError
 from orchestration.loading.decoding import UNDECODABLE, PlainText, plain_text
 from orchestration.loading.discovery import Delivery
@@ -48,17 +48,24 @@ class Stage:
 
 
 def missing_columns(rule: TableRule, columns: set[str]) -> list[str]:
-    """What a file with these columns lacks to be read as the table, in words."""
+    """What a file with these columns lacks to be read as the table, in words: where the mapping names it, with its place
+    and the column that may be meant."""
+
+    def told(source: Text, use: str) -> str:
+        meant = closest(source, columns)
+        hint = f"; the nearest valid name is '{meant}'" if meant else ""
+        return f"'{source}' ({use}, {source.place}{hint})"
 
     def lacks(name: str) -> list[str]:
         mapped = rule.columns.get(name)
         if mapped:
-            return [f"'{source}' ({name})" for source in mapped.sources if source not in columns]
+            return [told(source, name) for source in mapped.sources if source not in columns]
         return [] if name in columns and rule.falls_back(name) else [f"'{name}'"]
 
     lacking = [text for column in rule.table.columns.values() if column.required for text in lacks(column.name)]
-    lacking += [f"'{name}' (where)" for name in rule.where if name not in columns]
+    lacking += [told(name, "where") for name in rule.where if name not in columns]
     if rule.table.one_of and all(any(map(lacks, group)) for group in rule.table.one_of):
+        lacking += [text for group in rule.table.one_of for name in group if name in rule.columns for text in lacks(name)]
         lacking.append(" or ".join(" and ".join(group) for group in rule.table.one_of))
     return lacking
 

@@ -75,7 +75,7 @@ def _epoch_moment(sql: str, units: int, time_zone: str) -> str:
 
 def moment(sql: str, native: str, reading: str, time_zone: str) -> str:
     """Text as a naive timestamp in `time_zone`. `reading`: iso, dmy, mdy, epoch_s, epoch_ms or a strptime format;
-    what the file holds as a date by itself (`native`) is ISO text already."""
+    what the file holds as a date by itself (`native`) is ISO text already, a day as a number (20240131) is not."""
     if reading in EPOCHS:
         return _epoch_moment(sql, EPOCHS[reading], time_zone)
     if reading == "iso":
@@ -88,7 +88,7 @@ def moment(sql: str, native: str, reading: str, time_zone: str) -> str:
             declared = _in_zone(declared, time_zone)
     if native == "false":
         return declared
-    return f"case when {native} then {iso_moment(sql, time_zone)} else {declared} end"
+    return f"coalesce(case when {native} then {iso_moment(sql, time_zone)} end, {declared})"
 
 
 def date_text(moment_sql: str, kind: str) -> str:

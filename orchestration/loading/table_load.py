@@ -123,16 +123,16 @@ class TableLoad:
             if mapped.default is None:
                 return delivered
             return Source(f"coalesce({readings.trimmed(delivered.text)}, {quote(mapped.default)})", delivered.native)
+        compared = _compared(delivered.text)
         cases = " ".join(f"when {quote(value)} then {quote(meant)}" for value, meant in mapped.values.items())
         otherwise = delivered.text if mapped.default is None else quote(mapped.default)
-        listed = ", ".join(map(quote, mapped.values))
-        unlisted = f"coalesce({delivered.text}, '') not in ({listed})"
+        unlisted = f"{compared} not in ({', '.join(map(quote, mapped.values))})"
         native = "false" if mapped.default is not None or delivered.native == "false" else f"({delivered.native} and {unlisted})"
-        return Source(f"case coalesce({delivered.text}, '') {cases} else {otherwise} end", native)
+        return Source(f"case {compared} {cases} else {otherwise} end", native)
 
     def _relation(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
         """The stage with, of every row that `where` keeps, the text of each contract column: text_<name>, native_<name>."""
-        kept = [f"coalesce({stage.source(name).text}, '') in ({', '.join(map(quote, values))})" for name, values in self.rule.where.items()]
+        kept = [f"{_compared(stage.source(name).text)} in ({', '.join(map(quote, values))})" for name, values in self.rule.where.items()]
         texts = []
         for name, mapped in columns.items():
             source = self._text(stage, mapped)
@@ -360,9 +360,14 @@ class TableLoad:
         ]
 
 
+def _compared(text: str) -> str:
+    """Text as `where` and `values` compare it: blanks around it trimmed, an empty one ''."""
+    return f"coalesce({readings.trimmed(text)}, '')"
+
+
 def _occurring(text: str, keys, condition: str) -> str:
     """An aggregate: those of the keys that occur as the text."""
-    text = f"coalesce({text}, '')"
+    text = _compared(text)
     return f"list(distinct {text}) filter ({condition} and {text} in ({', '.join(map(quote, keys))}))"
 
 

@@ -232,6 +232,12 @@ def test_native_numbers_and_dates_are_never_ambiguous(delivered):
     assert invoices(delivered, "issued_at, amount") == [("2024-02-01 00:00:00", "1.234")]
 
 
+def test_days_may_be_numbers(delivered):
+    delivered.write("billing/invoices.jsonl", '{"invoice_id": 1, "customer_id": "c", "issued_at": 20240201, "amount": 1}\n')
+    delivered.load("tables: {billing.invoices: {date_format: '%Y%m%d'}}")
+    assert invoices(delivered, "issued_at") == [("2024-02-01 00:00:00",)]
+
+
 def test_the_sheet_is_the_only_one_that_fits_or_the_declared_one(delivered):
     rows = [HEADER, [1, "c", date(2024, 2, 1), 10]]
     path = delivered.folder / "billing" / "invoices.xlsx"

@@ -207,9 +207,9 @@ STATUS = "invoice_id,customer_id,issued_at,amount,Paid\n1,c,2024-01-31,1,Yes\n2,
 @pytest.mark.parametrize(
     "rule, expected",
     [
-        ("{from: Paid, values: {Yes: paid, No: void}}", ["paid", "void", "yes", None, "Yes"]),
-        ("{from: Paid, values: {Yes: paid, No: void}, default: open}", ["paid", "void", "open", "open", "open"]),
-        ("{from: Paid, values: {Yes: '', '': open}}", [None, "No", "yes", "open", "Yes"]),
+        ("{from: Paid, values: {Yes: paid, No: void}}", ["paid", "void", "yes", None, "paid"]),
+        ("{from: Paid, values: {Yes: paid, No: void}, default: open}", ["paid", "void", "open", "open", "paid"]),
+        ("{from: Paid, values: {' Yes': '', '': open}}", [None, "No", "yes", "open", None]),
         ("{from: Paid, default: open}", ["Yes", "No", "yes", "open", "Yes"]),
         ("{value: paid}", ["paid"] * 5),
         ("[invoice_id, Paid]", ["1|Yes", "2|No", "3|yes", "4|", "5|Yes"]),
@@ -238,11 +238,11 @@ def test_values_are_read_like_what_they_stand_for(delivered):
 
 def test_where_keeps_only_listed_values(delivered):
     delivered.write("billing/invoices.csv", STATUS)
-    report = delivered.load(INVOICES % "where: {Paid: [Yes, ''], invoice_id: ['1', '4', '9']}")
-    assert delivered.column("billing.invoices", "invoice_id") == ["1", "4"]
-    assert (report.files[0].rows_read, report.files[0].rows_filtered) == (5, 3)
+    report = delivered.load(INVOICES % "where: {Paid: [Yes, ''], invoice_id: ['1', '4', '5', '9']}")
+    assert delivered.column("billing.invoices", "invoice_id") == ["1", "4", "5"]
+    assert (report.files[0].rows_read, report.files[0].rows_filtered) == (5, 2)
     assert ["'9'" in warning and "where" in warning for warning in report.warnings] == [True]
-    assert delivered.column("billing.invoices", "row_number") == [1, 4]
+    assert delivered.column("billing.invoices", "row_number") == [1, 4, 5]
 
 
 def test_keys_that_matched_nothing_are_told_on_every_refresh(delivered):
@@ -268,6 +268,15 @@ def test_a_source_that_no_file_has_is_refused_with_its_line_and_the_nearest_name
     assert "extracts.yml, line 4" in message and "'Payd'" in message and "'Paid'" in message
 
 
+@pytest.mark.parametrize("rule", ["columns:\n      customer_id: CUSTOMER", "where:\n      CUSTOMER: c", "columns:\n      amount: CUSTOMER"])
+def test_so_is_one_without_which_the_file_cannot_be_read(delivered, rule):
+    for table in ("invoices", "invoice_lines"):
+        delivered.write(f"billing/{table}.csv", "invoice_id,issued_at,Customer\n1,2024-01-31,c\n")
+        message = delivered.refused(f"tables:\n  billing.{table}:\n    {rule}\n")
+        assert "extracts.yml, line 4; the nearest valid name is 'Customer'" in message
+        (delivered.folder / "billing" / f"{table}.csv").unlink()
+
+
 def test_a_source_that_only_some_files_have_is_told(delivered):
     delivered.write("billing/invoices_1.csv", STATUS)
     delivered.write("billing/invoices_2.csv", "invoice_id,customer_id,issued_at,amount\n9,c,2024-01-31,1\n")
@@ -276,7 +285,7 @@ def test_a_source_that_only_some_files_have_is_told(delivered):
     assert delivered.column("billing.invoices", "status")[-1] is None
 
 
-@pytest.mark.parametrize("columns, words", [("{}", "'customer_id'"), ("{customer_id: client}", "'client' (customer_id)"), ("{amount: total}", "'total' (amount)")])
+@pytest.mark.parametrize("columns, words", [("{}", "'customer_id'"), ("{customer_id: client}", "'client' (customer_id,"), ("{amount: total}", "'total' (amount,")])
 def test_a_required_column_that_is_missing_is_refused(delivered, columns, words):
     delivered.write("billing/invoices.csv", "invoice_id,issued_at,amount\n1,2024-01-31,1\n")
     message = delivered.refused(INVOICES % f"columns: {columns}")
