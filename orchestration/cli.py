@@ -189,6 +189,10 @@ def _print_result(current: Refresh) -> None:
         churn, retention = (f"{rate:.2%}" if rate is not None else "–" for rate in (month.churn_rate, month.retention_rate))
         sales = f"{month.lost_sales:,.2f}" if month.lost_sales is not None else "–"
         click.echo(f"{month.start:%Y-%m}  {month.customers_at_start:9,}  {month.customers_lost:6,}  {churn:>7}  {retention:>9}  {sales:>14}")
+    if found.reasons:
+        click.echo("\nwhy        " + ", ".join(f"{reason.label} ({reason.customers_lost:,})" for reason in found.reasons))
+    if found.win_back.candidates:
+        click.echo(f"win back   {found.win_back.candidates:,} lost customers may be written to; expected sales {found.win_back.expected_sales:,.2f}")
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in current.progress.seconds.items())
     click.echo(
         f"\ntime       {times}\n"

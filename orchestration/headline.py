@@ -24,8 +24,25 @@ class Month:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """A main reason for which customers were lost."""
+
+    label: str
+    customers_lost: int
+
+
+@dataclass(frozen=True)
+class WinBack:
+    """Lost customers who may be written to, and what they are expected to bring back (reporting currency)."""
+
+    candidates: int
+    expected_sales: Decimal
+
+
+@dataclass(frozen=True)
 class Headline:
-    """Rows of all extracts, checks of this refresh, and the last three complete months, the oldest first."""
+    """Rows of all extracts, checks of this refresh, the last three complete months (the oldest first), the top reasons
+    of these months together, and whom one can write to."""
 
     rows_read: int
     rows_loaded: int
@@ -33,10 +50,13 @@ class Headline:
     checks: int
     checks_failed: int
     months: list[Month]
+    reasons: list[Reason]
+    win_back: WinBack
 
     def metadata(self) -> dict[str, Any]:
         """For Dagster: numbers only, so that their course over the refreshes can be drawn."""
         counts = {name: getattr(self, name) for name in ("rows_read", "rows_loaded", "rows_quarantined", "checks", "checks_failed")}
+        counts["win_back_candidates"] = self.win_back.candidates
         if not self.months:
             return counts
         last = self.months[-1]
@@ -62,4 +82,26 @@ def headline(published: Path, refresh_id: str) -> Headline:
             order by period_start desc
             limit 3
         """).fetchall()
-    return Headline(*(int(count) for count in (*rows, *checks)), [Month(*month) for month in reversed(months)])
+        reasons = con.execute(
+            """
+            select reason, sum(customers_lost) as lost
+            from marts.churn_reasons_monthly
+            where period_start in (select unnest(?::date[])) and reason_code <> 'not_asked'
+            group by reason
+            having lost > 0
+            order by lost desc, reason
+            limit 3
+            """,
+            [[month[0] for month in months]],
+        ).fetchall()
+        [win_back] = con.execute("""
+            select count(*), coalesce(sum(expected_recoverable_sales), 0)
+            from marts.lost_customers
+            where contact_allowed and best_channel is not null
+        """).fetchall()
+    return Headline(
+        *(int(count) for count in (*rows, *checks)),
+        months=[Month(*month) for month in reversed(months)],
+        reasons=[Reason(label, int(lost)) for label, lost in reasons],
+        win_back=WinBack(*win_back),
+    )
