@@ -106,7 +106,7 @@ def date_votes(sql: str, time_zone: str) -> dict[str, str]:
         "iso": f"count({iso})",
         "dmy": f"count({dmy})",
         "mdy": f"count({mdy})",
-        "both": f"count_if({both})",
+        "both": f"count(*) filter ({both})",
         "least": f"min({sql}) filter ({differ})",
         "greatest": f"max({sql}) filter ({differ})",
     }
@@ -153,15 +153,16 @@ def scaled(sql: str, scale: Decimal) -> str:
 
 
 def number_votes(sql: str) -> dict[str, str]:
-    """Aggregates that count the values which the decimal point and the decimal comma fit."""
+    """Aggregates that count the values which the decimal point and the decimal comma fit. (`count_if` would be null in a
+    file whose values are all empty.)"""
     point, comma = _matches(sql, _pattern(".")), _matches(sql, _pattern(","))
     differ = f"{point} and {comma} and regexp_matches({sql}, '[.,]')"
     return {
         "values": f"count({sql})",
-        "point": f"count_if({point})",
-        "comma": f"count_if({comma})",
-        "both": f"count_if({point} and {comma})",
-        "differ": f"count_if({differ})",
+        "point": f"count(*) filter ({point})",
+        "comma": f"count(*) filter ({comma})",
+        "both": f"count(*) filter ({point} and {comma})",
+        "differ": f"count(*) filter ({differ})",
         "least": f"min({sql}) filter ({differ})",
         "greatest": f"max({sql}) filter ({differ})",
     }

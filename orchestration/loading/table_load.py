@@ -150,7 +150,7 @@ class TableLoad:
     def _evidence(self, stage: Stage, columns: dict[str, ColumnRule]) -> list[dict]:
         """Of each file, in one scan: its rows, the votes of undeclared columns, and the keys of `where` and `values` that
         occurred."""
-        selected = {"rows": "count(*)", "malformed": "count(malformed)", "filtered": "count_if(malformed is null and not is_kept)"}
+        selected = {"rows": "count(*)", "malformed": "count(malformed)", "filtered": "count(*) filter (malformed is null and not is_kept)"}
         for name, mapped in columns.items():
             native = self._text(stage, mapped).native
             if self._undeclared(self.table.columns[name], mapped, native):

@@ -177,6 +177,13 @@ def test_numbers_that_one_mark_fits_are_not(delivered, values):
     assert amounts(delivered, values) == [value.replace(" ", "") for value in values]
 
 
+def test_files_without_values_have_no_vote(delivered):
+    for number, amount in enumerate(["", "1.5", ""]):
+        delivered.write(f"billing/invoices_{number}.csv", f"invoice_id,customer_id,issued_at,amount,paid_at\n{number},c,31.01.2024,{amount},\n")
+    delivered.load()
+    assert delivered.column("billing.invoices", "amount") == [None, "1.5", None]
+
+
 def test_a_declared_point_settles_it(delivered):
     assert amounts(delivered, ["1.234", "1,234"], INVOICES % 'decimal: "."') == ["1.234", "1234"]
 
