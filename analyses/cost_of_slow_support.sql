@@ -1,0 +1,40 @@
+-- Question: What does slow support cost us?
+-- Rows:     one a past quarter's opening, and first all of them together (quarter_start empty).
+-- Read:     slow are the customers who in the 90 days before had a case answered later than sla_first_response_hours, or waiting that
+--           long; the others had none. excess_lost are the slow that left within 90 days beyond what the others' rate would have
+--           taken; annual_sales_lost is a year of average sales for each of them.
+-- Traps:    not a proof of cause: whoever writes to support may be unhappy for another reason. Of one quarter the numbers are small,
+--           and excess_lost can be negative; trust the first row. The at-risk mart judges slowness by today's policy.
+with quarters as (
+    select
+        risk.quarter_start,
+        risk.flagged as slow,
+        risk.flagged_lost_within_90d as slow_lost,
+        risk.customers - risk.flagged as others,
+        risk.lost_within_90d - risk.flagged_lost_within_90d as others_lost,
+        service.first_response_due,
+        service.first_response_within_sla,
+        4 * lost.sales_of_customers_at_start / nullif(lost.customers_at_start, 0) as annual_sales_per_customer
+    from {{ ref('at_risk_backtest') }} as risk
+    inner join {{ ref('lost_revenue') }} as lost
+        on lost.period_start = risk.quarter_start and lost.period_grain = 'quarter' and lost.segment_type = 'all'
+    inner join {{ ref('service_levels') }} as service
+        on service.period_start = risk.quarter_start and service.period_grain = 'quarter' and service.dimension = 'all'
+    where risk.signal = 'slow_answer'
+),
+
+excess as (
+    select *, slow_lost - slow * others_lost / nullif(others, 0) as excess_lost from quarters
+)
+
+select
+    quarter_start,
+    sum(first_response_within_sla) / nullif(sum(first_response_due), 0) as answered_in_time,
+    sum(slow) as slow,
+    sum(slow_lost) / nullif(sum(slow), 0) as slow_lost_rate,
+    sum(others_lost) / nullif(sum(others), 0) as others_lost_rate,
+    sum(excess_lost) as excess_lost,
+    round(sum(excess_lost * annual_sales_per_customer), 2) as annual_sales_lost
+from excess
+group by rollup (quarter_start)
+order by quarter_start nulls first

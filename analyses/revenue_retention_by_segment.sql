@@ -1,0 +1,24 @@
+-- Question: Which segments grow by themselves, and which leak (NRR and GRR)?
+-- Rows:     one a segment, for the last complete quarter and the last complete year; the whole company first.
+-- Read:     net_revenue_retention above 1: the customers of the start pay more at the end, all losses deducted, without one new
+--           customer. gross_revenue_retention leaves the expansion out and is never above 1: it says how tight the bucket is.
+-- Traps:    a year's retention is not the product of its quarters: customers who came meanwhile are in the quarters only. MRR comes
+--           from subscriptions; customers who just buy have none. Segments are as they are now: who upgraded moved with the history.
+select
+    period_grain,
+    period_start,
+    segment_type,
+    segment,
+    mrr_at_start,
+    mrr_churned,
+    mrr_contracted,
+    mrr_expanded,
+    mrr_new,
+    mrr_reactivated,
+    mrr_at_end,
+    gross_revenue_retention,
+    net_revenue_retention
+from {{ ref('revenue_retention') }}
+where period_grain in ('quarter', 'year') and is_complete
+qualify period_start = max(period_start) over (partition by period_grain) and mrr_at_start > 0
+order by period_grain, segment_type <> 'all', segment_type, net_revenue_retention desc, segment
