@@ -1,12 +1,13 @@
 # make demo   set up what is missing, then build and publish the demo company
 # make test   set up what is missing, then run all tests
+# make bench  time refreshes of several sizes
 # Needs Python 3.11, 3.12 or 3.13, make and git; everything else goes into .venv from the hashed lock files.
 
 BIN := .venv/bin
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 
-.PHONY: install demo test lock
+.PHONY: install demo test bench lock
 install: .venv/.installed
 
 demo: install
@@ -14,6 +15,9 @@ demo: install
 
 test: install
 	$(BIN)/pytest -n auto --dist loadfile $(TESTS)
+
+bench: install
+	@$(BIN)/python -m benchmarks.refresh $(SIZES)
 
 # The only step that may change the versions. Lock files name packages and hashes, never an index.
 lock: install
