@@ -29,8 +29,8 @@ def write_extracts(folder: Path, invoices: int) -> None:
     con = duckdb.connect()
     tables = {
         "crm/customers.csv": f"""
-            select 'c' || n as customer_id, ['BG', 'RU', 'PH', 'GB'][1 + hash(n) % 4] as country,
-                ['web', 'shop', 'partner'][1 + hash(n, 1) % 3] as acquisition_channel
+            select 'c' || n as customer_id, ['BG', 'RU', 'PH', 'GB'][(1 + hash(n) % 4)::integer] as country,
+                ['web', 'shop', 'partner'][(1 + hash(n, 1) % 3)::integer] as acquisition_channel
             from range({customers}) as t(n)""",
         "billing/subscriptions.csv": f"""
             select 's' || n as subscription_id, 'c' || n as customer_id, started_on, 'p' || (hash(n, 4) % 5) as plan_id,
