@@ -22,5 +22,6 @@ select
     active_from <= {{ as_of() }} as exists_yet,
     monthly_amount,
     end_reason,
-    delivery_number
+    delivery_number,
+    written_on
 from paying

@@ -4,7 +4,7 @@ with assessments as (
     select * from {{ ref('int_risk_assessments') }}
 ),
 
--- today's notices are the scheduled ends; for the past, only those whose row had been written by then
+-- today's notices are the scheduled ends
 gave_notice as (
     select assessed_on, customer_id
     from assessments
@@ -12,13 +12,7 @@ gave_notice as (
 
     union
 
-    select assessments.assessed_on, assessments.customer_id
-    from assessments
-    inner join {{ ref('int_notices') }} as notices
-        on notices.customer_id = assessments.customer_id
-        and notices.ended_on >= assessments.assessed_on
-        and notices.noted_on < assessments.assessed_on
-    where not assessments.is_current
+    select assessed_on, customer_id from {{ ref('int_notices') }}
 ),
 
 latest_payments as (

@@ -25,6 +25,7 @@ select
     trial_ends_on,
     end_reason,
     delivery_number,
+    written_on,
     currency,
     exchange_rate,
     {{ money(money_ratio(

@@ -3,14 +3,16 @@
 with delivered as (
     select
         subscription_id, customer_id, started_on, ended_on, trial_ends_on, status, end_reason,
-        plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, delivery_number
+        plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, delivery_number,
+        cast(updated_at as date) as written_on
     from {{ ref('stg_billing__subscriptions') }}
 
     union all
 
     select
         subscription_id, customer_id, started_on, ended_on, cast(null as date), cast(null as {{ dbt.type_string() }}), cast(null as {{ dbt.type_string() }}),
-        plan_id, quantity, unit_price, cast(null as {{ dbt.type_string() }}), cast(null as integer), cast(null as {{ dbt.type_string() }}), cast(null as decimal(18, 6)), delivery_number
+        plan_id, quantity, unit_price, cast(null as {{ dbt.type_string() }}), cast(null as integer), cast(null as {{ dbt.type_string() }}), cast(null as decimal(18, 6)), delivery_number,
+        cast(null as date)
     from {{ ref('int_subscription_event_rows') }}
 )
 
@@ -34,7 +36,8 @@ select
         when plans.interval is not null then coalesce(plans.interval_count, 1)
         else 1
     end as interval_count,
-    delivered.delivery_number
+    delivered.delivery_number,
+    delivered.written_on
 from delivered
 cross join {{ ref('int_reporting_currency') }} as reporting
 left join {{ ref('int_customer_merges') }} as merges on merges.card_id = delivered.customer_id
