@@ -24,7 +24,7 @@ lock: install
 	$(COMPILE) --upgrade requirements.in -o requirements.lock
 	$(COMPILE) --upgrade requirements-uv.in -o requirements-uv.lock
 
-# The stamp is written last: an interrupted set-up starts again. Bytecode and the dbt manifest are prepared
+# The stamp is written last: an interrupted set-up starts again. Bytecode, the dbt manifest and the report's script are prepared
 # here because they would cost the first refresh half a minute.
 .venv/.installed: pyproject.toml requirements.lock requirements-uv.lock
 	@python=$$(for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -38,4 +38,5 @@ lock: install
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -m orchestration.dbt_project
+	@$(BIN)/python -m orchestration.report.vega
 	@touch $@

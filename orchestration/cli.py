@@ -16,6 +16,7 @@ import click
 
 from orchestration import mailing_list, reasons
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError
+from orchestration.report import command as report
 
 if TYPE_CHECKING:
     from orchestration.loading import LoadReport
@@ -40,6 +41,7 @@ def cli() -> None:
 
 cli.add_command(mailing_list.command)
 cli.add_command(reasons.command)
+cli.add_command(report.command)
 
 
 @cli.command()
@@ -199,7 +201,8 @@ def _print_result(current: Refresh) -> None:
         f"marts      {warehouse.current}\n"
         f"private    {warehouse.folder / 'private.duckdb'}\n"
         f"exports    {warehouse.folder / 'exports'}\n"
-        f"data docs  {warehouse.data_docs}"
+        f"data docs  {warehouse.data_docs}\n"
+        f"report     {warehouse.folder / 'report' / 'index.html'}"
     )
 
 

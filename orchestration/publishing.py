@@ -20,7 +20,7 @@ from orchestration.errors import Refused, UserError
 from orchestration.warehouse import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, now
 
 KEPT_VERSIONS = 5
-LINKED = ("exports", "private.duckdb")
+LINKED = ("exports", "private.duckdb", "report")
 # What drivers built on DuckDB 1.0 and later read.
 STORAGE_VERSION = "v1.0.0"
 _GRAIN_VIEWS = {"month": "monthly", "quarter": "quarterly", "year": "yearly"}
@@ -119,6 +119,23 @@ def publish(warehouse: Warehouse, refresh_id: str, published: list[Relation], de
     return counts
 
 
+def add_report(warehouse: Warehouse) -> Path:
+    """Write the report of the version that is current, and link it. Returns the page's place in the warehouse folder."""
+    from orchestration.report.page import write_report
+
+    version = current_version(warehouse)
+    if version is None:
+        raise UserError(f"Nothing is published in {warehouse.folder}: there is nothing to report. Run `churn refresh` first.")
+    folder = warehouse.published / version
+    with warehouse.connect() as con:
+        currency = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
+    page = write_report(folder / "churn.duckdb", folder / "report", currency and currency[0])
+    _open_to_readers(warehouse, folder / "report")
+    _sync(page, page.parent)
+    reconcile(warehouse)
+    return warehouse.folder / "report" / page.name
+
+
 def reconcile(warehouse: Warehouse) -> None:
     """Complete the version that churn.duckdb is of, and remove every other one that was not committed."""
     for folder in warehouse.published.glob(".*"):
@@ -129,7 +146,10 @@ def reconcile(warehouse: Warehouse) -> None:
             shutil.rmtree(folder)
     if current := current_version(warehouse):
         for name in LINKED:
-            _link(warehouse.folder / name, Path("published") / current / name)
+            if (warehouse.published / current / name).exists():
+                _link(warehouse.folder / name, Path("published") / current / name)
+            elif (warehouse.folder / name).is_symlink():  # a report of another version would contradict the marts
+                (warehouse.folder / name).unlink()
         _sync(warehouse.folder)
 
 

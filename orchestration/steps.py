@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import dbt_project, publishing
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.refresh import Refresh, without_values
+from orchestration.refresh import Refresh, explained, without_values
 from orchestration.segments import refuse_unknown
 
 if TYPE_CHECKING:
@@ -125,7 +125,18 @@ def refuse_failed(refresh: Refresh) -> None:
 def publish(refresh: Refresh) -> dict[str, int]:
     """Publish what passed. Returns the row count of each published table."""
     with refresh.stage("publish"):
-        return publishing.publish(refresh.warehouse, refresh.id, [*publishing.relations(manifest()), *publishing.journals()], declared_checks())
+        counts = publishing.publish(refresh.warehouse, refresh.id, [*publishing.relations(manifest()), *publishing.journals()], declared_checks())
+    _report(refresh)
+    return counts
+
+
+def _report(refresh: Refresh) -> None:
+    """Write the report of what was published; one that fails is told and takes nothing back."""
+    try:
+        with refresh.progress.stage("report"):
+            publishing.add_report(refresh.warehouse)
+    except Exception as error:
+        refresh.progress.warn(f"Published, but without a report. {explained(error, 'writing the report', refresh.warehouse)}")
 
 
 def row_counts(refresh: Refresh) -> dict[str, int]:

@@ -1,0 +1,27 @@
+"""`churn report`: where the report of the published version is, written now where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.option("--warehouse", type=click.Path(file_okay=False, path_type=Path), required=True, help="Warehouse folder.")
+@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
+def command(warehouse: Path, opened: bool) -> None:
+    """Print the path of the report, or open it."""
+    from orchestration import publishing
+    from orchestration.warehouse import Warehouse
+
+    if not warehouse.is_dir():
+        raise click.BadParameter(f"There is no folder {warehouse}.", param_hint="--warehouse")
+    page = warehouse.absolute() / "report" / "index.html"
+    if not page.is_file():
+        current = Warehouse(warehouse)
+        with current.locked():
+            page = publishing.add_report(current)
+    click.echo(page)
+    if opened:
+        click.launch(page.as_uri())
