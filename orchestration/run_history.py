@@ -32,9 +32,14 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
     """Dagster's SQLite event log on one engine. Its own makes an engine per statement, and compiles the statement
     anew each time: the thousand events of a refresh take 7.5 s there, 1.5 s here."""
 
+    supports_asset_checks = True  # asked anew of the database for each check otherwise
+
     @cached_property
     def _engine(self) -> sqlalchemy.Engine:
-        return create_engine(self._conn_string, connect_args={"timeout": 30, "check_same_thread": False})
+        engine = create_engine(self._conn_string, connect_args={"timeout": 30, "check_same_thread": False})
+        # With the write-ahead log that Dagster chose, no event is lost when the process dies, and none waits for the disk.
+        sqlalchemy.event.listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal"))
+        return engine
 
     @contextmanager
     def _connect(self) -> Iterator[sqlalchemy.Connection]:
