@@ -414,8 +414,8 @@ def policies() -> st.SearchStrategy[Policies]:
     )
 
 
-def companies(customers: int = 350) -> st.SearchStrategy[Recipe]:
-    """Random companies, as recipes. Of 350 customers some 25 are merged into others."""
+def companies(customers: st.SearchStrategy[int]) -> st.SearchStrategy[Recipe]:
+    """Random companies of so many customers, as recipes."""
     days = [date(2024, 12, 31), date(2024, 2, 29), date(2025, 3, 1), date(2024, 4, 30), date(2025, 5, 17)]
     return st.builds(
         Recipe,
@@ -423,7 +423,7 @@ def companies(customers: int = 350) -> st.SearchStrategy[Recipe]:
         as_of=st.sampled_from(days),
         months=st.sampled_from((36, 26, 13, 5)),
         policies=policies(),
-        customers=st.just(customers),
+        customers=customers,
     )
 
 
