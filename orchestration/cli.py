@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration import mailing_list, reasons
+from orchestration import mailing_list, reasons, workbook
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError
 from orchestration.report import command as report
 
@@ -42,6 +42,7 @@ def cli() -> None:
 cli.add_command(mailing_list.command)
 cli.add_command(reasons.command)
 cli.add_command(report.command)
+cli.add_command(workbook.command)
 
 
 @cli.command()

@@ -104,7 +104,7 @@ def _regions() -> dict[str, str]:
     return {region.casefold(): region for region in LOCALE_DATA} | names | SHORT_NAMES
 
 
-def _defused(cell: Any) -> Any:
+def defused(cell: Any) -> Any:
     """The cell as no spreadsheet takes it for a formula. A number in E.164 stays what a gateway can dial: it reckons nothing."""
     if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not E164.fullmatch(cell):
         return f"'{cell}"
@@ -115,7 +115,7 @@ def _write_csv(file: Path, rows: Sequence[Sequence[Any]]) -> None:
     with file.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(COLUMNS)
-        writer.writerows([_defused(cell) for cell in row] for row in rows)
+        writer.writerows([defused(cell) for cell in row] for row in rows)
 
 
 def _write_xlsx(file: Path, rows: Sequence[Sequence[Any]]) -> None:
@@ -133,7 +133,7 @@ def _write_xlsx(file: Path, rows: Sequence[Sequence[Any]]) -> None:
                 elif isinstance(cell, int | Decimal):
                     sheet.write_number(line, column, cell)
                 elif cell is not None:
-                    sheet.write_string(line, column, _defused(cell))
+                    sheet.write_string(line, column, defused(cell))
         sheet.autofit()
 
 
