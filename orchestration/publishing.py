@@ -111,7 +111,8 @@ def publish(warehouse: Warehouse, refresh_id: str, published: list[Relation], de
             counts |= {str(relation): _copy(con, relation) for relation in published if relation.private}
     if warehouse.data_docs.is_dir():
         shutil.copytree(warehouse.data_docs, folder / "data_docs")
-    _open_to_readers(warehouse, folder)
+    open_to_readers(warehouse, folder)
+    warehouse.published.chmod(0o777 & ~warehouse.umask)
     _sync(*folder.rglob("*"), folder)
     _commit(warehouse, folder)
     reconcile(warehouse)
@@ -130,7 +131,7 @@ def add_report(warehouse: Warehouse) -> Path:
     with warehouse.connect() as con:
         currency = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
     page = write_report(folder / "churn.duckdb", folder / "report", currency and currency[0])
-    _open_to_readers(warehouse, folder / "report")
+    open_to_readers(warehouse, folder / "report")
     _sync(page, page.parent)
     reconcile(warehouse)
     return warehouse.folder / "report" / page.name
@@ -213,9 +214,9 @@ def _create_grain_views(con: duckdb.DuckDBPyConnection, relation: Relation) -> N
         con.execute("use build")
 
 
-def _open_to_readers(warehouse: Warehouse, folder: Path) -> None:
+def open_to_readers(warehouse: Warehouse, folder: Path) -> None:
     """Give readers what the umask of the person allows; the private file stays the owner's."""
-    for path in (warehouse.published, folder, *folder.rglob("*")):
+    for path in (folder, *folder.rglob("*")):
         if path.name != "private.duckdb":
             path.chmod((0o777 if path.is_dir() else 0o666) & ~warehouse.umask)
 

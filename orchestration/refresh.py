@@ -150,12 +150,13 @@ def refreshing(
         except Withheld:
             raise refresh.failure from None
         finally:
-            if publishing.current_version(warehouse) == refresh.id:
-                status = folder.PUBLISHED
-            elif refresh.failure:
-                status = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
-            # A disk that is full has been told already, and `begin` of the next refresh settles the row.
+            # A disk that is full has been told already, and the next refresh settles what can't be settled now.
             with suppress(duckdb.Error, OSError):
+                publishing.reconcile(warehouse)
+                if publishing.current_version(warehouse) == refresh.id:
+                    status = folder.PUBLISHED
+                elif refresh.failure:
+                    status = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
                 with warehouse.connect() as con:
                     folder.finish(con, refresh.id, status)
 

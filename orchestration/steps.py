@@ -106,6 +106,7 @@ def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
                 previous=refresh.warehouse.current if refresh.previous else None,
                 docs_dir=refresh.warehouse.data_docs,
             )
+        publishing.open_to_readers(refresh.warehouse, refresh.warehouse.data_docs)
         refresh.record(
             (result.check_name, gate, result.table_name, result.severity, result.status, result.evaluated_count, result.failed_count)
             for result in results
