@@ -7,7 +7,7 @@ const CONFIG = {
   axis: { labelColor: COLOUR.muted, titleColor: COLOUR.muted, gridColor: "var(--line)", domain: false, ticks: false, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelPadding: 6 },
   text: { fill: COLOUR.ink, fontSize: 12, font: FONT }, bar: { cornerRadius: 2 }, rule: { color: COLOUR.neutral },
 };
-const FORMATS = { shownNumber: number, shownPercent: wholePercent, shownMoney: compactMoney };
+const FORMATS = { shownNumber: number, shownPercent: wholePercent, shownMoney: compactMoney, shownFineMoney: fineMoney };
 const EMBED = {
   mode: "vega-lite", actions: false, renderer: "svg", config: CONFIG, tooltip: { theme: "custom" },
   ast: true, // no eval: the page forbids it

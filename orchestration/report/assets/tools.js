@@ -28,8 +28,9 @@ const signed = formatter({ maximumFractionDigits: 1, signDisplay: "exceptZero" }
 const currency = data.currency ? { style: "currency", currency: data.currency, currencyDisplay: "narrowSymbol" } : {};
 const moneyWhole = formatter({ ...currency, maximumFractionDigits: 0 });
 const moneyExact = formatter({ ...currency, minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const money = (value) => (Math.abs(value) < 100 ? moneyExact : moneyWhole)(value);
+const money = (value) => (value && Math.abs(value) < 100 ? moneyExact : moneyWhole)(value);
 const compactNumber = formatter({ notation: "compact", maximumFractionDigits: 1 });
+const fineMoney = formatter({ ...currency, notation: "compact", maximumSignificantDigits: 4 });
 const compactMoney = formatter({ ...currency, notation: "compact", maximumFractionDigits: 1 });
 
 const day = (iso) => new Date(iso.length > 10 ? iso + "Z" : iso + "T00:00:00Z");

@@ -2,6 +2,7 @@
 section("churn", (body) => {
   const rows = complete(series("churn")).map((row) => ({ ...row, rate: percent(row.churn_rate), interval: `${percent(row.churn_rate_low)} – ${percent(row.churn_rate_high)}`, lost: number(row.customers_lost), start: number(row.customers_at_start) }));
   if (!rows.length) return body.append(nothing("billing.subscriptions", "billing.invoices"));
+  if (rows.every((row) => row.churn_rate == null)) return body.append(note(t("nobody_at_start")));
   const year = rows.slice(-YEAR[state.grain]), before = rows.slice(-2 * YEAR[state.grain], -YEAR[state.grain]);
   const average = (some) => { const start = sum(some, "customers_at_start"); return start ? sum(some, "customers_lost") / start : null; };
   body.append(lead(t(before.length === year.length ? "churn_lead_both" : "churn_lead", { now: percent(average(year)), before: percent(average(before)), grain: t("per_" + state.grain) })));
@@ -15,6 +16,7 @@ section("churn", (body) => {
     ],
   }), note(t("band_note")));
 
+  if (!sum(rows, "customers_lost")) return;
   const kinds = [["customers_lost_voluntary", t("voluntary"), COLOUR.loss], ["customers_lost_involuntary", t("involuntary"), COLOUR.warm], ["customers_lost_unknown", t("reason_unknown"), COLOUR.neutral]];
   const split = rows.flatMap((row) => kinds.map(([field, kind], order) => ({ label: row.label, name: row.name, kind, order, lost: row[field], shown: number(row[field]), share: row.customers_lost ? percent(row[field] / row.customers_lost) : "–" })));
   body.append(element("h3", {}, t("why_lost")), key(kinds.map((kind) => kind[1]), kinds.map((kind) => kind[2])), chart(t("split_chart"), {

@@ -22,7 +22,7 @@ section("mrr", (body) => {
   const ends = bars.flatMap((bar) => [bar.from, bar.to]), room = (Math.max(...ends) - Math.min(...ends) || 1) * (narrow() ? 0.5 : 0.2);
   const domain = [Math.max(0, Math.min(...ends) - room * 0.25), Math.max(...ends) + room];
   const y = { field: "step", type: "ordinal", sort: null, title: null, axis: { labelColor: COLOUR.ink, labelLimit: 150, grid: false }, scale: { paddingInner: 0.35 } };
-  const x = (field) => valueAxis(field, "Money", { scale: { domain, zero: false, nice: false }, axis: { formatType: "shownMoney", format: "", tickCount: narrow() ? 3 : 5 } });
+  const x = (field) => valueAxis(field, "FineMoney", { scale: { domain, zero: false, nice: false }, axis: { formatType: "shownFineMoney", format: "", tickCount: narrow() ? 3 : 5 } });
   body.append(chart(t("mrr_chart"), {
     data: { values: bars }, height: 250, encoding: { y, tooltip: tooltip({ [t("step")]: "step", [t("amount_money")]: "shown" }) },
     layer: [

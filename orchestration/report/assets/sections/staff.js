@@ -2,7 +2,7 @@
 const staffView = { same: "any" };
 section("staff", (body) => {
   const all = rowsOf(data.staff).filter((row) => row.observed_90d);
-  if (!all.length) return body.append(nothing("billing.invoices", "crm.employees"));
+  if (all.every((row) => row.employee_id === "(unknown)")) return body.append(nothing("billing.invoices.employee_id"));
   const returned = staffView.same === "any" ? "returned_90d" : "returned_to_same_employee_90d";
   const people = Object.entries(Object.groupBy(all, (row) => row.employee_id)).map(([employee, rows]) => {
     const observed = sum(rows, "observed_90d"), back = sum(rows, returned), [low, high] = wilson(back, observed);
