@@ -123,7 +123,7 @@ class _Book:
         sheet.autofilter(_HEADER, 0, _HEADER + max(len(rows), 1), len(shown) - 1)
         sheet.freeze_panes(_HEADER + 1, 5 if "reason" in columns else len(_PERIOD))
         for column, field in enumerate(shown):
-            sheet.set_column(column, column, _WIDTHS.get(field, 13))
+            sheet.set_column(column, column, _WIDTHS.get(field, 14))
         self._definitions(sheet, mart, shown, _HEADER + max(len(rows), 1) + 2)
         return rows
 
