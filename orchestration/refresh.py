@@ -142,7 +142,8 @@ def refreshing(
             previous=publishing.current_version(warehouse),
         )
         with warehouse.connect() as con:
-            folder.begin(con, refresh.id, refresh.as_of, values, refresh.previous)
+            settings = {**values, "reporting_currency": mapping.reporting_currency, "snapshots": mapping.snapshots}
+            folder.begin(con, refresh.id, refresh.as_of, settings, refresh.previous)
         status = folder.INTERRUPTED
         try:
             yield refresh

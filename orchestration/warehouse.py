@@ -117,7 +117,7 @@ REFRESH_HISTORY = Journal(
         "finished_at": ("timestamp", "When it ended, UTC; empty while it runs."),
         "as_of": ("date", "Last day that its data covers."),
         "status": ("varchar", "running, published, refused (by a critical check), failed or interrupted."),
-        "policies": ("json", "The value of every policy."),
+        "policies": ("json", "The value of every policy, and what else of extracts.yml may change any row: reporting_currency, snapshots."),
         "code_version": ("varchar", "Version of the package and hash of its models and code."),
     },
 )

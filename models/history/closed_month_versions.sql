@@ -37,15 +37,17 @@ closed_months as (
     where rates.period_grain = 'month' and rates.segment_type = 'all' and rates.is_complete
 ),
 
--- what may have changed them: newly loaded files, policies, the definitions, or rows that as_of has passed or left behind
+-- what may have changed them: files whose content is new or read anew, policies, the definitions, or rows that as_of has
+-- passed or left behind
 new_files as (
     select
-        loads.table_name || ': ' || loads.file as file,
-        row_number() over (order by loads.table_name, loads.file_order, loads.load_order) as file_number,
+        files.table_name || ': ' || files.file as file,
+        row_number() over (order by files.table_name, files.file_order) as file_number,
         count(*) over () as files
-    from {{ source('raw', 'loads') }} as loads
+    from {{ source('raw', 'files') }} as files
+    inner join {{ source('raw', 'loads') }} as loads on loads.load_id = files.load_id
     cross join last_published
-    where loads.loaded_at > last_published.started_at
+    where files.is_current and greatest(files.loaded_at, loads.loaded_at) > last_published.finished_at
 ),
 
 file_list as (
@@ -58,6 +60,8 @@ file_list as (
 
 dated_rows as (
     select started_on as dated_on from {{ ref('int_subscription_rows') }}
+    union all
+    select trial_ends_on from {{ ref('int_subscription_rows') }}
     union all
     select cast(issued_at as date) from {{ ref('stg_billing__invoices') }}
     union all

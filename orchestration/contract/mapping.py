@@ -110,6 +110,11 @@ class Mapping:
     policies: dict[str, str] = field(default_factory=dict)
     tables: dict[str, TableRule] = field(default_factory=dict)
 
+    @property
+    def snapshots(self) -> list[str]:
+        """The tables of which the newest file replaces all others."""
+        return [name for name, rule in self.tables.items() if rule.delivery == "snapshot"]
+
     def rule(self, table: Table) -> TableRule:
         return self.tables.get(table.name) or TableRule(table)
 

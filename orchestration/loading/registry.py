@@ -28,7 +28,8 @@ create table if not exists raw.loads (
 );
 create table if not exists raw.files (
     table_name varchar, file varchar, file_order varchar, content_hash varchar, load_id varchar,
-    seen_order bigint, is_current boolean, loaded_at timestamp
+    seen_order bigint, is_current boolean,
+    loaded_at timestamp         -- when the content last became the path's current one
 )
 """
 
@@ -104,7 +105,12 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
         columns,
     )
     same_path = "files.table_name = found.table_name and files.file = found.file"
-    con.execute(f"update raw.files set is_current = files.content_hash = found.content_hash from found where {same_path}")
+    con.execute(
+        "update raw.files set is_current = files.content_hash = found.content_hash,"
+        " loaded_at = if(files.content_hash = found.content_hash and not files.is_current, ?, files.loaded_at)"
+        f" from found where {same_path}",
+        [_now()],
+    )
     con.execute(
         f"insert into raw.files select found.*, true, ? from found"
         f" where not exists (select 1 from raw.files where {same_path} and files.content_hash = found.content_hash) order by seen_order",
@@ -126,7 +132,6 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
 
     file, file_order: its smallest path, of those whose current content it is if there are any; is_current: there are;
     in_force: in a snapshot table, only the content of the newest path."""
-    snapshots = [name for name, rule in mapping.tables.items() if rule.delivery == "snapshot"]
     con.execute(
         """
         update raw.loads set file = places.file, file_order = places.file_order, is_current = places.is_current,
@@ -141,5 +146,5 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
         ) as places
         where loads.load_id = places.load_id
         """,
-        [snapshots],
+        [mapping.snapshots],
     )

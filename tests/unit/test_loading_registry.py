@@ -65,6 +65,21 @@ def test_new_content_at_a_path(delivered):
     assert place(delivered) == [(["1"], "billing/invoices.csv", True, True), (["2"], "billing/invoices.csv", False, True)]
 
 
+def test_content_that_comes_back_is_new_at_its_path_though_no_load_is(delivered):
+    def current() -> list[tuple]:
+        return delivered.con.execute("select files.loaded_at, loads.loaded_at from raw.files inner join raw.loads using (load_id) where files.is_current").fetchall()
+
+    for ids in ("1", "2", "1", "1"):
+        delivered.write("billing/invoices.csv", content(ids))
+        delivered.load()
+        if ids == "2":
+            [(second, _)] = current()
+    [(at_path, loaded)] = current()
+    assert at_path > second > loaded
+    delivered.load()
+    assert current() == [(at_path, loaded)]
+
+
 def test_a_content_moves_to_the_path_that_still_delivers_it(delivered):
     delivered.write("billing/invoices_1.csv", content("1"))
     delivered.write("billing/invoices_2.csv", content("1"))
