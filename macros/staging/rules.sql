@@ -22,7 +22,8 @@
             {%- do broken.append(("kind = '" ~ kind ~ "' and " ~ value ~ ' > ' ~ maximum, 'above the highest ' ~ kind ~ ' score')) -%}
         {%- endfor -%}
         {%- for start, end in table.get('periods', []) if end == column.name -%}
-            {%- do broken.append((value ~ ' < ' ~ adapter.quote(start), 'before ' ~ start)) -%}
+            {#- by the day: a case may be resolved on the day it was opened, of which some systems tell no hour -#}
+            {%- do broken.append(('cast(' ~ value ~ ' as date) < cast(' ~ adapter.quote(start) ~ ' as date)', 'before ' ~ start)) -%}
         {%- endfor -%}
         {%- if table.one_of and column.name == table.one_of[0][0] -%}
             {%- set missing = [] -%}

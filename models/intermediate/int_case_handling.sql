@@ -1,4 +1,5 @@
--- How each case was handled: by whom, how fast (whole microseconds) and to whose satisfaction. Satisfied is who gives at
+-- How each case was handled: by whom, how fast (whole microseconds; at once where only the day of the answer is known)
+-- and to whose satisfaction. Satisfied is who gives at
 -- least four of five points, on whatever scale; of several answers about a case the last one stands.
 with opinions as (
     select case_id, score * 5 >= coalesce(scale_max, 5) * 4 as is_satisfied
@@ -16,8 +17,8 @@ select
     coalesce(nullif(trim(cases.channel), ''), '(unknown)') as channel,
     coalesce(cases.severity, '(unknown)') as severity,
     coalesce(cases.kind = 'complaint', false) as is_complaint,
-    {{ microseconds_between('cases.opened_at', 'cases.first_response_at') }} as first_response_time,
-    {{ microseconds_between('cases.opened_at', 'cases.resolved_at') }} as resolution_time,
+    case when cases.first_response_at is not null then {{ microseconds_between('cases.opened_at', 'greatest(cases.first_response_at, cases.opened_at)') }} end as first_response_time,
+    case when cases.resolved_at is not null then {{ microseconds_between('cases.opened_at', 'greatest(cases.resolved_at, cases.opened_at)') }} end as resolution_time,
     {{ microseconds_between('cases.opened_at', 'cast(' ~ add_days(as_of(), 1) ~ ' as timestamp)') }} as age,
     opinions.is_satisfied
 from {{ ref('int_cases') }} as cases

@@ -46,6 +46,8 @@ UNUSABLE = [
     ("crm.customers", {"created_at": TEXT}, "created_at", "not a date and time"),
     ("crm.customers", {"contact_allowed": "unreadable: maybe"}, "contact_allowed", "not yes or no"),
     ("crm.customers", {"preferred_channel": "fax"}, "preferred_channel", "none of sms, email, viber, voice"),
+    ("crm.cases", {"first_response_at": "2024-01-04 23:59:59"}, "first_response_at", "before opened_at"),
+    ("crm.cases", {"resolved_at": "2024-01-04"}, "resolved_at", "before opened_at"),
     ("crm.cases", {"kind": "praise"}, "kind", "none of complaint, question, request"),
     ("crm.cases", {"severity": "medium"}, "severity", "none of serious, minor"),
     ("crm.surveys", {"kind": "ces"}, "kind", "none of nps, csat"),
