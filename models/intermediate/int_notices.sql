@@ -33,7 +33,9 @@ where not exists (
                 -- runs on, as far as was known
                 other.ends_on is null
                 or (other.ends_on >= known_ends.assessed_on and coalesce(other.written_on >= known_ends.assessed_on, true))
-            -- follows
-            else other.started_on <= known_ends.latest_end_on and other.written_on < known_ends.assessed_on
+            -- follows, and lasts longer
+            else other.started_on <= known_ends.latest_end_on
+                and (other.ends_on is null or other.ends_on > known_ends.latest_end_on)
+                and other.written_on < known_ends.assessed_on
         end
 )

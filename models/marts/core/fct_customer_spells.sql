@@ -6,7 +6,7 @@ with running_rows as (
     group by customer_id
 ),
 
--- a later row that starts by then makes the end a change of terms
+-- a later row that starts by then and lasts longer makes the end a change of terms
 scheduled as (
     select running_rows.customer_id, running_rows.latest_end_on as scheduled_end_on
     from running_rows
@@ -17,6 +17,7 @@ scheduled as (
             where following.customer_id = running_rows.customer_id
                 and not following.exists_yet
                 and following.started_on <= running_rows.latest_end_on
+                and (following.scheduled_end_on is null or following.scheduled_end_on > running_rows.latest_end_on)
         )
 )
 
