@@ -1,7 +1,7 @@
 -- Every customer once: the cards that were not merged away, the customers that only billing knows by as_of, and the
 -- customers that a merge names.
 with mentioned as (
-    select customer_id from {{ ref('int_subscription_rows') }} where started_on <= {{ as_of() }}
+    select customer_id from {{ ref('stg_billing__subscriptions') }} where started_on <= {{ as_of() }}
     union
     select customer_id from {{ ref('stg_billing__subscription_events') }} where occurred_on <= {{ as_of() }}
     union
