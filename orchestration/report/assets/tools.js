@@ -44,7 +44,11 @@ const fiscal = data.policies.fiscal_year_start_month !== 1;
 /** A period's name: "March 2025", "Q1 2025", "2025"; those of a shifted fiscal year by their first and last month. */
 function periodName(grain, start, short = false) {
   const first = day(start), month = first.getUTCMonth();
-  if (grain === "month") return short ? `${dates({ month: "short" }).format(first)} ${String(first.getUTCFullYear()).slice(2)}` : dates({ month: "long", year: "numeric" }).format(first);
+  if (grain === "month" && short) {
+    const name = dates({ month: "short" }).format(first); // a number in Bulgarian
+    return `${/\d/.test(name) ? dates({ month: "long" }).format(first).slice(0, 3) : name} ${String(first.getUTCFullYear()).slice(2)}`;
+  }
+  if (grain === "month") return dates({ month: "long", year: "numeric" }).format(first);
   if (fiscal) {
     const last = new Date(Date.UTC(first.getUTCFullYear(), month + (grain === "quarter" ? 2 : 11), 1));
     return dates({ month: "short", year: short ? "2-digit" : "numeric" }).formatRange(first, last);
