@@ -7,7 +7,6 @@ import re
 import resource
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -17,6 +16,7 @@ import duckdb
 import pytest
 
 from orchestration.progress import Progress
+from tests.churn import Done, churn
 
 AS_OF = "2024-06-30"
 
@@ -40,32 +40,8 @@ def write_extracts(folder: Path, bad_rows: int = 0) -> None:
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def refresh(extracts: Path, warehouse: Path, prepare: Callable[[], None] = lambda: None) -> tuple[int, str, str]:
-    """`churn refresh` in a fork of this process, which has imported everything already. Returns exit code (negative: the signal), stdout and stderr."""
-    import great_expectations  # noqa: F401
-
-    import orchestration.definitions  # noqa: F401
-    from orchestration.cli import main
-
-    out, err = warehouse.with_name("stdout"), warehouse.with_name("stderr")
-    if not (child := os.fork()):
-        try:
-            for number, path in ((1, out), (2, err)):
-                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-            sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-            sys.argv = ["churn", "refresh", "--extracts", str(extracts), "--warehouse", str(warehouse), "--as-of", AS_OF]
-            prepare()
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        except BaseException:
-            code = 99
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), out.read_text(), err.read_text()
+def refresh(extracts: Path, warehouse: Path, prepare: Callable[[], None] = lambda: None) -> Done:
+    return churn("refresh", "--extracts", extracts, "--warehouse", warehouse, "--as-of", AS_OF, prepare=prepare)
 
 
 def at(stage: str, steps: int | None, action: Callable[[], None]) -> Callable[[], None]:
