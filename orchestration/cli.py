@@ -145,6 +145,8 @@ def main() -> None:
 
         click.echo(f"{reason(error)}. Nothing was changed for readers.", err=True)
         sys.exit(EnvironmentFailure.exit_code)
+    finally:
+        gc.freeze()  # or the interpreter looks through them for three more seconds before it ends
 
 
 def _refresh(
