@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -23,9 +24,12 @@ def churn(*arguments: object, prepare: Callable[[], None] = lambda: None) -> Don
     import orchestration.definitions  # noqa: F401
     from orchestration.cli import main
 
+    gc.collect()
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "stdout"), Path(folder, "stderr")
         if not (child := os.fork()):
+            # what the parent left to be collected has threads that the fork has not: ending it here would abort
+            gc.freeze()
             try:
                 for number, path in ((1, out), (2, err)):
                     os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
