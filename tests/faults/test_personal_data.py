@@ -14,6 +14,7 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -107,15 +108,18 @@ def place(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("planted")
 
 
+def live_in(place: Path) -> None:
+    os.environ |= {name: str(place / name) for name in ("HOME", "TMPDIR")}
+    tempfile.tempdir = None
+    for name in ("HOME", "TMPDIR"):
+        (place / name).mkdir(exist_ok=True)
+
+
 @pytest.fixture(scope="module")
 def refreshes(place) -> dict[str, Done]:
     """One after another: published, refused (exit 1), stopped by its extracts (exit 2)."""
 
-    def here() -> None:
-        os.environ |= {name: str(place / name) for name in ("HOME", "TMPDIR")}
-        tempfile.tempdir = None
-        for name in ("HOME", "TMPDIR"):
-            (place / name).mkdir(exist_ok=True)
+    here = partial(live_in, place)
 
     def refresh() -> Done:
         return churn("refresh", "--extracts", place / "extracts", "--warehouse", place / "warehouse", "--as-of", "2024-06-30", prepare=here)

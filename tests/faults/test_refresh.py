@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import shutil
@@ -10,6 +9,7 @@ import signal
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -40,40 +40,39 @@ def write_extracts(folder: Path, bad_rows: int = 0) -> None:
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def refresh(extracts: Path, warehouse: Path, prepare: Callable[[], None] = lambda: None) -> Done:
+def refresh(extracts: Path, warehouse: Path, prepare: Callable[[], object] | None = None) -> Done:
     return churn("refresh", "--extracts", extracts, "--warehouse", warehouse, "--as-of", AS_OF, prepare=prepare)
 
 
-def at(stage: str, steps: int | None, action: Callable[[], None]) -> Callable[[], None]:
+def at(stage: str, steps: int | None, action: Callable[[], object]) -> Callable[[], None]:
     """A preparation that does the action after so many steps of the stage; None: at its end, 0: at its beginning."""
-
-    def prepare() -> None:
-        original_stage, original_step = Progress.stage, Progress.step
-        seen = {"stage": "", "steps": 0}
-
-        @contextmanager
-        def watched_stage(self: Progress, name: str):
-            seen.update(stage=name, steps=0)
-            if (name, steps) == (stage, 0):
-                action()
-            with original_stage(self, name):
-                yield
-            if (name, steps) == (stage, None):
-                action()
-
-        def watched_step(self: Progress, text: str) -> None:
-            original_step(self, text)
-            seen["steps"] += 1
-            if (seen["stage"], seen["steps"]) == (stage, steps):
-                action()
-
-        Progress.stage, Progress.step = watched_stage, watched_step
-
-    return prepare
+    return partial(watch, stage, steps, action)
 
 
-def kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def watch(stage: str, steps: int | None, action: Callable[[], object]) -> None:
+    original_stage, original_step = Progress.stage, Progress.step
+    seen = {"stage": "", "steps": 0}
+
+    @contextmanager
+    def watched_stage(self: Progress, name: str):
+        seen.update(stage=name, steps=0)
+        if (name, steps) == (stage, 0):
+            action()
+        with original_stage(self, name):
+            yield
+        if (name, steps) == (stage, None):
+            action()
+
+    def watched_step(self: Progress, text: str) -> None:
+        original_step(self, text)
+        seen["steps"] += 1
+        if (seen["stage"], seen["steps"]) == (stage, steps):
+            action()
+
+    Progress.stage, Progress.step = watched_stage, watched_step
+
+
+kill = partial(signal.raise_signal, signal.SIGKILL)
 
 
 def exports(warehouse: Path) -> dict[str, bytes]:
@@ -144,7 +143,7 @@ def test_a_kill_in_any_stage_needs_no_repair(tmp_path, undisturbed, extracts):
 
 def test_an_interrupted_refresh_says_so(warehouse, undisturbed, extracts):
     for number in (signal.SIGINT, signal.SIGTERM):
-        code, out, err = refresh(extracts, warehouse, at("build the marts", 5, lambda number=number: os.kill(os.getpid(), number)))
+        code, out, err = refresh(extracts, warehouse, at("build the marts", 5, partial(signal.raise_signal, number)))
         assert (code, out) == (130, "")
         assert "Interrupted" in err
         assert "Traceback" not in err
@@ -153,9 +152,7 @@ def test_an_interrupted_refresh_says_so(warehouse, undisturbed, extracts):
 
 
 def test_a_full_disk_is_told_and_costs_readers_nothing(tmp_path, warehouse, undisturbed, extracts):
-    def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
-
+    fill = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
     extracts = Path(shutil.copytree(extracts, tmp_path / "extracts"))
     with (extracts / "billing" / "invoices.csv").open("a") as file:  # something to load
         file.write("i-new,c1,2024-05-01,10,EUR\n")
