@@ -78,9 +78,10 @@ class RecordCount:
         ends = outside.count(b"\n")
         self.quoted_breaks |= ends != breaks
         blank = len(re.findall(rb"\n(?=\r?\n)", outside)) if b"\n\n" in outside or b"\n\r\n" in outside else 0
-        blank += not starts_inside and lines.startswith((b"\n", b"\r\n"))
+        starts_blank = not starts_inside and lines.startswith((b"\n", b"\r\n"))
+        blank += starts_blank
         returns = outside.count(b"\r")
-        if (self.records == 0 and blank) or (returns and returns != outside.count(b"\r\n")):
+        if (self.records == 0 and starts_blank) or (returns and returns != outside.count(b"\r\n")):
             self.irregular = True
         self.records += ends - blank
         for delimiter in self.delimiters:
