@@ -13,8 +13,10 @@ A query may use `$as_of` and, where `compares` says so, the last publish attache
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 Gate = Literal["raw", "marts"]
 Severity = Literal["critical", "warning"]
@@ -36,6 +38,43 @@ class CheckSpec:
     minimum: float | None = None
     maximum: float | None = None
     compares: tuple[str, ...] = ()
+
+    @property
+    def limits(self) -> str:
+        """The accepted measures in words."""
+        if self.minimum is None:
+            return f"at most {self.maximum:g}"
+        if self.maximum is None:
+            return f"at least {self.minimum:g}"
+        return f"{self.minimum:g} to {self.maximum:g}"
+
+
+class Subject(NamedTuple):
+    """One row of a check's query."""
+
+    subject: str
+    measure: float | None
+    evaluated: int = 1
+    failed: int = 1
+    sample: list[str] | None = None
+
+
+class Crash(NamedTuple):
+    """Why a check could not be evaluated, in words that repeat no data."""
+
+    reason: str
+
+
+class Verdict(NamedTuple):
+    """What Great Expectations says of a check that it could evaluate."""
+
+    success: bool
+    outside: frozenset[str]  # the subjects whose measure is outside the limits
+
+
+Counted = Mapping[CheckSpec, list[Subject] | Crash]
+Judged = Mapping[CheckSpec, Verdict | Crash]
+Judge = Callable[[Counted, str, Path | None], Judged]  # of what was counted, the refresh's id and the folder for Data Docs
 
 
 @dataclass(frozen=True)

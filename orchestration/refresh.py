@@ -24,6 +24,7 @@ from orchestration.segments import refuse_personal
 from orchestration.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from expectations import Judge
     from orchestration.contract.mapping import Mapping as ExtractsMapping
     from orchestration.loading import LoadReport
     from orchestration.progress import Progress
@@ -47,6 +48,7 @@ class Refresh:
     policies: Mapping[str, Value]
     full_refresh: bool
     progress: Progress
+    judge: Judge
     failure: ChurnError | None = None
     loaded: LoadReport | None = None
     previous: str | None = None
@@ -120,6 +122,7 @@ def refreshing(
     full_refresh: bool = False,
 ) -> Iterator[Refresh]:
     """Hold the warehouse for a refresh, and enter it into the history with the way it ends."""
+    from expectations import judge_beside
     from orchestration.contract.mapping import load_mapping
 
     mapping = load_mapping(extracts)
@@ -127,7 +130,7 @@ def refreshing(
     refuse_personal(values["segments"], mapping)
     yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)
     warehouse = Warehouse(warehouse_folder)
-    with warehouse.locked():
+    with warehouse.locked(), judge_beside() as judge:
         publishing.reconcile(warehouse)
         refresh = Refresh(
             id=folder.new_refresh_id(),
@@ -139,6 +142,7 @@ def refreshing(
             policies=values,
             full_refresh=full_refresh,
             progress=progress,
+            judge=judge,
             previous=publishing.current_version(warehouse),
         )
         with warehouse.connect() as con:

@@ -105,6 +105,7 @@ def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
                 as_of=refresh.as_of,
                 previous=refresh.warehouse.current if refresh.previous else None,
                 docs_dir=refresh.warehouse.data_docs,
+                judge=refresh.judge,
             )
         publishing.open_to_readers(refresh.warehouse, refresh.warehouse.data_docs)
         refresh.record(

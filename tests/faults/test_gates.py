@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from expectations import CheckResult, CheckSpec, runner
+from expectations import CheckResult, CheckSpec, Judge, judge_process, runner
 
 HOLDS = CheckSpec("holds", "marts", "marts.some_mart", "critical", "One is at most one", "select 'one' as subject, 1 as measure", maximum=1)
 FAILS = replace(HOLDS, check_name="fails", sql="select 'two' as subject, 2 as measure")
 
 
-def run(*checks: CheckSpec) -> list[CheckResult]:
+def run(*checks: CheckSpec, judge: Judge = judge_process.here) -> list[CheckResult]:
     with duckdb.connect() as con:
         con.execute("create table people as select 'Marked Person' as name")
-        return runner.run_checks(list(checks), con, refresh_id="refresh-1", as_of=date(2024, 1, 31))
+        return runner.run_checks(list(checks), con, refresh_id="refresh-1", as_of=date(2024, 1, 31), judge=judge)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +76,44 @@ def test_an_expectation_that_was_not_evaluated_is_an_error(monkeypatch):
 
     monkeypatch.setattr(ValidationDefinition, "run", forgetful)
     assert sorted(result.status for result in run(HOLDS, replace(HOLDS, check_name="holds_too"))) == ["error", "passed"]
+
+
+class TestJudgeBeside:
+    """Great Expectations in a process of its own."""
+
+    @pytest.fixture(autouse=True)
+    def not_imported_yet(self, monkeypatch):
+        monkeypatch.delitem(sys.modules, "great_expectations", raising=False)
+
+    def test_says_what_one_in_this_process_says(self):
+        with judge_process.judge_beside() as judge:
+            results = [run(HOLDS, FAILS, judge=judge), run(FAILS, judge=judge)]
+        assert results == [run(HOLDS, FAILS), run(FAILS)]
+
+    def test_judges_nothing_when_it_has_died(self, monkeypatch):
+        monkeypatch.setattr(judge_process, "__name__", "no_module_of_this_name")
+        with judge_process.judge_beside() as judge:
+            results = [run(HOLDS, FAILS, judge=judge), run(HOLDS, judge=judge)]
+        assert [result.status for gate in results for result in gate] == ["error", "error", "error"]
+        assert "has died" in results[0][0].message
+
+    def test_ends_with_its_refresh_however_that_ends(self):
+        code = (
+            "import subprocess, time\n"
+            "from expectations import judge_beside\n"
+            "class Shown(subprocess.Popen):\n"
+            "    def __init__(self, *arguments, **options):\n"
+            "        super().__init__(*arguments, **options)\n"
+            "        print(self.pid, flush=True)\n"
+            "subprocess.Popen = Shown\n"
+            "with judge_beside():\n"
+            "    time.sleep(60)\n"
+        )
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as refresh:
+            judge = int(refresh.stdout.readline())
+            refresh.kill()
+        for _ in range(600):
+            if not Path(f"/proc/{judge}/cmdline").exists() or not Path(f"/proc/{judge}/cmdline").read_bytes():
+                return
+            time.sleep(0.1)
+        pytest.fail(f"process {judge} is left")

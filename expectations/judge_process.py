@@ -1,0 +1,63 @@
+"""Great Expectations in a process of its own: the seconds that its import takes pass while the extracts load."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from expectations.checks import Counted, Crash, Judge, Judged
+
+
+def here(counted: Counted, refresh_id: str, docs_dir: Path | None) -> Judged:
+    """Judge in this process."""
+    from expectations.judgement import judge
+
+    return judge(counted, refresh_id, docs_dir)
+
+
+@contextmanager
+def judge_beside() -> Iterator[Judge]:
+    """A judge that gets ready at once in a process beside this one, and ends with it. One that dies judges nothing: all crash."""
+    if "great_expectations" in sys.modules:  # nothing to wait for
+        yield here
+        return
+    # in a process group of its own, for an interrupt at the keyboard is for the refresh to answer
+    process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
+
+    def beside(counted: Counted, refresh_id: str, docs_dir: Path | None) -> Judged:
+        try:
+            pickle.dump((counted, refresh_id, docs_dir), process.stdin)
+            process.stdin.flush()
+            return pickle.load(process.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            return dict.fromkeys(counted, Crash("the process of Great Expectations has died"))
+
+    try:
+        yield beside
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _serve() -> None:
+    """Judge what is sent until nobody is left to send."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print is no answer
+    from expectations.judgement import judge
+
+    while True:
+        try:
+            request = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        pickle.dump(judge(*request), answers)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    _serve()
