@@ -41,6 +41,13 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
         sqlalchemy.event.listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal"))
         return engine
 
+    def has_table(self, table_name: str) -> bool:
+        return table_name in self._tables
+
+    @cached_property
+    def _tables(self) -> set[str]:
+        return set(sqlalchemy.inspect(self._engine).get_table_names())
+
     @contextmanager
     def _connect(self) -> Iterator[sqlalchemy.Connection]:
         with self._engine.begin() as connection:
