@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from orchestration.defs.alerts import alerts
 from orchestration.defs.extracts import extracts
 from orchestration.defs.publish import published
 from orchestration.defs.quality import marts_gate, raw_gate
@@ -15,7 +16,7 @@ defs = dg.Definitions(
     asset_checks=[raw_gate, marts_gate],
     jobs=[refresh_job],
     schedules=[daily],
-    sensors=[new_extracts],
+    sensors=[new_extracts, *alerts()],
     resources={"refresh": refresh_resource},
     executor=dg.in_process_executor,
 )

@@ -1,14 +1,36 @@
 """The dbt project: every seed and model an asset, every data test an asset check."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from orchestration import steps
 from orchestration.dbt_project import RAW_MODELS
+from orchestration.defs.glimpse import glimpse
+
+if TYPE_CHECKING:
+    from dbt.artifacts.schemas.results import NodeResult
+
+
+def law(test: Mapping[str, Any]) -> str:
+    """What a data test of the project demands, as a sentence."""
+    if not (kind := test.get("test_metadata")):
+        comment = [line.removeprefix("--").strip() for line in test["raw_code"].splitlines() if line.startswith("--")]
+        return " ".join(comment)
+    match kind["name"], kind["kwargs"]:
+        case "holds", {"laws": laws}:
+            return "Of every row holds: " + "; ".join(laws) + "."
+        case "unique_combination", {"columns": columns}:
+            return f"No two rows share {', '.join(columns)}, and none of them is empty."
+        case "accepted_values", {"column_name": column, "values": values}:
+            return f"{column} is one of {', '.join(values)}."
+        case "relationships", {"column_name": column, "to": to}:
+            return f"Every {column} is one of {to}."
+    raise LookupError(f"{test['name']}: say in law() what a test of the kind {kind['name']} demands")
 
 
 class Translator(DagsterDbtTranslator):
@@ -19,6 +41,10 @@ class Translator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return dbt_resource_props["schema"]
+
+    def get_asset_check_spec(self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: None) -> dg.AssetCheckSpec | None:
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and spec._replace(description=law(manifest["nodes"][unique_id]))
 
 
 _TRANSLATOR = Translator()
@@ -41,22 +67,35 @@ def _build(context: dg.AssetExecutionContext, gate: str) -> Iterator[dg.Material
     refresh = context.resources.refresh
     results = steps.build(refresh, gate)
     counts = steps.row_counts(refresh)
-    for result in results:
-        node = steps.manifest()["nodes"][result.node.unique_id]
-        if node["resource_type"] == "test":
-            key = get_asset_check_key_for_test(steps.manifest(), _TRANSLATOR, result.node.unique_id, project=None)
-            if key in context.selected_asset_check_keys:
-                yield dg.AssetCheckResult(
-                    asset_key=key.asset_key,
-                    check_name=key.name,
-                    passed=result.status == "pass",
-                    severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
-                    metadata={"failed": result.failures or 0},
-                )
-        elif result.status == "success":
-            key = _TRANSLATOR.get_asset_key(node)
-            rows = counts.get(".".join(key.path))
-            yield dg.MaterializeResult(
-                asset_key=key, metadata={"seconds": result.execution_time} | ({} if rows is None else {"dagster/row_count": rows})
-            )
+    with refresh.warehouse.connect() as con:
+        for result in results:
+            node = steps.manifest()["nodes"][result.node.unique_id]
+            if node["resource_type"] == "test":
+                key = get_asset_check_key_for_test(steps.manifest(), _TRANSLATOR, result.node.unique_id, project=None)
+                if key in context.selected_asset_check_keys:
+                    yield _checked(key, result)
+            elif result.status == "success":
+                key = _TRANSLATOR.get_asset_key(node)
+                yield dg.MaterializeResult(asset_key=key, metadata=_seen(con, *key.path, counts, result.execution_time))
     steps.refuse_failed(refresh)
+
+
+def _checked(key: dg.AssetCheckKey, result: "NodeResult") -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.status == "pass",
+        severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
+        description="Holds." if result.status == "pass" else f"{result.failures or 0} rows break it." if result.failures else "Could not be evaluated.",
+        metadata={"failed": result.failures or 0},
+    )
+
+
+def _seen(con: duckdb.DuckDBPyConnection, schema: str, table: str, counts: Mapping[str, int], seconds: float) -> dict[str, Any]:
+    """What the web UI shows of a table that was built."""
+    metadata: dict[str, Any] = {"seconds": seconds}
+    if (rows := counts.get(f"{schema}.{table}")) is not None:
+        metadata["dagster/row_count"] = rows
+    if schema == "marts" and (table_of_numbers := glimpse(con, schema, table)):
+        metadata["glimpse"] = dg.MetadataValue.md(table_of_numbers)
+    return metadata

@@ -1,0 +1,65 @@
+"""Telling people that a refresh failed, by e-mail or webhook. Off until the environment says whom to tell (docs/operate.md)."""
+
+import json
+import os
+import urllib.request
+
+import dagster as dg
+
+from orchestration.defs.refresh import refresh_job
+
+TIMEOUT = 30  # seconds
+
+
+def alerts() -> list[dg.SensorDefinition]:
+    """The sensors that the environment asks for, running from the start; none by default."""
+    return [*_email(), *_webhook()]
+
+
+def _email() -> list[dg.SensorDefinition]:
+    if not (to := os.environ.get("CHURN_ALERT_EMAIL")):
+        return []
+    port = os.environ.get("CHURN_SMTP_PORT")
+    return [
+        dg.make_email_on_run_failure_sensor(
+            name="email_on_failure",
+            email_from=os.environ["CHURN_SMTP_FROM"],
+            email_to=[address.strip() for address in to.split(",")],
+            email_subject_fn=lambda _: "The churn refresh failed",
+            email_body_fn=lambda context: f"<pre>{told(context)}</pre>",
+            smtp_host=os.environ["CHURN_SMTP_HOST"],
+            smtp_port=int(port) if port else None,
+            smtp_type=os.environ.get("CHURN_SMTP_TYPE", "STARTTLS"),
+            smtp_user=os.environ.get("CHURN_SMTP_USER", os.environ["CHURN_SMTP_FROM"]),
+            email_password=os.environ["CHURN_SMTP_PASSWORD"],
+            monitored_jobs=[refresh_job],
+            default_status=dg.DefaultSensorStatus.RUNNING,
+        )
+    ]
+
+
+def _webhook() -> list[dg.SensorDefinition]:
+    if not (url := os.environ.get("CHURN_ALERT_WEBHOOK")):
+        return []
+
+    @dg.run_failure_sensor(name="webhook_on_failure", monitored_jobs=[refresh_job], default_status=dg.DefaultSensorStatus.RUNNING)
+    def webhook_on_failure(context: dg.RunFailureSensorContext) -> None:
+        """Posts {"text": …}, which Slack, Mattermost and Teams take as a message."""
+        body = json.dumps({"text": told(context)}).encode()
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT):
+            pass
+
+    return [webhook_on_failure]
+
+
+def told(context: dg.RunFailureSensorContext) -> str:
+    """What failed and why; no personal data, for Dagster's events hold none."""
+    failed = [
+        f"{event.step_key}: {event.step_failure_data.error.cause.message if event.step_failure_data.error.cause else event.step_failure_data.error.message}"
+        for event in context.get_step_failure_events()
+        if event.step_failure_data.error
+    ]
+    return "\n".join(
+        ["The churn refresh failed. Readers keep the last published version.", *(failed or [context.failure_event.message or ""]), f"Run {context.dagster_run.run_id}"]
+    )
