@@ -27,7 +27,7 @@ def judge_beside() -> Iterator[Judge]:
         yield here
         return
     # in a process group of its own, for an interrupt at the keyboard is for the refresh to answer
-    process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
+    process = subprocess.Popen([sys.executable, "-c", f"from {__name__} import serve; serve()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
 
     def beside(counted: Counted, refresh_id: str, docs_dir: Path | None) -> Judged:
         try:
@@ -44,7 +44,7 @@ def judge_beside() -> Iterator[Judge]:
         process.communicate()
 
 
-def _serve() -> None:
+def serve() -> None:
     """Judge what is sent until nobody is left to send."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
@@ -57,7 +57,3 @@ def _serve() -> None:
             return
         pickle.dump(judge(*request), answers)
         answers.flush()
-
-
-if __name__ == "__main__":
-    _serve()
