@@ -218,7 +218,10 @@ class TableLoad:
         if len(fitting) == 1:
             self.readings[name] = fitting[0]
             if not votes["iso"] + votes["dmy"] + votes["mdy"]:
-                self.warnings.append(f"{of} cannot be read by any reading, so these rows are quarantined. {declare}.")
+                self.warnings.append(
+                    f"{self._files()}: {votes['values']:,} texts of '{source}' ({self.table.name}.{name}) are no dates in any reading; "
+                    f"their rows are quarantined. If they are dates: {declare[0].lower()}{declare[1:]}."
+                )
             return []
         if fitting:
             samples = dict.fromkeys(text for text in (votes["least"], votes["greatest"]) if text)
