@@ -59,11 +59,13 @@ def read_extracts(
             for load in loads:
                 load.write(report)
             registry.register(con, deliveries, {key: load_id for load in loads for key, load_id in load.load_ids.items()})
+            moved = registry.take_back(con, deliveries)
             registry.settle(con, mapping)
             con.execute("commit")
         except BaseException:
             con.execute("rollback")
             raise
+    report.warnings += [f"{file} was {table} before and is not any more: its rows there are taken back." for file, table in moved]
     for load in loads:
         report.warnings += load.shared_lines()
     return report

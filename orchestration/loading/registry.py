@@ -123,6 +123,22 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
     con.execute("drop table found")
 
 
+def take_back(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> list[tuple[str, str]]:
+    """Forget the paths that a mended mapping now gives to other tables only, with the rows that no other path delivers.
+    Returns path and former table."""
+    present = sorted({one.file for one in deliveries})
+    given = [f"{one.table} {one.file}" for one in deliveries]
+    moved = con.execute(
+        "delete from raw.files where list_contains(?, file) and not list_contains(?, table_name || ' ' || file) returning file, table_name",
+        [present, given],
+    ).fetchall()
+    for table_name in {table_name for _, table_name in moved}:
+        left = "not exists (select 1 from raw.files where files.load_id = loads.load_id and files.table_name = loads.table_name)"
+        gone = con.execute(f"delete from raw.loads where table_name = ? and {left} returning load_id", [table_name]).fetchall()
+        con.execute(f"delete from raw.{contract()[table_name].raw}_rows where list_contains(?, load_id)", [[load_id for (load_id,) in gone]])
+    return sorted(set(moved))
+
+
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 

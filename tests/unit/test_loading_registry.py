@@ -295,3 +295,37 @@ def test_what_a_preset_names_may_be_missing(delivered, monkeypatch):
     report = delivered.load("preset: vendor")
     assert [file.table for file in report.files] == ["billing.invoices"]
     assert report.warnings == []
+
+
+class TestMovedToAnotherTable:
+    """A mended mapping gives a file to another table than before."""
+
+    refunds = "billing.refunds: {{files: '{}', columns: {{refund_id: invoice_id, refunded_at: issued_at}}}}"
+
+    @pytest.fixture(autouse=True)
+    def loaded_as_refunds(self, delivered):
+        delivered.write("billing/invoice_lines.csv", "invoice_id,customer_id,issued_at,amount\n9,c,2024-01-31,1\n")
+        delivered.write("sales.csv", content("1", "2"))
+        delivered.write("copy.csv", content("1", "2"))
+        delivered.write("more.csv", content("3"))
+        delivered.load(f"tables: {{{self.refunds.format('*.csv')}}}")
+        assert self.of(delivered, "refund") == ["1", "2", "3"]
+
+    def of(self, delivered, what: str) -> list[str]:
+        return [key for (key,) in delivered.con.execute(f"select {what}_id from raw.billing__{what}s order by all").fetchall()]
+
+    def test_its_rows_leave_the_first_table(self, delivered):
+        report = delivered.load("tables: {billing.invoices: {files: '*.csv'}}")
+        assert (self.of(delivered, "refund"), self.of(delivered, "invoice")) == ([], ["1", "2", "3"])
+        assert "sales.csv was billing.refunds before and is not any more: its rows there are taken back." in report.warnings
+        assert delivered.con.execute("select count(*) from raw.files where table_name = 'billing.refunds'").fetchone() == (0,)
+
+    def test_rows_that_another_path_delivers_stay(self, delivered):
+        delivered.load(f"tables: {{{self.refunds.format('copy.csv')}, billing.invoices: {{files: '[sm]*.csv'}}}}")
+        assert (self.of(delivered, "refund"), self.of(delivered, "invoice")) == (["1", "2"], ["1", "2", "3"])
+
+    def test_a_file_that_is_gone_stays_what_it_was(self, delivered):
+        (delivered.folder / "more.csv").unlink()
+        report = delivered.load("tables: {billing.invoices: {files: '[sc]*.csv'}}")
+        assert (self.of(delivered, "refund"), self.of(delivered, "invoice")) == (["3"], ["1", "2"])
+        assert not [warning for warning in report.warnings if "more.csv" in warning]
