@@ -16,6 +16,7 @@ from dagster._core.storage.sql import create_engine
 # Steps' output is not captured: it is the person's terminal. One refresh at a time, beside the lock of the folder.
 _CONFIG = """\
 telemetry: {enabled: false}
+nux: {enabled: false}
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
