@@ -1,13 +1,17 @@
 # make demo   set up what is missing, then build and publish the demo company
 # make test   set up what is missing, then run all tests
 # make bench  time refreshes of several sizes
+# make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
+# make test-superset  set that environment up and test it; `make test` leaves it alone
 # Needs Python 3.11, 3.12 or 3.13, make and git; everything else goes into .venv from the hashed lock files.
 
 BIN := .venv/bin
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
+WAREHOUSE = demo/warehouse
+PORT = 8088
 
-.PHONY: install demo test bench lock
+.PHONY: install demo test bench superset test-superset lock
 install: .venv/.installed
 
 demo: install
@@ -19,10 +23,21 @@ test: install
 bench: install
 	@$(BIN)/python -m benchmarks.refresh $(SIZES)
 
+superset: install
+	@if [ ! -f "$(WAREHOUSE)/churn.duckdb" ]; then \
+	    echo "make: $(WAREHOUSE) has no churn.duckdb yet; run \`make demo\` first, or name a published warehouse: make superset WAREHOUSE=DIR" >&2; exit 1; \
+	fi
+	@$(MAKE) --no-print-directory .venv-superset/.installed
+	@exec .venv-superset/bin/python superset/serve.py "$(WAREHOUSE)" $(PORT)
+
+test-superset: .venv-superset/.installed
+	$(BIN)/pytest superset/tests
+
 # The only step that may change the versions. Lock files name packages and hashes, never an index.
 lock: install
 	$(COMPILE) --upgrade requirements.in -o requirements.lock
 	$(COMPILE) --upgrade requirements-uv.in -o requirements-uv.lock
+	$(COMPILE) --upgrade requirements-superset.in -o requirements-superset.lock
 
 # The stamp is written last: an interrupted set-up starts again. Bytecode, the dbt manifest and the report's script are prepared
 # here because they would cost the first refresh half a minute.
@@ -39,4 +54,12 @@ lock: install
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -m orchestration.dbt_project
 	@$(BIN)/python -m orchestration.report.vega
+	@touch $@
+
+# Superset's pandas has no wheels for Python 3.13. Two of its packages come as source: the lock holds what builds them to hashes too.
+.venv-superset/.installed: .venv/.installed requirements-superset.lock
+	@$(UV) venv --quiet --clear --no-python-downloads --python '>=3.11,<3.13' .venv-superset || { \
+	    echo "make: Superset wants Python 3.11 or 3.12 on the PATH; install one and run make again." >&2; exit 1; }
+	$(UV) pip install --quiet --python .venv-superset/bin/python --require-hashes --compile-bytecode \
+	    --build-constraints requirements-superset.lock -r requirements-superset.lock
 	@touch $@
