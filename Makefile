@@ -57,7 +57,7 @@ lock: install
 	@touch $@
 
 # Superset's pandas has no wheels for Python 3.13. Two of its packages come as source: the lock holds what builds them to hashes too.
-.venv-superset/.installed: .venv/.installed requirements-superset.lock
+.venv-superset/.installed: requirements-superset.lock | .venv/.installed
 	@$(UV) venv --quiet --clear --no-python-downloads --python '>=3.11,<3.13' .venv-superset || { \
 	    echo "make: Superset wants Python 3.11 or 3.12 on the PATH; install one and run make again." >&2; exit 1; }
 	$(UV) pip install --quiet --python .venv-superset/bin/python --require-hashes --compile-bytecode \
