@@ -125,6 +125,23 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
     os.execve(dagster, [dagster, "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)], environment)
 
 
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.option("--warehouse", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Warehouse folder.")
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
+def mf(warehouse: Path, arguments: tuple[str, ...]) -> None:
+    """Ask what is published through MetricFlow, for instance: query --metrics churn_rate_monthly --group-by metric_time."""
+    from orchestration.dbt_project import ROOT, TARGET, prepare_manifest
+
+    published = warehouse / "churn.duckdb"
+    if not published.exists():
+        raise UserError(f"Nothing is published in {warehouse}: run `churn refresh` first.")
+    prepare_manifest()
+    # MetricFlow reads the semantic manifest beside the project, and the tables of the profile's target "published"
+    environment = {**os.environ, "DBT_PROJECT_DIR": str(ROOT), "DBT_PROFILES_DIR": str(ROOT), "DBT_LOG_PATH": str(TARGET / "logs")}
+    metricflow = str(Path(sys.executable).with_name("mf"))
+    os.execve(metricflow, [metricflow, *arguments], {**environment, "CHURN_DB": str(published.absolute())})
+
+
 def main() -> None:
     """Run a command; every failure ends in a sentence and its exit code."""
     # Modules and manifests are millions of objects that stay: searching them for garbage took a fifth of a refresh.

@@ -30,11 +30,13 @@ _INPUTS = ("models", "macros", "seeds", "tests/dbt", "dbt_project.yml", "profile
 _CODE = ("orchestration", "expectations")
 
 # The first invocation of a refresh builds what the raw gate judges; the second everything else. A test belongs to the
-# first only when all that it reads does.
+# first only when all that it reads does. Views are not built: publishing writes them, compiled as they are here.
+VIEWS = "config.materialized:view"
 RAW_MODELS = "+tag:gate:raw +int_blockers"
+NOT_MARTS = f"{RAW_MODELS} {VIEWS}"
 SELECTIONS = {
     "raw": ["--select", RAW_MODELS, "--indirect-selection", "cautious"],
-    "marts": ["--exclude", RAW_MODELS, "--indirect-selection", "buildable"],
+    "marts": ["--exclude", NOT_MARTS, "--indirect-selection", "buildable"],
 }
 
 
@@ -63,7 +65,8 @@ def prepare_manifest() -> Path:
         current = fingerprint(*_INPUTS)
         if not (_STAMP.exists() and _STAMP.read_text() == current and MANIFEST.exists() and _PARSED.exists()):
             _STAMP.unlink(missing_ok=True)
-            _invoke(["parse", "--target-path", str(TARGET)], ROOT)
+            # parses the whole project, and compiles the views without a database
+            _invoke(["compile", "--select", VIEWS, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)], ROOT)
             _STAMP.write_text(current)
     return MANIFEST
 
@@ -117,8 +120,8 @@ def _invoke(
 
     quiet = ["--quiet", "--no-print", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check"]
     # dbt makes the folder of its log even when it writes none
-    folders = ["--project-dir", str(ROOT), "--profiles-dir", str(profiles), "--log-path", str(TARGET / "logs")]
-    outcome = dbtRunner(manifest, [on_event] if on_event else []).invoke([*quiet, *arguments, *folders])
+    places = ["--project-dir", str(ROOT), "--profiles-dir", str(profiles), "--target", "duckdb", "--log-path", str(TARGET / "logs")]
+    outcome = dbtRunner(manifest, [on_event] if on_event else []).invoke([*quiet, *arguments, *places])
     if outcome.exception:
         raise outcome.exception
     return outcome.result

@@ -28,7 +28,7 @@ _GRAIN_VIEWS = {"month": "monthly", "quarter": "quarterly", "year": "yearly"}
 
 @dataclass(frozen=True)
 class Relation:
-    """A table to publish; `key` orders its rows, `columns` describes them by name."""
+    """A table to publish, or a view if it has `sql`; `key` orders a table's rows, `columns` describes its columns by name."""
 
     schema: str
     name: str
@@ -36,24 +36,26 @@ class Relation:
     key: tuple[str, ...] = ()
     description: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    sql: str = ""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
 
 
 def relations(manifest: Mapping[str, Any]) -> list[Relation]:
-    """The published tables among the project's models."""
+    """The published tables and views among the project's models."""
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     published = []
     for model in sorted(models, key=lambda model: (model["schema"], model["alias"])):
         meta, columns = model["config"]["meta"], model["columns"].values()
         personal = meta.get("personal") or any(column["config"]["meta"].get("personal") for column in columns)
-        if model["schema"] in ("marts", "quality", "restricted"):
+        if model["schema"] in ("marts", "quality", "restricted", "semantic"):
             published.append(
                 Relation(
                     model["schema"],
                     model["alias"],
                     private=model["schema"] == "restricted" or bool(personal),
+                    sql=model["compiled_code"] if model["config"]["materialized"] == "view" else "",
                     key=tuple(meta.get("primary_key", ())),
                     description=model["description"],
                     columns={column["name"]: column["description"] for column in columns},
@@ -97,7 +99,7 @@ def publish(warehouse: Warehouse, refresh_id: str, published: list[Relation], de
     with warehouse.connect() as con:
         audit(con, refresh_id, declared)
         with _attached(con, folder / "churn.duckdb"):
-            counts = {str(relation): _copy(con, relation) for relation in published if not relation.private}
+            counts = {str(relation): _copy(con, relation) for relation in published if not relation.private and not relation.sql}
             con.execute(
                 "update published.quality.refresh_history set status = ?, finished_at = ? where refresh_id = ?",
                 [PUBLISHED, now(), refresh_id],
@@ -107,6 +109,8 @@ def publish(warehouse: Warehouse, refresh_id: str, published: list[Relation], de
                     _create_grain_views(con, relation)
                     file = folder / "exports" / f"{relation.name}.parquet"
                     con.execute(f"copy published.{relation} to '{_quoted(file)}' (format parquet, compression zstd)")
+                elif relation.sql:
+                    _create_view(con, relation)
         with _attached(con, folder / "private.duckdb"):
             counts |= {str(relation): _copy(con, relation) for relation in published if relation.private}
     if warehouse.data_docs.is_dir():
@@ -194,10 +198,23 @@ def _copy(con: duckdb.DuckDBPyConnection, relation: Relation) -> int:
     order = ", ".join(f'"{column}"' for column in relation.key) or "all"
     con.execute(f"create schema if not exists published.{relation.schema}")
     [(rows,)] = con.execute(f"create table published.{relation} as select * from {relation} order by {order}").fetchall()
-    con.execute(f"comment on table published.{relation} is '{_quoted(relation.description)}'")
+    _describe(con, relation)
+    return rows
+
+
+def _create_view(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
+    """A view over published tables, with its descriptions."""
+    con.execute("use published")
+    con.execute(f"create schema if not exists {relation.schema}")
+    con.execute(f"create view {relation} as {relation.sql}")
+    con.execute("use build")
+    _describe(con, relation)
+
+
+def _describe(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
+    con.execute(f"comment on {'view' if relation.sql else 'table'} published.{relation} is '{_quoted(relation.description)}'")
     for column, text in relation.columns.items():
         con.execute(f"comment on column published.{relation}.\"{column}\" is '{_quoted(text)}'")
-    return rows
 
 
 def _create_grain_views(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:

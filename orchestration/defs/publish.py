@@ -9,7 +9,7 @@ from orchestration.headline import headline
 @dg.asset(
     key=["published", "churn"],
     group_name="published",
-    deps=[dg.AssetKey([relation.schema, relation.name]) for relation in publishing.relations(steps.manifest())],
+    deps=[dg.AssetKey([relation.schema, relation.name]) for relation in publishing.relations(steps.manifest()) if not relation.sql],
     kinds={"duckdb", "parquet"},
     required_resource_keys={"refresh"},
 )

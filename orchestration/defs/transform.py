@@ -9,7 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from orchestration import steps
-from orchestration.dbt_project import RAW_MODELS
+from orchestration.dbt_project import NOT_MARTS, RAW_MODELS
 from orchestration.defs.glimpse import glimpse
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult 
     yield from _build(context, "raw")
 
 
-@dbt_assets(name="marts", exclude=RAW_MODELS, **_SHARED)
+@dbt_assets(name="marts", exclude=NOT_MARTS, **_SHARED)
 def marts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Builds the interval facts and the marts on them."""
     yield from _build(context, "marts")
