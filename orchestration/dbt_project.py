@@ -93,7 +93,7 @@ def build(
     (workspace / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     # --select takes several names as several words
     selection = [word for argument in SELECTIONS[gate] for word in argument.split()]
-    arguments = ["build", *selection, "--exclude-resource-type", "unit_test", "--vars", json.dumps(dict(variables))]
+    arguments = ["build", *selection, "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(dict(variables))]
     arguments += ["--target-path", str(workspace), "--no-write-json", *(["--full-refresh"] if full_refresh else [])]
     try:
         return _invoke(arguments, workspace, _load_manifest(), on_event).results
