@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from orchestration.docs_page import write_docs
 from orchestration.engines.duckdb import settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
 MANIFEST = TARGET / "manifest.json"
+DOCS = TARGET / "docs" / "index.html"
 _PARSED = TARGET / "partial_parse.msgpack"
 _STAMP = TARGET / "manifest.stamp"
 _INPUTS = ("models", "macros", "seeds", "tests/dbt", "dbt_project.yml", "profiles.yml", "requirements.lock")
@@ -57,16 +59,17 @@ def code_version() -> str:
 
 
 def prepare_manifest() -> Path:
-    """The path of an up-to-date manifest; parses the project when a file of it has changed since the last time."""
+    """The path of an up-to-date manifest; parses the project when a file of it has changed since the last time, and writes its documentation."""
     from filelock import FileLock
 
     TARGET.mkdir(exist_ok=True)
     with FileLock(TARGET / ".lock"):
-        current = fingerprint(*_INPUTS)
-        if not (_STAMP.exists() and _STAMP.read_text() == current and MANIFEST.exists() and _PARSED.exists()):
+        current = fingerprint(*_INPUTS, "orchestration/docs_page.py")
+        if not (_STAMP.exists() and _STAMP.read_text() == current and MANIFEST.exists() and _PARSED.exists() and DOCS.exists()):
             _STAMP.unlink(missing_ok=True)
             # parses the whole project, and compiles the views without a database
             _invoke(["compile", "--select", VIEWS, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)], ROOT)
+            write_docs(json.loads(MANIFEST.read_text(encoding="utf-8")), DOCS)
             _STAMP.write_text(current)
     return MANIFEST
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import duckdb
 
+from orchestration.dbt_project import DOCS
 from orchestration.errors import Refused, UserError
 from orchestration.warehouse import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, now
 
 KEPT_VERSIONS = 5
-LINKED = ("exports", "private.duckdb", "report")
+LINKED = ("docs", "exports", "private.duckdb", "report")
 # What drivers built on DuckDB 1.0 and later read.
 STORAGE_VERSION = "v1.0.0"
 _GRAIN_VIEWS = {"month": "monthly", "quarter": "quarterly", "year": "yearly"}
@@ -115,6 +116,7 @@ def publish(warehouse: Warehouse, refresh_id: str, published: list[Relation], de
             counts |= {str(relation): _copy(con, relation) for relation in published if relation.private}
     if warehouse.data_docs.is_dir():
         shutil.copytree(warehouse.data_docs, folder / "data_docs")
+    shutil.copytree(DOCS.parent, folder / "docs")
     open_to_readers(warehouse, folder)
     warehouse.published.chmod(0o777 & ~warehouse.umask)
     _sync(*folder.rglob("*"), folder)

@@ -1,8 +1,8 @@
 """The warehouse folder: where everything lies, who may write, and which refreshes there were.
 
 build.duckdb     the writer's database (0600): raw, staging, intermediate, marts, quality, restricted, seeds
-published/<id>/  one published version whole: churn.duckdb, private.duckdb (0600), exports/, data_docs/, report/
-churn.duckdb     the current version; private.duckdb, exports and report are links to the same version
+published/<id>/  one published version whole: churn.duckdb, private.duckdb (0600), exports/, data_docs/, docs/, report/
+churn.duckdb     the current version; private.duckdb, exports, docs and report are links to the same version
 data_docs/       what the last refresh's expectations found, published or not
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
 """

@@ -22,6 +22,7 @@ import duckdb
 import pytest
 from python_calamine import CalamineWorkbook
 
+from orchestration.dbt_project import DOCS
 from tests.churn import churn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,6 +239,12 @@ def test_what_was_unusable(answer) -> None:
         ("billing.invoices", "amount", 1),
         ("crm.customers", "customer_id", 1),
     }
+
+
+def test_the_documentation_lies_beside_the_marts(warehouse: Path) -> None:
+    page = warehouse / "docs" / "index.html"
+    assert page.read_bytes() == DOCS.read_bytes()
+    assert page.resolve().parents[1] == (warehouse / "exports").resolve().parent
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,61 @@
+"""The page of dbt's documentation: what is in it and what is not. That it works is tested in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.dbt_project import DOCS, ROOT
+from orchestration.docs_page import write_docs
+from orchestration.publishing import relations
+from orchestration.steps import manifest
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """As it was written when the project was parsed."""
+    manifest()
+    return DOCS.read_text(encoding="utf-8")
+
+
+def data(page: str, name: str) -> dict[str, Any]:
+    """What stands in the page instead of a file."""
+    start = page.index(f'{name}:{{"') + len(name) + 1
+    return json.JSONDecoder().raw_decode(page, start)[0]
+
+
+def test_every_published_table_is_described_with_its_columns(page: str) -> None:
+    nodes, catalog = data(page, "manifest")["nodes"], data(page, "catalog")["nodes"]
+    found = {(node["schema"], node["alias"]): (node, catalog[name]) for name, node in nodes.items() if node["resource_type"] == "model"}
+    for relation in relations(manifest()):
+        node, entry = found[relation.schema, relation.name]
+        assert node["description"] == relation.description != ""
+        assert {name: column["description"] for name, column in node["columns"].items()} == relation.columns
+        assert [column["type"] for column in entry["columns"].values()] == [column["data_type"] for column in node["columns"].values()]
+        assert node["database"] == ("private" if relation.private else "churn")
+
+
+def test_it_knows_who_reads_and_what_is_measured(page: str) -> None:
+    shown = data(page, "manifest")
+    assert {entry["name"] for entry in shown["exposures"].values()} >= {"report", "workbook", "mailing_list"}
+    assert "semantic_model.churn_warehouse.customer_periods" in shown["child_map"]["model.churn_warehouse.customer_periods"]
+    assert "metric.churn_warehouse.churn_rate_monthly" in shown["metrics"]
+
+
+def test_nothing_of_this_machine_is_in_it(page: str) -> None:
+    assert str(ROOT) not in page
+    assert not re.search(r'"user_id": (?!null)', page)
+
+
+def test_no_text_can_end_its_script(tmp_path: Path) -> None:
+    node = next(node for node in manifest()["nodes"].values() if node["alias"] == "churn_rates")
+    hostile = "</script><script>alert(1)</script><!--"
+    shown = {**manifest(), "nodes": {node["unique_id"]: {**node, "description": hostile}}}
+    write_docs(shown, tmp_path / "docs" / "index.html")
+    text = (tmp_path / "docs" / "index.html").read_text(encoding="utf-8")
+    assert "alert(1)</script>" not in text
+    assert data(text, "manifest")["nodes"][node["unique_id"]]["description"] == hostile
