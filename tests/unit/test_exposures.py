@@ -9,7 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
+from orchestration.dbt_project import ROOT
 from orchestration.mailing_list import write_mailing_list
 from orchestration.publishing import relations
 from orchestration.report.page import write_report
@@ -79,7 +81,13 @@ def test_an_exposure_names_what_its_code_reads(exposure: str, warehouse: Path, r
     assert declared(exposure) == read - journals
 
 
+def test_the_superset_exposure_names_what_its_datasets_read() -> None:
+    datasets = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (ROOT / "superset").rglob("datasets/*.yaml")]
+    sources = [dataset.get("sql") or f"{dataset['schema']}.{dataset['table_name']}" for dataset in datasets]
+    assert declared("superset") == {table for source in sources for table in TABLE.findall(source)}
+
+
 def test_every_exposure_is_tested_and_says_whose_it_is() -> None:
     exposures = manifest()["exposures"].values()
-    assert {exposure["name"] for exposure in exposures} == set(READERS)
+    assert {exposure["name"] for exposure in exposures} == {*READERS, "superset"}
     assert all(exposure["owner"]["name"] and exposure["description"] and exposure["label"] for exposure in exposures)
