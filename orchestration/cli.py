@@ -137,9 +137,11 @@ def mf(warehouse: Path, arguments: tuple[str, ...]) -> None:
         raise UserError(f"Nothing is published in {warehouse}: run `churn refresh` first.")
     prepare_manifest()
     # MetricFlow reads the semantic manifest beside the project, and the tables of the profile's target "published"
-    environment = {**os.environ, "DBT_PROJECT_DIR": str(ROOT), "DBT_PROFILES_DIR": str(ROOT), "DBT_LOG_PATH": str(TARGET / "logs")}
-    metricflow = str(Path(sys.executable).with_name("mf"))
-    os.execve(metricflow, [metricflow, *arguments], {**environment, "CHURN_DB": str(published.absolute())})
+    os.environ |= {"DBT_PROJECT_DIR": str(ROOT), "DBT_PROFILES_DIR": str(ROOT), "DBT_LOG_PATH": str(TARGET / "logs"), "CHURN_DB": str(published.absolute())}
+    from dbt_metricflow.cli import main as metricflow
+
+    metricflow.UpdateChecker.check = lambda *_: None  # it would ask the web for a newer version at every start
+    metricflow.cli(arguments, prog_name="mf")
 
 
 def main() -> None:
