@@ -46,7 +46,3 @@
 
 {#- Stands for "no end" where an end must be compared. -#}
 {% macro far_future() %}cast('9999-12-31' as date){% endmacro %}
-
-{% macro seconds_between(from_time, to_time) %}{{ return(adapter.dispatch('seconds_between')(from_time, to_time)) }}{% endmacro %}
-{% macro default__seconds_between(from_time, to_time) %}(unix_timestamp({{ to_time }}) - unix_timestamp({{ from_time }})){% endmacro %}
-{% macro duckdb__seconds_between(from_time, to_time) %}date_diff('second', {{ from_time }}, {{ to_time }}){% endmacro %}

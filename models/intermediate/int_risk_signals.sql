@@ -76,8 +76,8 @@ slow_answer as (
         on cases.customer_id = assessments.customer_id
         and cases.opened_on < assessments.assessed_on
         and cases.opened_on >= {{ add_days('assessments.assessed_on', -90) }}
-    where {{ seconds_between('cases.opened_at', 'least(coalesce(cases.first_response_at, cast(assessments.assessed_on as timestamp)), cast(assessments.assessed_on as timestamp))') }}
-        > 3600 * {{ var('sla_first_response_hours') }}
+    where {{ microseconds_between('cases.opened_at', 'least(coalesce(cases.first_response_at, cast(assessments.assessed_on as timestamp)), cast(assessments.assessed_on as timestamp))') }}
+        > 3600000000 * {{ var('sla_first_response_hours') }}
 ),
 
 latest_scores as (

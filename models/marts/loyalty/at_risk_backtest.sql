@@ -5,13 +5,16 @@ with assessed as (
     where not is_current
 ),
 
+-- quarters at whose opening nobody was active have rows too
 quarters as (
     select
-        assessed_on,
-        count(*) as customers,
-        count(case when is_lost_within_90d then 1 end) as lost_within_90d
-    from assessed
-    group by assessed_on
+        assessments.assessed_on,
+        count(assessed.customer_id) as customers,
+        count(case when assessed.is_lost_within_90d then 1 end) as lost_within_90d
+    from {{ ref('int_assessments') }} as assessments
+    left join assessed on assessed.assessed_on = assessments.assessed_on
+    where not assessments.is_current
+    group by assessments.assessed_on
 ),
 
 signals as (

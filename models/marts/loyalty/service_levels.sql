@@ -46,31 +46,25 @@ handled as (
 ),
 
 -- of several complaints of a customer, the first one is watched
-outcomes as (
-    select
-        numbered.period_grain,
-        numbered.period_number,
-        numbered.dimension,
-        numbered.dimension_value,
-        numbered.customer_id,
-        min_by(outcomes.is_lost, outcomes.opened_on) as is_lost
+first_complaints as (
+    select period_grain, period_number, dimension, dimension_value, customer_id, min(opened_on) as opened_on
     from numbered
-    inner join {{ ref('int_complaint_outcomes') }} as outcomes
-        on outcomes.customer_id = numbered.customer_id and outcomes.opened_on = numbered.opened_on
-    where numbered.is_complaint
-    group by numbered.period_grain, numbered.period_number, numbered.dimension, numbered.dimension_value, numbered.customer_id
+    where is_complaint
+    group by period_grain, period_number, dimension, dimension_value, customer_id
 ),
 
 losses as (
     select
-        period_grain,
-        period_number,
-        dimension,
-        dimension_value,
+        complaints.period_grain,
+        complaints.period_number,
+        complaints.dimension,
+        complaints.dimension_value,
         count(*) as complainants_observed_90d,
-        count(case when is_lost then 1 end) as complainants_lost_90d
-    from outcomes
-    group by period_grain, period_number, dimension, dimension_value
+        count(case when outcomes.is_lost then 1 end) as complainants_lost_90d
+    from first_complaints as complaints
+    inner join {{ ref('int_complaint_outcomes') }} as outcomes
+        on outcomes.customer_id = complaints.customer_id and outcomes.opened_on = complaints.opened_on
+    group by complaints.period_grain, complaints.period_number, complaints.dimension, complaints.dimension_value
 ),
 
 dimension_values as (
