@@ -1,5 +1,6 @@
 """The worked example of the definitions, from its extract to the published marts by the command that people run; and, on
-the warehouse that it leaves, the dbt unit tests, whose inputs dbt can only fake where the real tables exist."""
+the warehouse that it leaves, the dbt unit tests, the worked examples of every mart: dbt can only fake their inputs where the
+real tables exist."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
+from tests.marts import described, yamls
 
 ROOT = Path(__file__).resolve().parents[2]
 CHURN = Path(sys.executable).with_name("churn")
@@ -87,6 +90,12 @@ def test_cohorts(warehouse: Path, cohort: str, size: int, active: list[int], at_
         f"select cohort_size, customers_active, customers_at_close from marts.cohort_retention_monthly where cohort_start = '{cohort}' order by age",
     )
     assert found == [(size, *cell) for cell in zip(active, at_close, strict=True)]
+
+
+def test_every_mart_has_an_example_that_a_reader_can_follow() -> None:
+    """A dbt unit test of the mart itself, whose description walks through its numbers."""
+    explained = {test["model"] for text in yamls() for test in text.get("unit_tests", []) if test.get("description")}
+    assert set(described()) - explained == set()
 
 
 def test_dbt_unit_tests_pass(warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
