@@ -20,11 +20,6 @@ class _WarehouseWithItsSeeds(Warehouse):
         if rows:
             super()._fill(database, table, row_type, rows, provenance)
 
-    @staticmethod
-    def _rows(database, name: str) -> list[dict]:
-        found = database.execute(f"select reason_text, normalised, reason_code from intermediate.{name}")
-        return [dict(zip(("text", "normalised", "reason_code"), row, strict=True)) for row in found.fetchall()]
-
 
 @pytest.fixture(scope="module")
 def notes():
@@ -40,7 +35,7 @@ def mapped(notes, tmp_path_factory) -> dict[str, dict]:
     warehouse = _WarehouseWithItsSeeds(tmp_path_factory.mktemp("notes"), ["int_reason_texts"])
     rows = warehouse.build(Company(as_of=datetime(2025, 12, 31).date(), departures=written))["int_reason_texts"]
     assert len(rows) == len(written)
-    return {row["text"]: row for row in rows}
+    return {row["reason_text"]: row for row in rows}
 
 
 def test_nearly_every_note_reaches_its_reason_and_none_a_wrong_one(notes, mapped):

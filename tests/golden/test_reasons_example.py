@@ -24,8 +24,6 @@ import pytest
 from tests.properties.harness import Warehouse
 from tests.reference.company import Alias, Case, Company, Customer, Departure, Invoice, Outreach, Reason, Subscription
 
-RESTRICTED = ("win_back_contacts", "unmapped_reasons")
-
 SPELLS = [
     ("Ana", 20, date(2024, 1, 1), date(2024, 4, 1), None),
     ("Bob", 30, date(2024, 1, 1), date(2024, 4, 15), "bad servise"),
@@ -82,22 +80,10 @@ COMPANY = Company(
 )
 
 
-class _WarehouseWithPrivate(Warehouse):
-    def _fill(self, database, table, row_type, rows, provenance=False) -> None:
-        if rows:
-            super()._fill(database, table, row_type, rows, provenance)
-
-    @staticmethod
-    def _rows(database, name: str) -> list[dict]:
-        schema = "restricted" if name in RESTRICTED else "marts"
-        found = database.execute(f"select * from {schema}.{name}")
-        return [dict(zip([column[0] for column in found.description], row, strict=True)) for row in found.fetchall()]
-
-
 @pytest.fixture(scope="module")
 def marts(tmp_path_factory) -> dict[str, list[dict]]:
-    names = ["churn_rates", "churn_reasons", "lost_customers", "win_back_results", *RESTRICTED]
-    return _WarehouseWithPrivate(tmp_path_factory.mktemp("reasons"), names).build(COMPANY)
+    names = ["churn_rates", "churn_reasons", "lost_customers", "win_back_results", "win_back_contacts", "unmapped_reasons"]
+    return Warehouse(tmp_path_factory.mktemp("reasons"), names).build(COMPANY)
 
 
 def _table(rows: list[dict], *columns: str) -> set[tuple]:

@@ -69,7 +69,7 @@ def columns(row_type: type) -> dict[str, str]:
 
 
 class Warehouse:
-    """A scratch warehouse in `folder` for one company after another; it builds `marts`, as far as the project has them."""
+    """A scratch warehouse in `folder` for one company after another; it builds `marts`, restricted ones too."""
 
     def __init__(self, folder: Path, marts: Iterable[str]) -> None:
         from dbt.cli.main import dbtRunner  # a slow import, and most tests have no use for it
@@ -78,8 +78,8 @@ class Warehouse:
         with self._environment():
             parsed = dbtRunner().invoke(["parse", *self._flags(), "--vars", "{as_of: '2024-01-01'}"])
             assert parsed.success, parsed.exception
-            models = {node.alias: node.name for node in parsed.result.nodes.values() if node.resource_type == "model"}
-            self.marts = {name: models[name] for name in marts if name in models}
+            models = {node.alias: node for node in parsed.result.nodes.values() if node.resource_type == "model"}
+            self.marts = {name: models[name] for name in marts}
             self._run = dbtRunner(manifest=parsed.result).invoke
             with duckdb.connect(str(self.path)) as database:
                 database.execute("create schema staging")
@@ -121,12 +121,12 @@ class Warehouse:
             for name, (attribute, row_type) in SEEDS.items():
                 self._fill(database, f"seeds.{name}", row_type, getattr(company, attribute))
         with self._environment():
-            select = ["--select", *(f"+{model}" for model in self.marts.values()), "--exclude", "path:models/staging"]
+            select = ["--select", *(f"+{model.name}" for model in self.marts.values()), "--exclude", "path:models/staging"]
             built = self._run(["run", *self._flags(), *select, "--vars", json.dumps(variables(company))])
         failed = [result for result in built.result or [] if result.status not in ("success", "skipped")]
         assert built.success, built.exception or [(result.node.name, result.message) for result in failed]
         with duckdb.connect(str(self.path)) as database:
-            return {name: self._rows(database, name) for name in self.marts}
+            return {name: self._rows(database, model) for name, model in self.marts.items()}
 
     def _fill(self, database, table: str, row_type: type, rows: Iterable, provenance: bool = False) -> None:
         path = self.folder / "rows.csv"
@@ -143,8 +143,8 @@ class Warehouse:
         database.execute(f"copy {table} ({quoted}) from '{path}' (format csv, auto_detect false, header false, nullstr '{NULL}')")
 
     @staticmethod
-    def _rows(database, name: str) -> list[dict]:
-        found = database.execute(f"select * from marts.{name}")
+    def _rows(database, model) -> list[dict]:
+        found = database.execute(f"select * from {model.schema}.{model.alias}")
         header = [column[0] for column in found.description]
         return [dict(zip(header, row, strict=True)) for row in found.fetchall()]
 

@@ -45,7 +45,7 @@ REASONS = (
     Reason("died", "Died", "circumstances", "objective", "involuntary"),
 )
 ALIASES = tuple(
-    Alias(alias, code)
+    Alias(alias, code, "en" if alias.isascii() else "bg")
     for code, aliases in {
         "high_price": ["too expensive", "price", "твърде скъпо", "цена", "слишком дорого", "mahal masyado", "service is late and dear"],
         "competitor": ["competitor", "found a better offer", "отиде при конкурент", "ушел к конкуренту", "lumipat sa iba"],
@@ -59,12 +59,15 @@ ALIASES = tuple(
 )
 # one letter from both aliases that differ by one letter: similar to two reasons, so unmapped
 AMBIGUOUS = "service is late and fear"
-NONSENSE = ["asdf", "…", "12", "не знам", "because", "ценa"]  # the last: a Latin a among Cyrillic letters
+NONSENSE = ["asdf", "…", "12", "не знам", "because", "too late for us", "ценa"]  # the last: a Latin a among Cyrillic letters
 
 CURRENCIES = ("EUR", "USD")
 COUNTRIES = (None, None, "BG", "bg", " DE", "FR ", "(unknown)", "Ελλάδα")
 CHANNELS = (None, "ads", "referral", "fair")
-TIMES = (time(0), time(9, 30), time(12), time(23, 59, 59))
+TIMES = (time(0), time(9, 30), time(12, 0, 0, 500_000), time(23, 59, 59))
+PHONES = (None, "0888 123 456", "+359 2 11", "(02) 11", "n/a", "1234")
+EMAILS = (None, "ana@example.com", "x@y", "nobody@", "@example.com", "none")
+ANSWERS = (*(timedelta(hours=hours) for hours in (-10, 0, 1, 2, 3, 24, 30, 100)), timedelta(hours=24, microseconds=1), timedelta(hours=24, milliseconds=400))
 
 
 def sharp_days(first: date, as_of: date) -> list[date]:
@@ -145,17 +148,20 @@ class Draw:
     def reason(self) -> str:
         """A note as people write it: an alias in any case and punctuation, misspelt, or nothing that anyone knows."""
         rng = self.rng
-        text = rng.choice(ALIASES).alias
-        if self.chance(0.15):
-            return rng.choice((AMBIGUOUS, *NONSENSE))
-        if self.chance(0.3):
-            place = rng.randrange(len(text))
-            text = text[:place] + rng.choice(("", "x", "ж", text[place] * 2)) + text[place + 1 :]
+        text = rng.choice((AMBIGUOUS, *NONSENSE)) if self.chance(0.15) else rng.choice(ALIASES).alias
+        for _ in range(rng.choice((0, 0, 0, 0, 0, 1, 1, 2, 5))):
+            place = rng.randrange(len(text) or 1)
+            text = text[:place] + rng.choice(("", "x", "ж", text[place : place + 1] * 2)) + text[place + 1 :]
         if self.chance(0.3):
             text = text.upper()
         if self.chance(0.3):
             text = f" {text.replace(' ', ' -- ')}!"
         return text or "x"
+
+    def written(self, start: date, end: date) -> datetime | None:
+        """When billing last wrote a row: nobody knows, when it started, weeks before its end, on the day, or long after."""
+        days = (start, end - timedelta(days=100), end - timedelta(days=20), end, end + timedelta(days=150))
+        return None if self.chance(0.3) else self.moment(self.rng.choice(days))
 
     # what a customer can be
 
@@ -175,7 +181,8 @@ class Draw:
                 stays = self.chance(0.15)
                 self.company.subscriptions.append(
                     Subscription(
-                        subscription, start, self.name, ended_on=None if stays else end, trial_ends_on=trial, **self.terms()
+                        subscription, start, self.name, ended_on=None if stays else end, trial_ends_on=trial,
+                        updated_at=self.written(start, end), **self.terms()
                     )
                 )
             self.days += [start, end]
@@ -200,6 +207,7 @@ class Draw:
                     currency=rng.choice((None, *CURRENCIES)),
                     plan_id=rng.choice(("basic", "plus")),
                     end_reason=self.reason() if self.chance(0.3) else None,
+                    updated_at=self.written(start, end),
                 )
             )
             if last:
@@ -279,7 +287,7 @@ class Draw:
                 )
 
     def employee(self) -> str | None:
-        return self.rng.choice((None, "e1", "e1", "e2", "e9"))
+        return self.rng.choice((None, "e1", "e1", "e2", "e3", "e9"))
 
     # what is known about a customer besides
 
@@ -298,49 +306,76 @@ class Draw:
                 segment=rng.choice((None, "vip", "Vip")),
                 acquisition_channel=rng.choice(CHANNELS),
                 account_manager_id=rng.choice((None, "e1")),
-                preferred_channel=rng.choice((None, "sms", "email")),
-                contact_allowed=rng.choice((None, True, False)),
+                name=rng.choice((None, f"Customer {number}")),
+                email=rng.choice(EMAILS),
+                phone=rng.choice(PHONES),
+                messaging=rng.choice((None, None, f"@{self.name}")),
+                preferred_channel=rng.choice((None, None, "sms", "email", "viber", "voice")),
+                contact_allowed=rng.choice((None, True, True, False)),
                 merged_into=into if self.chance(0.12) else None,
                 raw_row=region or None,
             )
         )
 
     def says(self) -> None:
-        """Notes, complaints, surveys, messages, payments: near the customer's own days."""
+        """Notes, cases and what was thought of them, surveys, messages, payments: near the customer's own days."""
         rng = self.rng
         near = (-400, -181, -180, -179, -61, -60, -59, -2, -1, -1, 0, 0, 1, 5, 60)
         for _ in range(rng.choice((0, 1, 1, 2, 3))):
             day = rng.choice(self.days or [self.first]) + timedelta(days=rng.choice(near))
             self.company.departures.append(Departure(self.id(), self.name, self.moment(day), self.reason()))
-        for _ in range(rng.choice((0, 0, 1, 2))):
+        for _ in range(rng.choice((0, 0, 1, 2, 3))):
             opened = self.moment(rng.choice(self.days or [self.first]) + timedelta(days=rng.choice(near)))
-            answered = opened + timedelta(hours=rng.choice((0, 3, 30)))
+            answered = opened + rng.choice(ANSWERS)
+            case = self.id()
             self.company.cases.append(
                 Case(
-                    self.id(),
+                    case,
                     self.name,
                     opened,
                     first_response_at=answered if self.chance(0.7) else None,
                     resolved_at=answered + timedelta(days=rng.choice((0, 2))) if self.chance(0.5) else None,
                     kind=rng.choice(("complaint", "complaint", "question", None)),
                     severity=rng.choice((None, "serious", "minor")),
-                    channel=rng.choice((None, "email", "phone")),
+                    channel=rng.choice((None, "email", " phone")),
                     employee_id=self.employee(),
                 )
             )
+            for _ in range(rng.choice((0, 0, 1, 2))):
+                scale = rng.choice((None, Decimal(5), Decimal(10)))
+                score = Decimal(rng.randint(2, int(scale or 5)))
+                asked = opened + timedelta(days=rng.choice((0, 1, 1, 9)))
+                self.company.surveys.append(Survey(self.id(), self.name, "csat", score, asked, scale_max=scale, case_id=case))
         for _ in range(rng.choice((0, 0, 1, 3))):
-            score, kind = Decimal(rng.randint(0, 10)), rng.choice(("nps", "nps", "nps", "csat"))
-            self.company.surveys.append(
-                Survey(self.id(), self.name, kind, score, self.moment(), scale_max=None if kind == "nps" else Decimal(10))
-            )
-        if self.chance(0.2):
-            self.company.outreach.append(Outreach(self.id(), self.name, self.moment(), "email", campaign="back"))
-        if self.chance(0.2):
+            kind = rng.choice(("nps", "nps", "nps", "csat"))
+            self.company.surveys.append(Survey(self.id(), self.name, kind, Decimal(rng.randint(0, 20)) / 2, self.moment()))
+        for _ in range(rng.choice((0, 0, 1, 2, 4))):
+            self.message()
+        for _ in range(rng.choice((0, 0, 1, 2))):
             self.company.payments.append(
                 Payment(self.id(), self.name, self.moment(), self.money(), rng.choice(("succeeded", "failed")))
             )
         if self.chance(0.05):
             self.company.refunds.append(Refund(self.id(), self.name, self.moment(), self.money()))
+
+    def message(self) -> None:
+        """A message some days before, or after, one of the customer's own days, which may be that of a return."""
+        rng = self.rng
+        before = timedelta(days=rng.choice((-30, -1, 0, 1, 29, 30, 31, 90, 91, 200, 365, 366)))
+        sent = self.moment(rng.choice(self.days or [self.first]) - before)
+        self.company.outreach.append(
+            Outreach(
+                self.id(),
+                self.name,
+                sent,
+                rng.choice(("sms", "email", " Email", "viber", "voice", "post")),
+                campaign=rng.choice((None, "", "back", "back ", "spring")),
+                replied_at=rng.choice((None, None, sent, sent + timedelta(days=rng.choice((1, 60))))),
+            )
+        )
+        if self.chance(0.2):
+            noted = rng.choice((sent, sent + timedelta(days=3)))
+            self.company.departures.append(Departure(self.id(), self.name, noted, self.reason()))
 
     def customer(self) -> None:
         kinds: list[Callable[[], None]] = [self.subscriptions, self.steady, self.steady, self.event_log, self.purchases, self.purchases]
@@ -391,7 +426,7 @@ class Recipe:
         first = self.as_of - timedelta(days=30 * self.months)
         rng = Random(f"company {self.seed}")
         company = Company(self.as_of, "EUR", self.policies, plans=plans(rng), reasons=REASONS, aliases=ALIASES)
-        company.employees.extend([Employee("e1", team="A"), Employee("e2", team="B")])
+        company.employees.extend([Employee("e1", team="A"), Employee("e2", team="B"), Employee("e3")])
         company.fx_rates.extend(fx_rates(rng, first, self.as_of))
         sharp = sharp_days(first, self.as_of)
         for number in range(self.customers):
@@ -409,6 +444,8 @@ def policies() -> st.SearchStrategy[Policies]:
         count_free_plans=st.booleans(),
         reason_window_days=st.sampled_from((60, 0, 7)),
         profit_margin=st.sampled_from((None, Decimal("0.4"), Decimal("0.123456"))),
+        sla_first_response_hours=st.sampled_from((24, 24, 2)),
+        sla_resolution_hours=st.sampled_from((72, 48)),
         segments=st.sampled_from((segments, segments, ("first_plan", "region"), ("account_manager_id",), ())),
         fiscal_year_start_month=st.sampled_from((1, 1, 2, 4, 7, 12)),
     )

@@ -51,7 +51,7 @@ def risky(seed: int, basis: str) -> Company:
         for row in company.subscriptions
     ]  # fmt: skip
     # of those that end, some run on beside it, or are followed by new terms that were written with the end
-    for row in [row for row in rows if row.updated_at and rng.random() < 0.5]:
+    for row in [row for row in rows if row.updated_at and row.ended_on and rng.random() < 0.5]:
         start = rng.choice((row.started_on, row.ended_on))
         rows.append(Subscription(f"{row.subscription_id}-beside", start, row.customer_id, unit_price=Decimal(7), updated_at=rng.choice((None, row.updated_at))))
     # of a subscription that both tables have, a later row would replace all events

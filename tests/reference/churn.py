@@ -15,7 +15,7 @@ from .company import Case
 from .facts import Customer, Facts
 from .money import rate, wilson
 from .periods import Period
-from .reasons import WhyEnded
+from .reasons import UNMAPPED, WhyEnded, normalised, similarity
 from .spells import Spell
 
 
@@ -35,12 +35,12 @@ class Stay:
     def at_end(self) -> bool:
         return self.customer.is_active_at(self.period.end)
 
-    @property
+    @cached_property
     def lost(self) -> bool:
         """"active at start, not at end\""""
         return self.at_start and not self.at_end
 
-    @property
+    @cached_property
     def new(self) -> bool:
         """"active at end, not at start", "first spell ever starts in the period\""""
         return self.at_end and not self.at_start and self.period.holds(self.customer.spells[0].started_on)
@@ -49,7 +49,7 @@ class Stay:
     def returned(self) -> bool:
         return self.at_end and not self.at_start and not self.new
 
-    @property
+    @cached_property
     def passed_through(self) -> bool:
         """"active at neither, but with a spell that started in the period\""""
         started = any(self.period.holds(spell.started_on) for spell in self.customer.spells)
@@ -80,12 +80,14 @@ class Stay:
 def grid(facts: Facts) -> Iterator[tuple[dict, Period, list[Stay]]]:
     """Every grain, period and segment, with what the segment's customers did: keys, period, stays.
 
-    "periods and segments without events are there with zeros, never missing". A customer's stay is reckoned once.
+    "periods and segments without events are there with zeros, never missing". A customer's stay is reckoned once, for all marts.
     """
     groups = facts.groups()
     for periods in facts.grids.values():
         for period in periods:
-            stays = {customer.customer_id: Stay(facts, customer, period) for customer in facts.customers}
+            if period not in facts.stays:
+                facts.stays[period] = {customer.customer_id: Stay(facts, customer, period) for customer in facts.customers}
+            stays = facts.stays[period]
             for segment, members in groups:
                 yield period.keys() | segment, period, [stays[customer.customer_id] for customer in members]
 
@@ -199,31 +201,34 @@ def churn_reasons(facts: Facts) -> list[dict]:
     return rows
 
 
-def lost_customers(facts: Facts) -> list[dict]:
-    """"one row a customer that has been active and is not at the opening of as_of + 1\""""
+def unmapped_reasons(facts: Facts) -> list[dict]:
+    """"the texts (which may hold anything a person wrote) … with count and nearest alias, for a person to map".
+
+    "One row a text that explains the end of a spell and that no alias maps to a main reason, texts equal after
+    normalisation being one"; "of several spellings the most frequent, then the first in the alphabet"; "the most similar
+    alias, of several the first in the alphabet; measured for the 500 most frequent texts" (then the first in the alphabet).
+    """
+    spellings: dict[str, Counter[str]] = {}
+    for why in facts.why.values():
+        if why.reason == UNMAPPED:
+            spellings.setdefault(normalised(why.text), Counter())[why.text] += 1
+    aliases = {normalised(alias.alias): alias for alias in facts.company.aliases}
+    most_frequent_first = sorted(filter(None, spellings), key=lambda wording: (-spellings[wording].total(), wording))
     rows = []
-    for customer in facts.customers:
-        if not customer.spells or customer.is_active_at(facts.opening_after):
-            continue
-        last = customer.spells[-1]
-        why = facts.why[last]
-        complaint = complaint_before(customer, last.ended_on)
+    for wording, written in spellings.items():
+        nearest, likeness = None, None
+        if wording in most_frequent_first[:500] and aliases:
+            nearest = min(aliases, key=lambda alias: (-similarity(wording, alias), alias))
+            likeness = float(similarity(wording, nearest))
         rows.append(
             {
-                "customer_id": customer.customer_id,
-                "lost_on": last.ended_on,
-                "last_purchase_on": customer.purchases[-1].day if customer.purchases else None,
-                "first_active_on": customer.spells[0].started_on,
-                "tenure_days": sum((spell.ended_on - spell.started_on).days for spell in customer.spells),
-                "spells": len(customer.spells),
-                "lifetime_revenue": customer.revenue(date.min, facts.opening_after),
-                "sales_last_365_days": customer.revenue(last.ended_on - timedelta(days=365), last.ended_on),
-                "reason_code": why.reason.reason_code,
-                "nature": why.reason.nature,
-                "control": why.reason.control,
-                "interviewed": why.interviewed,
-                "had_complaint": complaint is not None,
-                "complaint_severity": (complaint.severity or "minor") if complaint else None,
+                "text": min(written, key=lambda text: (-written[text], text)),
+                "normalised": wording,
+                "count": written.total(),
+                "nearest_alias": nearest,
+                "nearest_reason_code": aliases[nearest].reason_code if nearest else None,
+                "nearest_language": aliases[nearest].language if nearest else None,
+                "similarity": likeness,
             }
         )
     return rows

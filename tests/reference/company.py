@@ -203,6 +203,7 @@ class Alias:
 
     alias: str
     reason_code: str
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,8 @@ class Policies:
     count_free_plans: bool = False
     reason_window_days: int = 60
     profit_margin: Decimal | None = None
+    sla_first_response_hours: int = 24
+    sla_resolution_hours: int = 72
     segments: tuple[str, ...] = ("country", "acquisition_channel", "customer_segment", "first_plan")
     fiscal_year_start_month: int = 1
 

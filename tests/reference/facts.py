@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from . import customers, invoices, reasons, subscriptions
-from .company import Case, Company, Departure, Survey
+from .company import Case, Company, Departure, Outreach, Payment, Survey
+from .company import Customer as Card
 from .invoices import Billed
 from .periods import DAY, MONTHS, Period, grid
 from .spells import Interval, Spell, interval_of_purchase, interval_of_row, mrr_at, scheduled_end, spells
 from .subscriptions import Row
 
+if TYPE_CHECKING:
+    from .churn import Stay
 
 CUSTOMER_ATTRIBUTES = ("country", "acquisition_channel", "customer_segment", "first_plan", "account_manager_id")
 
@@ -24,15 +29,20 @@ class Customer:
     """All that is known of one customer, merged cards included."""
 
     customer_id: str
+    card: Card | None  # the surviving one
     attributes: dict[str, str | None]
     segments: dict[str, str]
+    basis: str  # subscription or purchase
     rows: list[Row]  # counting subscription rows, on the subscription basis
+    candidates: list[Row]  # these, and those that will count when they start
     intervals: list[Interval]
     spells: list[Spell]
     invoices: list[Billed]
     notes: list[Departure]
     cases: list[Case]
     surveys: list[Survey]
+    payments: list[Payment]
+    messages: list[Outreach]
 
     def __post_init__(self) -> None:
         self._mrr: dict[date, Decimal] = {}
@@ -70,6 +80,9 @@ class Facts:
     def __init__(self, company: Company) -> None:
         self.company = company
         self.as_of = company.as_of
+        self._survivors = customers.survivors(company)
+        self._rows: dict[str, list[dict]] = {}
+        self.stays: dict[Period, dict[str, Stay]] = {}  # churn.grid keeps what it reckons
         self.customers = self._customers()
         self.why: dict[Spell, reasons.WhyEnded] = {
             spell: reasons.why_ended(company, spell, customer.back_on(spell), customer.notes, customer.rows)
@@ -78,21 +91,35 @@ class Facts:
             if spell.ended_on
         }
 
+    def owner(self, card: str) -> str:
+        """The customer that everything of a card belongs to; also of a card that nobody else knows."""
+        return self._survivors.get(card, card)
+
+    def by_customer(self, rows: Iterable) -> dict[str, list]:
+        """Rows by the customer that they belong to, customers that nobody else knows among them."""
+        grouped = defaultdict(list)
+        for row in rows:
+            grouped[self.owner(row.customer_id)].append(row)
+        return grouped
+
+    def rows_of(self, mart: Callable[[Facts], list[dict]]) -> list[dict]:
+        """The rows of a mart, reckoned once: other marts are made of them."""
+        if mart.__name__ not in self._rows:
+            self._rows[mart.__name__] = mart(self)
+        return self._rows[mart.__name__]
+
     def _customers(self) -> list[Customer]:
         company, policies = self.company, self.company.policies
-        survivor = customers.survivors(company)
-
-        def by_customer(rows) -> dict[str, list]:
-            grouped = defaultdict(list)
-            for row in rows:
-                grouped[survivor.get(row.customer_id, row.customer_id)].append(row)
-            return grouped
+        by_customer = self.by_customer
 
         future_too = by_customer(subscriptions.candidates(company))
         billed = by_customer(invoices.billed(company))
         notes = by_customer(note for note in company.departures if note.noted_at.date() <= company.as_of)
         cases = by_customer(case for case in company.cases if case.opened_at.date() <= company.as_of)
         surveys = by_customer(answer for answer in company.surveys if answer.answered_at.date() <= company.as_of)
+        payments = by_customer(attempt for attempt in company.payments if attempt.paid_at.date() <= company.as_of)
+        messages = by_customer(message for message in company.outreach if message.sent_at.date() <= company.as_of)
+        cards = {card.customer_id: card for card in company.customers}
 
         def customer(name: str) -> Customer:
             """"`auto` (default: per customer, subscription rows if any counts, else purchases)"."""
@@ -108,15 +135,20 @@ class Facts:
             planned = scheduled_end(future_too[name], company.as_of) if on_rows else None
             return Customer(
                 name,
+                cards.get(name),
                 attributes,
                 {kind: attributes[kind] or customers.UNKNOWN for kind in policies.segments},
+                "subscription" if on_rows else "purchase",
                 rows,
+                future_too[name] if on_rows else [],
                 intervals,
                 spells(name, intervals, policies.grace_days, planned),
                 billed[name],
                 notes[name],
                 cases[name],
                 surveys[name],
+                payments[name],
+                messages[name],
             )
 
         return [customer(name) for name in customers.all_customers(company)]

@@ -9,7 +9,7 @@ from .facts import Customer, Facts
 from .customers import UNKNOWN
 from .money import Z, wilson
 from .money import rate as ratio
-from .periods import start_of
+from .periods import MONTHS, later, start_of
 
 
 def staff_retention(facts: Facts) -> list[dict]:
@@ -31,19 +31,22 @@ def staff_retention(facts: Facts) -> list[dict]:
             """Who served the customer when it came back within 90 days."""
             first = customer.purchases[0].day
             return [
-                later.employee_id or UNKNOWN
-                for later in customer.purchases
-                if first < later.day <= first + timedelta(days=90)
+                purchase.employee_id or UNKNOWN
+                for purchase in customer.purchases
+                if first < purchase.day <= first + timedelta(days=90)
             ]
 
         returned = sum(bool(again(one)) for one in observed)
         same = sum(employee in again(one) for one in observed)
+        quarter_end = later(quarter, MONTHS["quarter"])
         low, high = wilson(returned, len(observed))
         same_low, same_high = wilson(same, len(observed))
         rows.append(
             {
                 "employee_id": employee,
                 "period_start": quarter,
+                "period_end": min(quarter_end, facts.opening_after),
+                "is_complete": quarter_end <= facts.opening_after,
                 "first_time_customers": len(customers),
                 "observed_90d": len(observed),
                 "returned_90d": returned,

@@ -21,6 +21,7 @@ SIMILAR = Fraction(85, 100)
 class WhyEnded:
     reason: Reason
     interviewed: bool
+    text: str | None = None  # what people wrote, where anybody did
 
 
 def normalised(text: str) -> str:
@@ -32,6 +33,7 @@ def normalised(text: str) -> str:
     return " ".join("".join(c if unicodedata.category(c)[0] == "L" or unicodedata.category(c) == "Nd" else " " for c in lower).split())
 
 
+@lru_cache(maxsize=None)
 def levenshtein(left: str, right: str) -> int:
     """Insertions, deletions and replacements of characters that make one text the other."""
     row = list(range(len(right) + 1))
@@ -43,11 +45,15 @@ def levenshtein(left: str, right: str) -> int:
 
 
 def similarity(left: str, right: str) -> Fraction:
-    """1 − Levenshtein ÷ longer length; 0 beside it when the lengths alone make it less than SIMILAR."""
+    """"1 − Levenshtein ÷ longer length\""""
     longer = max(len(left), len(right))
-    if min(len(left), len(right)) < SIMILAR * longer:
-        return Fraction(0)
     return 1 - Fraction(levenshtein(left, right), longer) if longer else Fraction(1)
+
+
+def are_similar(left: str, right: str) -> bool:
+    """"similarity >= 0.85"; lengths alone often tell that it is less."""
+    shorter, longer = sorted((len(left), len(right)))
+    return shorter >= SIMILAR * longer and similarity(left, right) >= SIMILAR
 
 
 def code_of(text: str, aliases: tuple[Alias, ...]) -> str | None:
@@ -55,7 +61,7 @@ def code_of(text: str, aliases: tuple[Alias, ...]) -> str | None:
     wording = normalised(text)
     wordings = [(normalised(alias.alias), alias.reason_code) for alias in aliases]
     codes = {code for alias, code in wordings if alias == wording}
-    codes = codes or {code for alias, code in wordings if similarity(wording, alias) >= SIMILAR}
+    codes = codes or {code for alias, code in wordings if are_similar(wording, alias)}
     return codes.pop() if len(codes) == 1 else None
 
 
@@ -78,9 +84,9 @@ def why_ended(company: Company, spell: Spell, back_on: date | None, notes: list[
     heard = [note for note in notes if first <= note.noted_at.date() <= last]
     if heard:
         latest = max(heard, key=lambda note: (note.noted_at, note.departure_id))
-        return WhyEnded(reason_of(latest.reason, company.aliases, company.reasons), interviewed=True)
+        return WhyEnded(reason_of(latest.reason, company.aliases, company.reasons), interviewed=True, text=latest.reason)
     ended_with_it = [row for row in rows if row.ends_on == spell.ended_on and row.end_reason]
     if ended_with_it:
         row = max(ended_with_it, key=lambda row: (row.started_on, row.subscription_id))
-        return WhyEnded(reason_of(row.end_reason, company.aliases, company.reasons), interviewed=False)
+        return WhyEnded(reason_of(row.end_reason, company.aliases, company.reasons), interviewed=False, text=row.end_reason)
     return WhyEnded(NOT_ASKED, interviewed=False)

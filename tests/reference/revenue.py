@@ -10,7 +10,7 @@ from .churn import Stay, complaint_before, grid
 from .facts import Customer, Facts
 from .invoices import Billed
 from .money import rate, rounded
-from .periods import DAY, Period
+from .periods import DAY, MONTHS, Period
 
 # the seed recovery_rates: severity -> repurchase rate when heard, when heard promptly
 RECOVERY = {"serious": (Fraction(34, 100), Fraction(52, 100)), "minor": (Fraction(54, 100), Fraction(95, 100))}
@@ -195,16 +195,22 @@ def lifetime_value(facts: Facts) -> list[dict]:
         base = facts.base_of(period)
         average = Fraction(sum((stay.base_sales for stay in start), NOTHING)) / len(start) if base and start else None
         margin = profit_margin(facts, base_invoices(base, [stay.customer for stay in start]))
-        value = None
-        if average is not None and margin is not None:
+        periods, value = Fraction(0), None
+        if start:
             periods = Fraction(len(start), lost) if lost else Fraction(60 * PERIODS_A_YEAR[period.grain], 12)
+        if average is not None and margin is not None:
             value = rounded(average * margin * periods)
+        months = float(periods * MONTHS[period.grain]) if periods else None
         rows.append(
             keys
             | {
+                "customers_at_start": len(start),
+                "customers_lost": lost,
+                "churn_rate": rate(lost, len(start)),
+                "sales_of_customers_at_start": sum((stay.base_sales for stay in start), NOTHING),
                 "average_sales_per_customer": rounded(average),
                 "profit_margin": None if margin is None else float(margin),
-                "churn_rate": rate(lost, len(start)),
+                "expected_lifetime_months": months,
                 "lifetime_value": value,
             }
         )

@@ -26,6 +26,7 @@ class Row:
     monthly_amount: Decimal
     end_reason: str | None
     delivery: int
+    written_on: date | None  # the day on which billing last wrote the row; null: nobody knows
 
 
 def rows_of_events(events: list[SubscriptionEvent]) -> list[Subscription]:
@@ -120,8 +121,9 @@ def counting(company: Company, row: Subscription, delivery: int) -> Row | None:
         if row.ended_on and row.ended_on <= row.trial_ends_on:
             return None
         starts_on = row.trial_ends_on
+    written_on = row.updated_at.date() if row.updated_at else None
     return Row(
-        row.customer_id, row.subscription_id, row.plan_id, row.started_on, starts_on, row.ended_on, amount, row.end_reason, delivery
+        row.customer_id, row.subscription_id, row.plan_id, row.started_on, starts_on, row.ended_on, amount, row.end_reason, delivery, written_on
     )
 
 

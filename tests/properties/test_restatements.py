@@ -1,0 +1,102 @@
+"""Restatements against the literal reference, refresh by refresh, of a random company whose rows arrive in turn."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import duckdb
+
+from orchestration.loading import registry
+from orchestration.warehouse import REFRESH_HISTORY
+from tests.marts import columns_of, described, key_of
+from tests.properties.harness import Warehouse, variables
+from tests.properties.strategies import SHARED, Recipe
+from tests.reference.company import Company, Policies
+from tests.reference.compare import differences
+from tests.reference.restatements import Refresh, restatements
+
+MART = described()["restatements"]
+BEGIN = datetime(2025, 1, 1)
+AS_OF = date(2024, 11, 20)
+
+
+def arrived(company: Company, by: int) -> Company:
+    """The company as far as its rows have arrived: most at first, some with the second and third delivery."""
+    rng = Random("arrivals")
+    tables = {
+        field.name: [row for row in getattr(company, field.name) if rng.choice((1,) * 8 + (2, 3)) <= by]
+        for field in fields(Company)
+        if field.name not in SHARED
+    }
+    return replace(company, **tables)
+
+
+def story(seed: int) -> list[Refresh]:
+    """A late delivery; one that is refused at first, then published; another policy; a later as_of with another version of
+    the code; back to the beginning; and nothing new.
+    """
+    company = Recipe(seed, date(2024, 12, 31), 26, Policies(segments=()), 150).company()
+    deliveries = [replace(arrived(company, by), as_of=AS_OF) for by in (1, 2, 3)]
+    patient = replace(deliveries[2], policies=Policies(segments=(), grace_days=45))
+    chapters = [
+        (deliveries[0], "1", ("billing.invoices: a.csv",), True),
+        (deliveries[1], "1", tuple(f"billing.invoices: b{number:02}.csv" for number in range(22)), True),
+        (deliveries[2], "1", ("crm.customers: c.csv", "billing.subscriptions: c.csv"), False),
+        (deliveries[2], "1", ("billing.plans: c.csv",), True),
+        (patient, "1", (), True),
+        (replace(patient, as_of=date(2024, 12, 31)), "2", (), True),
+        (deliveries[2], "2", (), True),
+        (deliveries[2], "2", (), True),
+    ]
+    return [
+        Refresh(f"r{number}", BEGIN + timedelta(hours=number), company, code, files, is_published)
+        for number, (company, code, files, is_published) in enumerate(chapters)
+    ]
+
+
+class Told(Warehouse):
+    """A warehouse that keeps the history of its refreshes, as the command does around dbt."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, ["restatements"])
+        with duckdb.connect(str(self.path)) as database:
+            REFRESH_HISTORY.create(database)
+            database.execute(registry.REGISTRY)
+
+    def refresh(self, refresh: Refresh) -> list[dict]:
+        """The restatements at the end of a refresh, which then is published or refused."""
+        policies = {name: value for name, value in variables(refresh.company).items() if name != "as_of"}
+        loaded_at, finished_at = (refresh.started_at + timedelta(minutes=minutes) for minutes in (10, 30))
+        with duckdb.connect(str(self.path)) as database:
+            database.execute(
+                "insert into quality.refresh_history values (?, ?, null, ?, 'running', ?, ?)",
+                [refresh.refresh_id, refresh.started_at, refresh.company.as_of, json.dumps(policies), refresh.code_version],
+            )
+            for text in refresh.files:
+                table, file = text.split(": ")
+                database.execute("insert into raw.loads by name select ? as load_id, ? as loaded_at", [text, loaded_at])
+                database.execute(
+                    "insert into raw.files by name select ? as table_name, ? as file, ? as file_order, ? as load_id, true as is_current, ? as loaded_at",
+                    [table, file, file, text, loaded_at],
+                )
+        rows = self.build(refresh.company)["restatements"]
+        with duckdb.connect(str(self.path)) as database:
+            status = "published" if refresh.is_published else "refused"
+            database.execute("update quality.refresh_history set status = ?, finished_at = ? where refresh_id = ?", [status, finished_at, refresh.refresh_id])
+        return rows
+
+
+def test_restatements_agree_with_the_reference(tmp_path):
+    warehouse, refreshes = Told(tmp_path), story(1)
+    for number, refresh in enumerate(refreshes):
+        rows = warehouse.refresh(refresh)
+        told = [*refreshes[:number], replace(refresh, is_published=True)]  # as it is about to be
+        assert differences(rows, restatements(told), key_of(MART)) == []
+
+    assert set(rows[0]) == columns_of(MART)
+    assert all(len({row[column] for row in rows}) > 1 for column in rows[0])
+    assert {row["cause"] for row in rows} == {"extracts", "policies", "definitions, as_of", "policies, as_of"}
