@@ -72,7 +72,7 @@ ANSWERS = (*(timedelta(hours=hours) for hours in (-10, 0, 1, 2, 3, 24, 30, 100))
 
 def sharp_days(first: date, as_of: date) -> list[date]:
     """Days at which definitions go wrong: month edges, leap days, the days around as_of."""
-    edges = [as_of + timedelta(days=n) for n in (-90, -89, -1, 0, 1, 2)]
+    edges = [as_of + timedelta(days=n) for n in (-365, -364, -180, -179, -90, -89, -1, 0, 1, 2)]
     day = first
     while day <= as_of:
         if day.day == 1 or (day + timedelta(days=1)).day == 1 or (day.month, day.day) == (2, 28):
@@ -159,8 +159,11 @@ class Draw:
         return text or "x"
 
     def written(self, start: date, end: date) -> datetime | None:
-        """When billing last wrote a row: nobody knows, when it started, weeks before its end, on the day, or long after."""
-        days = (start, end - timedelta(days=100), end - timedelta(days=20), end, end + timedelta(days=150))
+        """When billing last wrote a row: nobody knows, when it started, weeks before its end, on the day, or long after; or on
+        the first day of a month before it, at whose opening nobody knew.
+        """
+        months_first = (end - timedelta(days=self.rng.randint(1, 80))).replace(day=1)
+        days = (start, end - timedelta(days=100), months_first, months_first, end, end + timedelta(days=150))
         return None if self.chance(0.3) else self.moment(self.rng.choice(days))
 
     # what a customer can be
