@@ -249,6 +249,8 @@ class Draw:
             lapse = self.company.policies.lapse_days
             step = rng.choice((0, 1, lapse - 1, lapse, lapse + 1, lapse + self.company.policies.grace_days + 1, rng.randint(1, 150)))
             day += timedelta(days=step)
+        if self.chance(0.3):  # the last of the 365 days that end with as_of, and the day before it
+            self.invoice(self.company.as_of - timedelta(days=rng.choice((364, 365))))
 
     def invoice(self, day: date) -> None:
         rng = self.rng
