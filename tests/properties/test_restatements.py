@@ -91,7 +91,7 @@ class Told(Warehouse):
 
 
 def test_restatements_agree_with_the_reference(tmp_path):
-    warehouse, refreshes = Told(tmp_path), story(1)
+    warehouse, refreshes = Told(tmp_path), story(2)
     for number, refresh in enumerate(refreshes):
         rows = warehouse.refresh(refresh)
         told = [*refreshes[:number], replace(refresh, is_published=True)]  # as it is about to be

@@ -121,7 +121,7 @@ def test_later_rows_do_not_change_the_list_of_an_earlier_day(warehouse, basis):
 @pytest.mark.parametrize("basis", ["subscription", "purchase"])
 def test_the_back_test_reckons_the_lists_of_their_days(warehouse, basis):
     """At the opening of a quarter it flags whom the list of the day before named, from what was known then."""
-    company = risky(2, basis)
+    company = risky(3, basis)
     quarter = date(2025, 1, 1)
     day_before = quarter - timedelta(days=1)
     known_then = cut_subscriptions(cut(company, day_before), day_before)
