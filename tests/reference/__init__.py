@@ -61,6 +61,7 @@ MARTS = {
     "fct_customer_spells": fct_customer_spells,
     "fct_mrr_movements": revenue.fct_mrr_movements,
     "fct_purchases": revenue.fct_purchases,
+    "fct_credit_notes": revenue.fct_credit_notes,
     "churn_rates": churn.churn_rates,
     "churn_rate_by_definition": churn.churn_rate_by_definition,
     "revenue_retention": revenue.revenue_retention,

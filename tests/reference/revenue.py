@@ -259,3 +259,19 @@ def fct_purchases(facts: Facts) -> list[dict]:
         for customer in facts.customers
         for number, purchase in enumerate(customer.purchases, start=1)
     ]
+
+
+def fct_credit_notes(facts: Facts) -> list[dict]:
+    """"an invoice below zero that is neither void nor uncollectible"; asked after rounding, as of purchases."""
+    return [
+        {
+            "invoice_id": invoice.invoice_id,
+            "customer_id": customer.customer_id,
+            "issued_at": invoice.issued_at,
+            "issued_on": invoice.day,
+            "amount": invoice.amount,
+        }
+        for customer in facts.customers
+        for invoice in customer.invoices
+        if invoice.amount < 0
+    ]
