@@ -10,14 +10,18 @@
 {% macro duckdb__normalise_text(text) %}trim(regexp_replace(lower(nfc_normalize({{ text }})), '[^\p{L}\p{Nd}]+', ' ', 'g')){% endmacro %}
 
 {#- Text whose Levenshtein's distance is counted in characters. DuckDB's counts bytes, so each letter of `alphabet` (the
-    letters beyond ASCII of the aliases) becomes one unused byte, and any other such letter, which no alias has, a bell. -#}
-{% macro comparable_text(text, alphabet) %}{{ return(adapter.dispatch('comparable_text')(text, alphabet)) }}{% endmacro %}
-{% macro default__comparable_text(text, alphabet) %}{{ text }}{% endmacro %}
-{% macro duckdb__comparable_text(text, alphabet) -%}
+    letters beyond ASCII of the aliases) becomes one unused byte. A letter that it lacks becomes a bell in a text and a
+    deletion in an alias: equal to none. -#}
+{% macro comparable_text(text, alphabet) %}{{ return(adapter.dispatch('comparable_text')(text, alphabet, 7)) }}{% endmacro %}
+{% macro comparable_alias(alias, alphabet) %}{{ return(adapter.dispatch('comparable_text')(alias, alphabet, 127)) }}{% endmacro %}
+{% macro default__comparable_text(text, alphabet, stranger) %}{{ text }}{% endmacro %}
+{% macro duckdb__comparable_text(text, alphabet, stranger) -%}
     {#- normalised text holds no upper case, punctuation or control characters: their bytes are free -#}
-    regexp_replace(translate({{ text }}, {{ alphabet }}, left(
-        'ABCDEFGHIJKLMNOPQRSTUVWXYZ!"#$%&()*+,-./:;<=>?@[]^_`{|}~' || {% for code in range(1, 32) if code != 7 %}chr({{ code }}){{ ' || ' if not loop.last }}{% endfor %},
-        length({{ alphabet }}))), '[^\x01-\x7f]', chr(7), 'g')
+    {%- set printable = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ!"#$%&()*+,-./:;<=>?@[]^_`{|}~' -%}
+    {%- set control = range(1, 7) | list + range(8, 32) | list -%}
+    regexp_replace(translate({{ text }}, left({{ alphabet }}, {{ printable | length + control | length }}), left(
+        '{{ printable }}' || {% for code in control %}chr({{ code }}){{ ' || ' if not loop.last }}{% endfor %},
+        length({{ alphabet }}))), '[^\x01-\x7f]', chr({{ stranger }}), 'g')
 {%- endmacro %}
 
 {#- The distinct letters beyond ASCII of a text column, in order, as one text. -#}

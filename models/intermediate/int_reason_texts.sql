@@ -18,7 +18,7 @@ alphabet as (
 
 -- made comparable once, not for every pair
 aliases as (
-    select aliases.alias, aliases.reason_code, {{ comparable_text('aliases.alias', 'alphabet.letters') }} as comparable
+    select aliases.alias, aliases.reason_code, {{ comparable_alias('aliases.alias', 'alphabet.letters') }} as comparable
     from {{ ref('int_reason_aliases') }} as aliases
     cross join alphabet
 ),

@@ -21,7 +21,7 @@ alphabet as (
 ),
 
 aliases as (
-    select aliases.*, {{ comparable_text('aliases.alias', 'alphabet.letters') }} as comparable
+    select aliases.*, {{ comparable_alias('aliases.alias', 'alphabet.letters') }} as comparable
     from {{ ref('int_reason_aliases') }} as aliases
     cross join alphabet
 ),
