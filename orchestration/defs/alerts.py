@@ -5,6 +5,7 @@ import os
 import urllib.request
 
 import dagster as dg
+from dagster._utils.error import SerializableErrorInfo
 
 from orchestration.defs.refresh import refresh_job
 
@@ -55,11 +56,13 @@ def _webhook() -> list[dg.SensorDefinition]:
 
 def told(context: dg.RunFailureSensorContext) -> str:
     """What failed and why; no personal data, for Dagster's events hold none."""
-    failed = [
-        f"{event.step_key}: {event.step_failure_data.error.cause.message if event.step_failure_data.error.cause else event.step_failure_data.error.message}"
-        for event in context.get_step_failure_events()
-        if event.step_failure_data.error
-    ]
+    failed = [f"{event.step_key}: {_reason(event.step_failure_data.error)}" for event in context.get_step_failure_events() if event.step_failure_data.error]
     return "\n".join(
         ["The churn refresh failed. Readers keep the last published version.", *(failed or [context.failure_event.message or ""]), f"Run {context.dagster_run.run_id}"]
     )
+
+
+def _reason(error: SerializableErrorInfo) -> str:
+    """The message of what was raised, without the name of its class."""
+    message = (error.cause or error).message.strip()
+    return message.partition(": ")[2] or message
