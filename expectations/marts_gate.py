@@ -24,6 +24,8 @@ def checks() -> list[CheckSpec]:
         *_cohort_retention(),
         *_lost_revenue(),
         *_reasons_and_lost_customers(),
+        *_restatements(),
+        *_restricted(),
         *_risk(),
         *_value(),
         *_loyalty(),
@@ -297,6 +299,50 @@ def _reasons_and_lost_customers() -> list[CheckSpec]:
             "rates_in_range", win_back, "Return rates lie between 0 and 1",
             "coalesce(least(return_rate_30d, return_rate_90d, return_rate_365d) >= 0 and greatest(return_rate_30d, return_rate_90d, return_rate_365d) <= 1, true)",
             key="'a campaign on ' || channel", subject="'rows'",
+        ),
+    ]
+
+
+def _restatements() -> list[CheckSpec]:
+    table = "marts.restatements"
+    return [
+        CheckSpec(
+            "few_months_restated", "marts", table, "warning", "This refresh tells few closed months otherwise than they were told",
+            f"""
+            select 'closed months' as subject, count(changed.period_start) / nullif(count(*), 0) as measure, count(*) as evaluated,
+                count(changed.period_start) as failed
+            from marts.churn_rates as months
+            left join (
+                select period_start from {table} where refresh_id in (select refresh_id from quality.refresh_history where status = 'running')
+            ) as changed using (period_start)
+            where {COMPANY} and period_grain = 'month' and is_complete
+            """,
+            maximum=thresholds.RESTATED_SHARE,
+        ),
+    ]
+
+
+def _restricted() -> list[CheckSpec]:
+    """Of tables with personal data: what a check names is a rank or a number, never a text or an id."""
+    contacts, unmapped = "restricted.win_back_contacts", "restricted.unmapped_reasons"
+    return [
+        CheckSpec(
+            "contacts_may_be_written_to", "marts", contacts, "critical", "Everyone on the mailing list is lost, has agreed, and stands under the best channel",
+            breaches(
+                f"(select contacts.*, lost.best_channel, lost.contact_allowed from {contacts} as contacts left join marts.lost_customers as lost using (customer_id))",
+                holds="contact_allowed and channel = best_channel", key="'rank ' || win_back_rank",
+            ),
+            maximum=0,
+        ),
+        CheckSpec(
+            "no_text_worth_mapping", "marts", unmapped, "warning", "No unmapped text stands for many departures; `churn reasons` maps it",
+            f"""
+            select 'the most frequent text' as subject, coalesce(max(count), 0) / nullif(stated, 0) as measure, stated as evaluated, coalesce(max(count), 0) as failed
+            from (select count(*) as stated from intermediate.int_spell_end_reasons where reason_code <> 'not_asked') as ends
+            left join {unmapped} on true
+            group by stated
+            """,
+            maximum=thresholds.UNMAPPED_TEXT_SHARE,
         ),
     ]
 

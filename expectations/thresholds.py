@@ -63,6 +63,12 @@ PLAUSIBLE_CHECK_RATIO = (0.2, 5.0)
 # Share of a period's stated reasons that no alias explains.
 UNMAPPED_SHARE = 0.2
 
+# Share of all stated reasons that one unmapped text makes up: mapping it is worth a minute.
+UNMAPPED_TEXT_SHARE = 0.05
+
+# Share of the closed months that one refresh may tell otherwise than they were told.
+RESTATED_SHARE = 0.25
+
 # Share of the active customers that the list of those at risk names.
 PLAUSIBLE_AT_RISK_SHARE = 0.5
 

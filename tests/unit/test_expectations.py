@@ -102,6 +102,13 @@ BY_HAND = """
     insert into marts.customer_value select 'all MRR', 0, sum(mrr_change) from marts.fct_mrr_movements;
     create table marts.win_back_results as
         select 'spring' as campaign, 'sms' as channel, 0.5 as return_rate_30d, 0.6 as return_rate_90d, null::double as return_rate_365d;
+    create schema restricted;
+    create table restricted.win_back_contacts as select 's4' as customer_id, 'sms' as channel, 1 as win_back_rank;
+    create or replace table marts.lost_customers as select * replace (true as contact_allowed, 'sms' as best_channel) from marts.lost_customers;
+    create table intermediate.int_spell_end_reasons as select 'price' as reason_code from range(60);
+    create table restricted.unmapped_reasons as select 'так получилось' as text, 1 as count;
+    create table quality.refresh_history as select 'refresh-1' as refresh_id, 'running' as status;
+    create table marts.restatements as select date '2024-02-01' as period_start, 'refresh-1' as refresh_id;
     create table marts.at_risk_customers as select 's1' as customer_id;
     create table marts.at_risk_backtest as select
         date '2024-01-01' as quarter_start, 'any' as signal, 30 as customers, 4 as flagged, 2 as lost_within_90d,
@@ -169,7 +176,7 @@ def test_declaring_costs_no_import_of_great_expectations():
 def test_names_are_asset_check_names_and_unique_per_table():
     checks = declared_checks()
     assert all(re.fullmatch(r"[a-z0-9_]+", check.check_name) for check in checks)
-    assert all(re.fullmatch(r"(staging|quality|marts)\.[a-z0-9_]+", check.table_name) for check in checks)
+    assert all(re.fullmatch(r"(staging|quality|marts|restricted)\.[a-z0-9_]+", check.table_name) for check in checks)
     assert len({(check.check_name, check.table_name) for check in checks}) == len(checks)
     assert all(check.minimum is not None or check.maximum is not None for check in checks)
 
@@ -190,7 +197,7 @@ def test_critical_is_what_must_never_be_published():
         "hours_and_rates_in_range", "start_is_kept_and_lost", "end_is_kept_and_gained", "lost_by_control", "end_is_next_start",
         "end_is_open_spells", "lost_over_start_is_churn_rate", "mrr_rolls_forward", "end_is_sum_of_movements",
         "close_is_customers_at_end", "revenue_accumulates", "revenue_reconciles", "lost_as_in_churn_rates",
-        "money_reconciles", "purchases_reconcile", "agrees_with_its_sources",
+        "money_reconciles", "purchases_reconcile", "agrees_with_its_sources", "contacts_may_be_written_to",
     }
 
 
@@ -290,6 +297,9 @@ MARTS_VIOLATIONS = {
     ("churn_reasons", "reasons_mapped"): "update {table} set reason_code = 'unmapped' where reason_code = 'price'",
     ("lost_customers", "days_in_order"): "update {table} set lost_on = '2024-06-30'",
     ("win_back_results", "rates_in_range"): "update {table} set return_rate_30d = -0.1",
+    ("restatements", "few_months_restated"): "insert into {table} values ('2023-12-01', 'refresh-1'), ('2024-01-01', 'refresh-1')",
+    ("restricted.win_back_contacts", "contacts_may_be_written_to"): "update marts.lost_customers set contact_allowed = null where customer_id = 's4'",
+    ("restricted.unmapped_reasons", "no_text_worth_mapping"): "update {table} set count = 10",
     ("at_risk_customers", "plausible_share"): "insert into {table} select customer_id from marts.fct_customer_spells where is_open",
     ("at_risk_backtest", "rates_in_range"): "update {table} set precision = null",
     ("survival_curves", "survival_falls"): "update {table} set survival = 1 where segment_type = 'all'",
@@ -317,10 +327,14 @@ def raw_violation(check: CheckSpec) -> str:
     )
 
 
+def named(table: str) -> str:
+    return table if "." in table else f"marts.{table}"
+
+
 def test_every_check_has_a_planted_violation():
     declared = declared_checks()
     assert set(RAW_VIOLATIONS) == {check.check_name for check in declared if check.gate == "raw"}
-    assert {(f"marts.{table}", name) for table, name in MARTS_VIOLATIONS} == {
+    assert {(named(table), name) for table, name in MARTS_VIOLATIONS} == {
         (check.table_name, check.check_name) for check in declared if check.gate == "marts"
     }
 
@@ -337,8 +351,8 @@ def test_planted_violation_of_the_raw_gate_fails(con, name):
 
 @pytest.mark.parametrize(("table", "name"), MARTS_VIOLATIONS)
 def test_planted_violation_of_the_marts_gate_fails(con, healthy, table, name):
-    con.execute(MARTS_VIOLATIONS[table, name].format(table=f"marts.{table}", february=FEBRUARY))
-    (result,) = run(con, [check for check in checks_named(name) if check.table_name == f"marts.{table}"], previous=healthy)
+    con.execute(MARTS_VIOLATIONS[table, name].format(table=named(table), february=FEBRUARY))
+    (result,) = run(con, [check for check in checks_named(name) if check.table_name == named(table)], previous=healthy)
     assert result.status == "failed", result.message
     assert result.sample and 0 < result.failed_count <= result.evaluated_count
 
