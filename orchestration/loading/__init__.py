@@ -58,6 +58,7 @@ def read_extracts(
         try:
             for load in loads:
                 load.write(report)
+            restored = registry.restored(con, deliveries)
             registry.register(con, deliveries, {key: load_id for load in loads for key, load_id in load.load_ids.items()})
             moved = registry.take_back(con, deliveries)
             registry.settle(con, mapping)
@@ -65,6 +66,12 @@ def read_extracts(
         except BaseException:
             con.execute("rollback")
             raise
+    report.warnings += [
+        f"{file} ({table}) holds again what it held before. Keys that its contents in between delivered too keep what those said, for they"
+        " came later; to go back, export the file anew, with newer updated_at or any other change."
+        for file, table in restored
+        if table not in mapping.snapshots
+    ]
     report.warnings += [f"{file} was {table} before and is not any more: its rows there are taken back." for file, table in moved]
     for load in loads:
         report.warnings += load.shared_lines()

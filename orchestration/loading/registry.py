@@ -123,6 +123,16 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
     con.execute("drop table found")
 
 
+def restored(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> list[tuple[str, str]]:
+    """Path and table of what holds an earlier content again since the last load: before `register`."""
+    now = [f"{one.table} {one.file} {one.content_hash}" for one in deliveries]
+    return con.execute(
+        "select file, table_name from raw.files where not is_current and list_contains(?, table_name || ' ' || file || ' ' || content_hash)"
+        " order by all",
+        [now],
+    ).fetchall()
+
+
 def take_back(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> list[tuple[str, str]]:
     """Forget the paths that a mended mapping now gives to other tables only, with the rows that no other path delivers.
     Returns path and former table."""

@@ -297,6 +297,18 @@ def test_what_a_preset_names_may_be_missing(delivered, monkeypatch):
     assert report.warnings == []
 
 
+def test_a_restored_file_is_warned_about_once_and_not_in_a_snapshot(delivered):
+    def told() -> list[str]:
+        return [warning for warning in delivered.load().warnings if "holds again" in warning]
+
+    for ids, times in (("1", 0), ("2", 0), ("1", 1), ("1", 0), ("2", 1), ("3", 0)):
+        delivered.write("billing/invoices.csv", content(ids))
+        assert len(told()) == times
+    delivered.write("extracts.yml", "tables: {billing.invoices: {files: billing/*.csv, delivery: snapshot}}")
+    delivered.write("billing/invoices.csv", content("1"))
+    assert told() == []
+
+
 class TestMovedToAnotherTable:
     """A mended mapping gives a file to another table than before."""
 
