@@ -34,17 +34,27 @@
     }) }}
 {%- endmacro %}
 
-{#- numerator ÷ denominator of integers as money, rounded once, half away from zero; null where the denominator is 0.
-    By integers, because decimal ÷ decimal is a double in DuckDB and turns 37.425 into 37.42. -#}
+{#- numerator ÷ denominator, each an integer or a product of integers, as money, rounded once, half away from zero; null
+    where the denominator is 0. By integers, because decimal ÷ decimal is a double in DuckDB and turns 37.425 into 37.42;
+    where a product outgrows 38 digits, by doubles after all, of which fifteen digits hold. -#}
 {% macro money_ratio(numerator, denominator) %}{{ return(adapter.dispatch('money_ratio')(numerator, denominator)) }}{% endmacro %}
 {% macro duckdb__money_ratio(numerator, denominator) -%}
+    coalesce(
+        try({{ exact_money_ratio(numerator, denominator) }}),
+        cast(round((1e0 * {{ numerator }}) / nullif(1e0 * {{ denominator }}, 0), 2) as decimal(38, 2))
+    )
+{%- endmacro %}
+
+{#- The same of numbers that fit for certain; also of aggregates. -#}
+{% macro exact_money_ratio(numerator, denominator) %}{{ return(adapter.dispatch('exact_money_ratio')(numerator, denominator)) }}{% endmacro %}
+{% macro duckdb__exact_money_ratio(numerator, denominator) -%}
     {%- set n = 'cast(' ~ numerator ~ ' as hugeint)' -%}
     {%- set d = 'nullif(cast(' ~ denominator ~ ' as hugeint), 0)' -%}
     cast(cast(sign({{ n }}) * sign({{ d }}) as hugeint) * ((abs({{ n }}) * 200 + abs({{ d }})) // (2 * abs({{ d }}))) as decimal(38, 0)) * 0.01::decimal(3, 2)
 {%- endmacro %}
 
 {#- Money in hundredths, a whole number: the unit in which quotients of money are reckoned. -#}
-{% macro cents(amount) %}cast(({{ amount }}) * 100 as {{ type_wide_integer() }}){% endmacro %}
+{% macro cents(amount) %}cast(cast({{ amount }} as decimal(38, 2)) * 100 as {{ type_wide_integer() }}){% endmacro %}
 {% macro type_wide_integer() %}{{ return(adapter.dispatch('type_wide_integer')()) }}{% endmacro %}
 {% macro default__type_wide_integer() %}decimal(38, 0){% endmacro %}
 {% macro duckdb__type_wide_integer() %}hugeint{% endmacro %}

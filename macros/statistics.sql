@@ -4,7 +4,7 @@
     By whole hundredths, because a quantile that interpolates is a double. -#}
 {% macro money_median(amount) -%}
     {%- set hundredths = cents(amount) -%}
-    {{ money(money_ratio(
+    {{ money(exact_money_ratio(
         'percentile_disc(0.5) within group (order by ' ~ hundredths ~ ') + percentile_disc(0.5) within group (order by ' ~ hundredths ~ ' desc)',
         '200'
     )) }}

@@ -16,7 +16,7 @@ lines as (
         first_value(status) over earliest_first as status,
         first_value(employee_id) over earliest_first as employee_id,
         line_id, delivery_number as line_order,
-        coalesce(amount, quantity * unit_price) as amount, cost, currency
+        coalesce(amount, cast(quantity as decimal(38, 6)) * unit_price) as amount, cost, currency
     from {{ ref('stg_billing__invoice_lines') }}
     where invoice_id not in (select invoice_id from {{ ref('stg_billing__invoices') }})
     window earliest_first as (partition by invoice_id order by issued_at, line_id nulls last, delivery_number)
@@ -56,9 +56,9 @@ select
     rated.issued_at,
     rated.issued_on,
     rated.employee_id,
-    {{ money('round(sum(cast(rated.amount * rated.exchange_rate as decimal(38, 18))), 2)') }} as amount,
+    {{ money('round(sum(rated.amount * rated.exchange_rate), 2)') }} as amount,
     case when count(rated.cost) = count(rated.amount)
-        then {{ money('round(sum(cast(rated.cost * rated.exchange_rate as decimal(38, 18))), 2)') }}
+        then {{ money('round(sum(rated.cost * rated.exchange_rate), 2)') }}
     end as cost,
     min(case when rated.exchange_rate is null then rated.billed_currency end) as currency_without_rate
 from rated
