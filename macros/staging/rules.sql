@@ -9,6 +9,9 @@
         {%- if column.required -%}
             {%- do broken.append((text ~ ' is null', 'a value is required')) -%}
         {%- endif -%}
+        {%- if contract_type(column.type).startswith('decimal') -%}
+            {%- do broken.append((value ~ ' is null and abs(try_cast(' ~ text ~ ' as double)) between 1e8 and 1e300', 'too large a number')) -%}
+        {%- endif -%}
         {%- if contract_type(column.type) != dbt.type_string() -%}
             {%- do broken.append((value ~ ' is null and ' ~ text ~ ' is not null', 'not ' ~ type_in_words(column.type))) -%}
         {%- endif -%}
