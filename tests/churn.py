@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Done(NamedTuple):
@@ -26,6 +28,23 @@ def churn(*arguments: object, prepare: Callable[[], object] | None = None) -> Do
         child.start()
         child.join()
         return Done(child.exitcode, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+
+def write_csv(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """An extract of these rows; the keys of the first are its columns."""
+    rows = list(rows)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def published(folder: Path, as_of: date) -> Path:
+    """The warehouse of `folder`/extracts, refreshed by the command that people run."""
+    done = churn("refresh", "--extracts", folder / "extracts", "--warehouse", folder / "warehouse", "--as-of", as_of)
+    assert done.code == 0, done.err
+    return folder / "warehouse"
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 import requests
 
 from tests.browser.conftest import write_company
-from tests.churn import churn
+from tests.churn import published
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-superset" / "bin" / "python"
@@ -87,13 +86,6 @@ class Client:
         return result["data"]
 
 
-def refresh(folder: Path, as_of: date) -> Path:
-    """The warehouse of `folder`, published as of that day by the command that people run."""
-    done = churn("refresh", "--extracts", folder / "extracts", "--warehouse", folder / "warehouse", "--as-of", as_of)
-    assert done.code == 0, done.err
-    return folder / "warehouse"
-
-
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
@@ -104,7 +96,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def superset(folder: Path) -> Iterator[Superset]:
     # In the middle of a month: the running one has to stay out of the trends.
-    server = Superset(refresh(folder, date(2025, 9, 20)))
+    server = Superset(published(folder, date(2025, 9, 20)))
     server.start()
     yield server
     server.stop()

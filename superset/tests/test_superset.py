@@ -14,7 +14,8 @@ import duckdb
 import pytest
 import yaml
 
-from conftest import ROOT, refresh
+from conftest import ROOT
+from tests.churn import published
 
 BUNDLE = ROOT / "superset" / "bundle"
 CHARTS = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in (BUNDLE / "charts").glob("*.yaml")}
@@ -213,7 +214,7 @@ def test_reads_on_through_a_publish(superset, client, chart_ids, folder):
     with ThreadPoolExecutor(6) as readers:
         reading = [readers.submit(read_on) for _ in range(6)]
         try:
-            refresh(folder, date(2025, 11, 20))
+            published(folder, date(2025, 11, 20))
         finally:
             published.set()
         for reader in reading:

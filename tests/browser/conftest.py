@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.churn import churn
+from tests.churn import published, write_csv
 
 # In the middle of a month, a quarter and a year: their cells are not over.
 AS_OF = date(2025, 11, 20)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-def _write(file: Path, rows: Iterable[dict[str, Any]]) -> None:
-    rows = list(rows)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _invoices(n: int, started: date, ended: date | None) -> Iterator[dict[str, Any]]:
@@ -57,21 +47,14 @@ def write_company(folder: Path) -> None:
         "billing/invoices": [row for n, started, ended in lives for row in _invoices(n, started, ended)],
     }  # fmt: skip
     for name, rows in tables.items():
-        _write(folder / f"{name}.csv", rows)
-
-
-def _published(folder: Path) -> Path:
-    """The warehouse of `folder`/extracts, refreshed by the command that people run."""
-    done = churn("refresh", "--extracts", folder / "extracts", "--warehouse", folder / "warehouse", "--as-of", AS_OF)
-    assert done.code == 0, done.err
-    return folder / "warehouse"
+        write_csv(folder / f"{name}.csv", rows)
 
 
 @pytest.fixture(scope="package")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
     write_company(folder / "extracts")
-    return _published(folder)
+    return published(folder, AS_OF)
 
 
 @pytest.fixture(scope="package")
@@ -79,8 +62,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The warehouse of a company that delivers its purchases and nothing else."""
     folder = tmp_path_factory.mktemp("shop")
     rows = [row for n in range(30) for row in _invoices(n, date(2025, 1, 3) + timedelta(days=6 * n), date(2025, 9, 1) if n % 3 else None)]
-    _write(folder / "extracts" / "billing" / "invoices.csv", [{name: row[name] for name in ("invoice_id", "customer_id", "issued_at", "amount", "currency")} for row in rows])
-    return _published(folder)
+    write_csv(folder / "extracts" / "billing" / "invoices.csv", [{name: row[name] for name in ("invoice_id", "customer_id", "issued_at", "amount", "currency")} for row in rows])
+    return published(folder, AS_OF)
 
 
 @pytest.fixture(scope="package")

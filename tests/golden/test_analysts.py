@@ -5,14 +5,12 @@ Its 150 customers live by arithmetic, not by chance; a late file makes the secon
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import stat
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +21,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from orchestration.dbt_project import DOCS
-from tests.churn import churn
+from tests.churn import churn, published, write_csv
 
 ROOT = Path(__file__).resolve().parents[2]
 DBT = Path(sys.executable).with_name("dbt")
@@ -31,15 +29,6 @@ ANALYSES = sorted(path.stem for path in (ROOT / "analyses").glob("*.sql"))
 AS_OF = date(2025, 12, 15)
 
 Row = dict[str, Any]
-
-
-def write(file: Path, rows: Iterable[Row]) -> None:
-    rows = list(rows)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def days(count: int) -> timedelta:
@@ -80,26 +69,25 @@ def write_company(folder: Path) -> None:
         surveys.append({"response_id": f"r{n}", "customer_id": customer, "kind": "nps", "score": n % 11, "answered_at": started + days(30)})
     cards.append(cards[0] | {"customer_id": ""})
     invoices.append(invoices[0] | {"invoice_id": "bad", "amount": "ten"})
-    write(folder / "crm" / "employees.csv", ({"employee_id": f"e{n}", "name": f"Employee {n}", "team": ("North", "South")[n % 2]} for n in range(3)))
+    write_csv(folder / "crm" / "employees.csv", ({"employee_id": f"e{n}", "name": f"Employee {n}", "team": ("North", "South")[n % 2]} for n in range(3)))
     tables = {"customers": cards, "cases": cases, "surveys": surveys, "departures": notes, "outreach": messages}
     for table, records in tables.items():
-        write(folder / "crm" / f"{table}.csv", records)
-    write(folder / "billing" / "subscriptions.csv", rows)
-    write(folder / "billing" / "invoices.csv", (invoice for invoice in invoices if str(invoice["issued_at"]) <= str(AS_OF)))
+        write_csv(folder / "crm" / f"{table}.csv", records)
+    write_csv(folder / "billing" / "subscriptions.csv", rows)
+    write_csv(folder / "billing" / "invoices.csv", (invoice for invoice in invoices if str(invoice["issued_at"]) <= str(AS_OF)))
 
 
 def write_late_file(folder: Path) -> None:
     late = {"subscription_id": "late", "customer_id": "late", "started_on": "2025-01-15", "ended_on": "2025-06-10", "unit_price": 40, "currency": "EUR"}
-    write(folder / "billing" / "subscriptions_late.csv", [late])
+    write_csv(folder / "billing" / "subscriptions_late.csv", [late])
 
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    extracts, warehouse = (tmp_path_factory.mktemp("analysts") / name for name in ("extracts", "warehouse"))
+    folder = tmp_path_factory.mktemp("analysts")
     for deliver in (write_company, write_late_file):
-        deliver(extracts)
-        done = churn("refresh", "--extracts", extracts, "--warehouse", warehouse, "--as-of", AS_OF)
-        assert done.code == 0, done.err
+        deliver(folder / "extracts")
+        warehouse = published(folder, AS_OF)
     return warehouse
 
 
