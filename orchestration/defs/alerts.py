@@ -1,5 +1,6 @@
 """Telling people that a refresh failed, by e-mail or webhook. Off until the environment says whom to tell (docs/operate.md)."""
 
+import html
 import json
 import os
 import urllib.request
@@ -8,6 +9,7 @@ import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
 
 from orchestration.defs.refresh import refresh_job
+from orchestration.errors import UserError
 
 TIMEOUT = 30  # seconds
 
@@ -20,6 +22,9 @@ def alerts() -> list[dg.SensorDefinition]:
 def _email() -> list[dg.SensorDefinition]:
     if not (to := os.environ.get("CHURN_ALERT_EMAIL")):
         return []
+    required = ("CHURN_SMTP_HOST", "CHURN_SMTP_FROM", "CHURN_SMTP_PASSWORD")
+    if missing := [name for name in required if not os.environ.get(name)]:
+        raise UserError(f"CHURN_ALERT_EMAIL asks for e-mail when a refresh fails: set {', '.join(missing)} too, or unset it (docs/operate.md).")
     port = os.environ.get("CHURN_SMTP_PORT")
     return [
         dg.make_email_on_run_failure_sensor(
@@ -27,7 +32,7 @@ def _email() -> list[dg.SensorDefinition]:
             email_from=os.environ["CHURN_SMTP_FROM"],
             email_to=[address.strip() for address in to.split(",")],
             email_subject_fn=lambda _: "The churn refresh failed",
-            email_body_fn=lambda context: f"<pre>{told(context)}</pre>",
+            email_body_fn=lambda context: f"<pre>{html.escape(told(context))}</pre>",
             smtp_host=os.environ["CHURN_SMTP_HOST"],
             smtp_port=int(port) if port else None,
             smtp_type=os.environ.get("CHURN_SMTP_TYPE", "STARTTLS"),

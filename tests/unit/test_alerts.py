@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from orchestration.defs.alerts import alerts
+from orchestration.errors import UserError
 
 
 @pytest.fixture
@@ -36,6 +37,13 @@ def test_off_by_default(monkeypatch):
     for name in ("CHURN_ALERT_EMAIL", "CHURN_ALERT_WEBHOOK"):
         monkeypatch.delenv(name, raising=False)
     assert alerts() == []
+
+
+def test_an_email_of_which_half_is_said_is_refused(monkeypatch):
+    monkeypatch.setenv("CHURN_ALERT_EMAIL", "a@example.org")
+    monkeypatch.setenv("CHURN_SMTP_HOST", "mail.example.org")
+    with pytest.raises(UserError, match="set CHURN_SMTP_FROM, CHURN_SMTP_PASSWORD too"):
+        alerts()
 
 
 def test_a_webhook_hears_what_failed_and_why(monkeypatch, failure):
