@@ -110,9 +110,11 @@ def rollback(warehouse: Path) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def ui(extracts: Path, warehouse: Path, port: int) -> None:
     """Serve Dagster's web UI, with the schedule and the sensor, on 127.0.0.1."""
+    from orchestration.defs.alerts import alerts
     from orchestration.run_history import run_history
     from orchestration.warehouse import Warehouse
 
+    alerts()  # refuses what the environment says by halves, before a server starts
     home = Warehouse(warehouse).dagster
     run_history(home).dispose()
     environment = {
@@ -131,10 +133,9 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
 def mf(warehouse: Path, arguments: tuple[str, ...]) -> None:
     """Ask what is published through MetricFlow, for instance: query --metrics churn_rate_monthly --group-by metric_time."""
     from orchestration.dbt_project import ROOT, TARGET, prepare_manifest
+    from orchestration.published import published_file
 
-    published = warehouse / "churn.duckdb"
-    if not published.exists():
-        raise UserError(f"Nothing is published in {warehouse}: run `churn refresh` first.")
+    published = published_file(warehouse, "churn.duckdb")
     prepare_manifest()
     # MetricFlow reads the semantic manifest beside the project, and the tables of the profile's target "published"
     os.environ |= {"DBT_PROJECT_DIR": str(ROOT), "DBT_PROFILES_DIR": str(ROOT), "DBT_LOG_PATH": str(TARGET / "logs"), "CHURN_DB": str(published.absolute())}

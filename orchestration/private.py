@@ -8,13 +8,10 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import UserError
+from orchestration.published import published_file
 
 
 def read_private(warehouse: Path, query: str, parameters: Sequence[Any] = ()) -> list[tuple]:
     """The rows that `query` finds in the published private.duckdb of this warehouse; UserError when nothing is published."""
-    file = warehouse / "private.duckdb"
-    if not file.exists():
-        raise UserError(f"Nothing is published in {warehouse}: run `churn refresh` first.")
-    with duckdb.connect(str(file), read_only=True) as con:
+    with duckdb.connect(str(published_file(warehouse, "private.duckdb")), read_only=True) as con:
         return con.execute(query, list(parameters)).fetchall()

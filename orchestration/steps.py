@@ -14,6 +14,7 @@ from orchestration.refresh import Refresh, explained, without_values
 from orchestration.segments import refuse_unknown
 
 if TYPE_CHECKING:
+    import duckdb
     from dbt.artifacts.schemas.results import NodeResult
 
     from expectations import CheckResult
@@ -70,7 +71,8 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
         results = dbt_project.build(
             warehouse.build, warehouse.scratch, warehouse.dbt, gate, refresh.variables, refresh.full_refresh, _Reporter(refresh)
         )
-        counts = row_counts(refresh)
+        with warehouse.connect() as con:
+            counts = row_counts(con)
         refresh.record(_test_row(result, gate, counts) for result in results if result.node.resource_type == "test")
         built = {result.node.name: result for result in results if result.node.resource_type != "test"}
         if gate == "raw" and built["int_blockers"].status == "success":
@@ -141,11 +143,10 @@ def _report(refresh: Refresh) -> None:
         refresh.progress.warn(f"Published, but without a report. {explained(error, 'writing the report', refresh.warehouse)}")
 
 
-def row_counts(refresh: Refresh) -> dict[str, int]:
-    """Rows of each table of build.duckdb, by schema.table."""
-    with refresh.warehouse.connect() as con:
-        tables = con.execute("select schema_name || '.' || table_name, estimated_size from duckdb_tables() where not internal")
-        return dict(tables.fetchall())
+def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of each table of the open database, by schema.table."""
+    tables = con.execute("select schema_name || '.' || table_name, estimated_size from duckdb_tables() where not internal")
+    return dict(tables.fetchall())
 
 
 def declared_checks() -> set[tuple[str, str]]:

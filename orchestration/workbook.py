@@ -19,6 +19,7 @@ import duckdb
 
 from orchestration.errors import UserError
 from orchestration.mailing_list import defused
+from orchestration.published import published_file
 
 # Sheet -> its mart and columns; one row a period, the years first.
 _TABLES = {
@@ -49,9 +50,7 @@ _WIDTHS = {"reason": 26, "reason_group": 15}
 
 def write_workbook(warehouse: Path, out: Path) -> None:
     """Write the published version of `warehouse` to `out`, .xlsx; UserError when nothing is published or the file can't be."""
-    published = warehouse / "churn.duckdb"
-    if not published.exists():
-        raise UserError(f"Nothing is published in {warehouse}: run `churn refresh` first.")
+    published = published_file(warehouse, "churn.duckdb")
     if out.suffix.lower() != ".xlsx":
         raise UserError(f"{out}: the workbook is written as .xlsx; name the file so.")
     if not out.parent.is_dir():

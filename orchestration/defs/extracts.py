@@ -24,7 +24,8 @@ def extracts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult
     """Finds new contents, reads them through the mapping and keeps them as delivered."""
     refresh = context.resources.refresh
     steps.load(refresh)
-    counts = steps.row_counts(refresh)
+    with refresh.warehouse.connect() as con:
+        counts = steps.row_counts(con)
     for key in TABLES:
         table = ".".join(key.path)
         # A contract table is a view on the rows of all its loads.

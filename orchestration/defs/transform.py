@@ -66,8 +66,8 @@ def marts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | 
 def _build(context: dg.AssetExecutionContext, gate: str) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     refresh = context.resources.refresh
     results = steps.build(refresh, gate)
-    counts = steps.row_counts(refresh)
     with refresh.warehouse.connect() as con:
+        counts = steps.row_counts(con)
         for result in results:
             node = steps.manifest()["nodes"][result.node.unique_id]
             if node["resource_type"] == "test":

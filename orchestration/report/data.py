@@ -183,10 +183,13 @@ def _win_back(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
 
 
 def _risk(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    signals = ("gave_notice", "payment_failing", "overdue", "open_complaint", "slow_answer", "detractor", "spending_down")
+    signals = con.execute("""
+        select column_name from duckdb_columns()
+        where database_name = 'churn' and schema_name = 'marts' and table_name = 'at_risk_customers' and data_type = 'BOOLEAN'
+    """).fetchall()
     each = " union all ".join(
         f"select '{signal}' as signal, count(*) as customers, coalesce(sum(revenue_at_risk), 0) as revenue from marts.at_risk_customers where {signal}"
-        for signal in signals
+        for (signal,) in signals
     )
     return {
         "all": con.execute("select count(*), coalesce(sum(revenue_at_risk), 0) from marts.at_risk_customers").fetchone(),
