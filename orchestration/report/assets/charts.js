@@ -18,7 +18,7 @@ let drawn = [], waiting = [];
 /** Draw a Vega-Lite spec as wide as its place; `label` says in words what it shows. */
 function chart(label, spec) {
   const place = element("div", { class: "chart", role: "img", "aria-label": label });
-  waiting.push([place, { $schema: undefined, width: "container", height: 260, padding: { left: 0, top: 5, right: 14, bottom: 5 }, ...spec }]);
+  waiting.push([place, { $schema: undefined, width: "container", height: 260, padding: { left: 0, top: 5, right: 28, bottom: 5 }, ...spec }]);
   return place;
 }
 async function drawCharts() {
