@@ -203,11 +203,11 @@ def test_reads_on_through_a_publish(superset, client, chart_ids, folder):
     def shown() -> dict:
         return _cells(client.rows(chart_ids["churn_rate"]))
 
-    before, published, during, afterwards = shown(), Event(), [], []
+    before, is_published, during, afterwards = shown(), Event(), [], []
 
     def read_on() -> None:
         while len(afterwards) < 40:
-            versions = afterwards if published.is_set() else during
+            versions = afterwards if is_published.is_set() else during
             versions.append(shown())
 
     # More readers than workers: the file is never at rest.
@@ -216,7 +216,7 @@ def test_reads_on_through_a_publish(superset, client, chart_ids, folder):
         try:
             published(folder, date(2025, 11, 20))
         finally:
-            published.set()
+            is_published.set()
         for reader in reading:
             reader.result()
     after = _cells(_marts(superset.warehouse, SAYS["churn_rate"]))
