@@ -59,7 +59,10 @@ def main() -> None:
                     sys.exit(done.stderr)
                 times = next(line for line in done.stdout.splitlines() if line.startswith("time "))
                 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-                print(f"{size:>11,} invoices, {run:<6} refresh: {times.removeprefix('time').strip()} (peak so far {peak:.1f} GiB)", flush=True)
+                print(
+                    f"{size:>11,} invoices, {run:<6} refresh: {times.removeprefix('time').strip()} (peak so far {peak:.1f} GiB)",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

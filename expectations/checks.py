@@ -74,7 +74,9 @@ class Verdict(NamedTuple):
 
 Counted = Mapping[CheckSpec, list[Subject] | Crash]
 Judged = Mapping[CheckSpec, Verdict | Crash]
-Judge = Callable[[Counted, str, Path | None], Judged]  # of what was counted, the refresh's id and the folder for Data Docs
+Judge = Callable[
+    [Counted, str, Path | None], Judged
+]  # of what was counted, the refresh's id and the folder for Data Docs
 
 
 @dataclass(frozen=True)

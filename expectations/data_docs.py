@@ -23,7 +23,9 @@ def site(folder: Path) -> dict[str, Any]:
 
 def list_results(folder: Path, results: Iterable[CheckResult]) -> None:
     """Append all results to the front page, failed ones first: GX draws its own list with scripts from the web."""
-    pages = {page.stem.split("-", 1)[1]: page.relative_to(folder).as_posix() for page in folder.glob("validations/**/*.html")}
+    pages = {
+        page.stem.split("-", 1)[1]: page.relative_to(folder).as_posix() for page in folder.glob("validations/**/*.html")
+    }
     rows = "".join(
         f'<tr><td>{result.status}</td><td>{result.severity}</td><td><a href="{escape(pages.get(result.table_name, ""))}">{result.table_name}</a></td>'
         f"<td>{result.check_name}</td><td>{escape(result.message)}</td></tr>\n"

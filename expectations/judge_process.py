@@ -27,7 +27,12 @@ def judge_beside() -> Iterator[Judge]:
         yield here
         return
     # in a process group of its own, for an interrupt at the keyboard is for the refresh to answer
-    process = subprocess.Popen([sys.executable, "-c", f"from {__name__} import serve; serve()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        process_group=0,
+    )
 
     def beside(counted: Counted, refresh_id: str, docs_dir: Path | None) -> Judged:
         try:

@@ -19,7 +19,11 @@ import pandas as pd
 from great_expectations.core import ExpectationValidationResult
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context import EphemeralDataContext
-from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults, ProgressBarsConfig
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 from great_expectations.expectations import ExpectColumnValuesToBeBetween
 
 from expectations import data_docs
@@ -36,13 +40,19 @@ def judge(counted: Counted, refresh_id: str, docs_dir: Path | None) -> Judged:
         checks = {check.check_name: check for check in group}
         # one column per check, one row per subject; without the column of a crashed check GX shows a crash too
         measured = {name: counted[check] for name, check in checks.items() if not isinstance(counted[check], Crash)}
-        rows = [{"subject": subject.subject, name: subject.measure} for name, subjects in measured.items() for subject in subjects]
+        rows = [
+            {"subject": subject.subject, name: subject.measure}
+            for name, subjects in measured.items()
+            for subject in subjects
+        ]
         frame = pd.DataFrame(rows, columns=["subject", *measured]).astype(dict.fromkeys(measured, "float64"))
         suite = context.suites.add(
             gx.ExpectationSuite(name=table_name, expectations=[_expectation(check) for check in checks.values()])
         )
         batch = source.add_dataframe_asset(table_name).add_batch_definition_whole_dataframe("subjects")
-        validation = context.validation_definitions.add(gx.ValidationDefinition(name=table_name, data=batch, suite=suite))
+        validation = context.validation_definitions.add(
+            gx.ValidationDefinition(name=table_name, data=batch, suite=suite)
+        )
         try:
             outcome = validation.run(
                 batch_parameters={"dataframe": frame},
@@ -52,7 +62,9 @@ def judge(counted: Counted, refresh_id: str, docs_dir: Path | None) -> Judged:
         except Exception as error:
             verdicts |= dict.fromkeys(checks.values(), Crash(type(error).__name__))
             continue
-        verdicts |= {checks[result.expectation_config.meta["check_name"]]: _verdict(result) for result in outcome.results}
+        verdicts |= {
+            checks[result.expectation_config.meta["check_name"]]: _verdict(result) for result in outcome.results
+        }
     if docs_dir:
         context.build_data_docs()
     return verdicts
@@ -91,4 +103,6 @@ def _verdict(result: ExpectationValidationResult) -> Verdict | Crash:
     for raised in (info, *info.values()):
         if isinstance(raised, dict) and raised.get("raised_exception"):
             return Crash(str(raised["exception_message"]).splitlines()[0])
-    return Verdict(bool(result.success), frozenset(row["subject"] for row in result.result.get("unexpected_index_list") or []))
+    return Verdict(
+        bool(result.success), frozenset(row["subject"] for row in result.result.get("unexpected_index_list") or [])
+    )

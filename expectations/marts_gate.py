@@ -36,7 +36,11 @@ def _fct_customer_spells() -> list[CheckSpec]:
     table = "marts.fct_customer_spells"
     return [
         CheckSpec(
-            "activity", "marts", table, "warning", "Anyone was ever active; without activity the marts are empty",
+            "activity",
+            "marts",
+            table,
+            "warning",
+            "Anyone was ever active; without activity the marts are empty",
             f"select 'spells' as subject, count(*) as measure from {table}",
             minimum=1,
         ),
@@ -47,10 +51,21 @@ def _fct_purchases() -> list[CheckSpec]:
     table = "marts.fct_purchases"
     low, high = thresholds.PLAUSIBLE_CHECK_RATIO
     return [
-        _range("amounts_above_zero", table, "Every purchase has an amount above zero", "amount > 0", key="cast(issued_on as varchar)", subject="'rows'"),
+        _range(
+            "amounts_above_zero",
+            table,
+            "Every purchase has an amount above zero",
+            "amount > 0",
+            key="cast(issued_on as varchar)",
+            subject="'rows'",
+        ),
         # a file in cents among files in whole units, or the other way round
         CheckSpec(
-            "plausible_median_check", "marts", table, "warning", "The median purchase of the last whole month is near that of the months before",
+            "plausible_median_check",
+            "marts",
+            table,
+            "warning",
+            "The median purchase of the last whole month is near that of the months before",
             f"""
             with months as (
                 select date_trunc('month', issued_on) as month, amount, max(month) over () as newest
@@ -62,7 +77,8 @@ def _fct_purchases() -> list[CheckSpec]:
             from months
             having least(count(*) filter (month = newest), count(*) filter (month < newest)) >= {thresholds.ENOUGH_ROWS}
             """,
-            minimum=low, maximum=high,
+            minimum=low,
+            maximum=high,
         ),
     ]
 
@@ -71,33 +87,51 @@ def _churn_rates() -> list[CheckSpec]:
     table = "marts.churn_rates"
     return [
         _range(
-            "counts_not_negative", table, "No count of customers is below zero",
+            "counts_not_negative",
+            table,
+            "No count of customers is below zero",
             """least(customers_at_start, customers_lost, customers_lost_voluntary, customers_lost_involuntary, customers_lost_unknown,
                 customers_kept, customers_new, customers_returned, customers_passed_through, customers_at_end) >= 0""",
         ),
         _range(
-            "rates_in_range", table, "Rates lie between 0 and 1 and inside their interval of confidence; null only with nobody at start",
+            "rates_in_range",
+            table,
+            "Rates lie between 0 and 1 and inside their interval of confidence; null only with nobody at start",
             """case when customers_at_start = 0
                 then coalesce(churn_rate, churn_rate_low, churn_rate_high, retention_rate, net_loss_rate) is null
                 else 0 <= churn_rate_low and churn_rate_low <= churn_rate and churn_rate <= churn_rate_high and churn_rate_high <= 1
                     and retention_rate between 0 and 1 and net_loss_rate <= 1 end""",
         ),
-        _identity("start_is_kept_and_lost", table, "customers_at_start = kept + lost", "customers_at_start = customers_kept + customers_lost"),
         _identity(
-            "end_is_kept_and_gained", table, "customers_at_end = kept + new + returned",
+            "start_is_kept_and_lost",
+            table,
+            "customers_at_start = kept + lost",
+            "customers_at_start = customers_kept + customers_lost",
+        ),
+        _identity(
+            "end_is_kept_and_gained",
+            table,
+            "customers_at_end = kept + new + returned",
             "customers_at_end = customers_kept + customers_new + customers_returned",
         ),
         _identity(
-            "lost_by_control", table, "customers_lost = voluntary + involuntary + unknown",
+            "lost_by_control",
+            table,
+            "customers_lost = voluntary + involuntary + unknown",
             "customers_lost = customers_lost_voluntary + customers_lost_involuntary + customers_lost_unknown",
         ),
         _identity(
-            "end_is_next_start", table, "customers_at_end = the next period's customers_at_start", "coalesce(next_start = customers_at_end, is_last)",
+            "end_is_next_start",
+            table,
+            "customers_at_end = the next period's customers_at_start",
+            "coalesce(next_start = customers_at_end, is_last)",
             relation=_with_next(table, "customers_at_start"),
         ),
         # by another way than the mart's running sums: spells that are open at the opening of period_end
         _identity(
-            "end_is_open_spells", table, "customers_at_end = the spells that are open at the opening of period_end",
+            "end_is_open_spells",
+            table,
+            "customers_at_end = the spells that are open at the opening of period_end",
             "customers_at_end = open_spells",
             relation=f"""(
                 with changes as (
@@ -125,7 +159,9 @@ def _churn_rate_by_definition() -> list[CheckSpec]:
     table = "marts.churn_rate_by_definition"
     return [
         _range(
-            "rates_in_range", table, "Each definition's rate lies in the range that it can take",
+            "rates_in_range",
+            table,
+            "Each definition's rate lies in the range that it can take",
             """rate is null or case definition
                 when 'lost_over_start' then rate between 0 and 1
                 when 'lost_over_start_and_new' then rate between 0 and 1
@@ -134,7 +170,10 @@ def _churn_rate_by_definition() -> list[CheckSpec]:
                 else rate >= 0 end""",
         ),
         _identity(
-            "lost_over_start_is_churn_rate", table, "lost_over_start = churn_rates.churn_rate", "rate is not distinct from churn_rate",
+            "lost_over_start_is_churn_rate",
+            table,
+            "lost_over_start = churn_rates.churn_rate",
+            "rate is not distinct from churn_rate",
             relation=f"""(
                 select rates.*, definitions.rate
                 from (select * from marts.churn_rates where {COMPANY}) as rates
@@ -150,26 +189,38 @@ def _revenue_retention() -> list[CheckSpec]:
     table = "marts.revenue_retention"
     return [
         _range(
-            "amounts_not_negative", table, "No amount of MRR is below zero",
+            "amounts_not_negative",
+            table,
+            "No amount of MRR is below zero",
             "least(mrr_at_start, mrr_new, mrr_reactivated, mrr_expanded, mrr_contracted, mrr_churned, mrr_at_end, arr_at_end) >= 0",
         ),
         _range(
-            "rates_in_range", table, "Gross rates lie between 0 and 1, net retention and quick ratio are not below zero; null only with no MRR at start",
+            "rates_in_range",
+            table,
+            "Gross rates lie between 0 and 1, net retention and quick ratio are not below zero; null only with no MRR at start",
             """case when mrr_at_start = 0
                 then coalesce(gross_revenue_churn_rate, gross_revenue_retention, net_revenue_retention) is null
                 else gross_revenue_churn_rate between 0 and 1 and gross_revenue_retention between 0 and 1 and net_revenue_retention >= 0 end
             and coalesce(quick_ratio >= 0, mrr_churned + mrr_contracted = 0)""",
         ),
         _identity(
-            "mrr_rolls_forward", table, "mrr_at_end = start + new + reactivated + expanded − contracted − churned",
+            "mrr_rolls_forward",
+            table,
+            "mrr_at_end = start + new + reactivated + expanded − contracted − churned",
             "mrr_at_end = mrr_at_start + mrr_new + mrr_reactivated + mrr_expanded - mrr_contracted - mrr_churned",
         ),
         _identity(
-            "end_is_next_start", table, "mrr_at_end = the next period's mrr_at_start", "coalesce(next_start = mrr_at_end, is_last)",
+            "end_is_next_start",
+            table,
+            "mrr_at_end = the next period's mrr_at_start",
+            "coalesce(next_start = mrr_at_end, is_last)",
             relation=_with_next(table, "mrr_at_start"),
         ),
         _identity(
-            "end_is_sum_of_movements", table, "mrr_at_end = the sum of all movements before period_end", "mrr_at_end = moved",
+            "end_is_sum_of_movements",
+            table,
+            "mrr_at_end = the sum of all movements before period_end",
+            "mrr_at_end = moved",
             relation=f"""(
                 select periods.*, coalesce(sum(changes.change), 0) as moved
                 from (select * from {table} where {COMPANY}) as periods
@@ -178,7 +229,9 @@ def _revenue_retention() -> list[CheckSpec]:
                 group by all
             )""",
         ),
-        _plausible("plausible_net_retention", table, "net_revenue_retention", thresholds.PLAUSIBLE_NET_REVENUE_RETENTION),
+        _plausible(
+            "plausible_net_retention", table, "net_revenue_retention", thresholds.PLAUSIBLE_NET_REVENUE_RETENTION
+        ),
         _jump("mrr_jump", table, "mrr_at_end", thresholds.JUMP_SHARE, relative=True),
     ]
 
@@ -189,21 +242,29 @@ def _cohort_retention() -> list[CheckSpec]:
     periods = f"(select cohort_grain as period_grain, * from {table} where {COMPANY})"
     return [
         _range(
-            "counts_within_cohort", table, "No count of customers is below zero or above the cohort's size",
+            "counts_within_cohort",
+            table,
+            "No count of customers is below zero or above the cohort's size",
             """least(customers_active, customers_at_close, customers_purchasing) >= 0
             and greatest(customers_active, customers_at_close, customers_purchasing) <= cohort_size""",
-            key=cell, subject="cohort_grain",
+            key=cell,
+            subject="cohort_grain",
         ),
         _range(
-            "rates_in_range", table, "Rates lie between 0 and 1, retention is 1 at age 0; null only in a period that is not over",
+            "rates_in_range",
+            table,
+            "Rates lie between 0 and 1, retention is 1 at age 0; null only in a period that is not over",
             """case when is_complete
                 then retention_rate between 0 and 1 and close_retention_rate between 0 and 1 and purchase_rate between 0 and 1
                     and (age > 0 or retention_rate = 1)
                 else coalesce(retention_rate, close_retention_rate, purchase_rate, mrr_retention_rate) is null end""",
-            key=cell, subject="cohort_grain",
+            key=cell,
+            subject="cohort_grain",
         ),
         _identity(
-            "close_is_customers_at_end", table, "The cohorts' customers_at_close add up to churn_rates.customers_at_end",
+            "close_is_customers_at_end",
+            table,
+            "The cohorts' customers_at_close add up to churn_rates.customers_at_end",
             "customers_at_end = customers_at_close",
             relation=f"""(
                 select rates.*, coalesce(sum(cohorts.customers_at_close), 0) as customers_at_close
@@ -213,11 +274,16 @@ def _cohort_retention() -> list[CheckSpec]:
             )""",
         ),
         _identity(
-            "revenue_accumulates", table, "cumulative_revenue = the sum of the cohort's revenue so far", "cumulative_revenue = added_up",
+            "revenue_accumulates",
+            table,
+            "cumulative_revenue = the sum of the cohort's revenue so far",
+            "cumulative_revenue = added_up",
             relation=f"(select *, sum(revenue) over (partition by period_grain, cohort_start order by age) as added_up from {periods})",
         ),
         _identity(
-            "revenue_reconciles", table, "Revenue of all cohorts + revenue in no cohort = revenue of all invoices",
+            "revenue_reconciles",
+            table,
+            "Revenue of all cohorts + revenue in no cohort = revenue of all invoices",
             "in_cohorts + in_no_cohort = revenue",
             relation=f"""(
                 with days as (
@@ -245,20 +311,31 @@ def _lost_revenue() -> list[CheckSpec]:
     table = "marts.lost_revenue"
     return [
         _range(
-            "counts_and_rate_in_range", table, "customers_lost lies between 0 and customers_at_start, churn_rate between 0 and 1",
+            "counts_and_rate_in_range",
+            table,
+            "customers_lost lies between 0 and customers_at_start, churn_rate between 0 and 1",
             "customers_lost between 0 and customers_at_start and coalesce(churn_rate between 0 and 1, customers_at_start = 0)",
         ),
         _range(
-            "plausible_profit_margin", table, "The company's profit margin lies between −1 and 1",
-            "profit_margin is null or profit_margin between -1 and 1", severity="warning", among=COMPANY,
+            "plausible_profit_margin",
+            table,
+            "The company's profit margin lies between −1 and 1",
+            "profit_margin is null or profit_margin between -1 and 1",
+            severity="warning",
+            among=COMPANY,
         ),
         _range(
-            "prompt_recovers_more", table, "Sales recoverable if heard promptly are not below those recoverable if heard, nor above the lost ones' own sales",
+            "prompt_recovers_more",
+            table,
+            "Sales recoverable if heard promptly are not below those recoverable if heard, nor above the lost ones' own sales",
             "recoverable_sales_if_heard <= recoverable_sales_if_heard_promptly and recoverable_sales_if_heard_promptly <= lost_customers_sales",
-            severity="warning", among=COMPANY,  # credit notes can turn the order
+            severity="warning",
+            among=COMPANY,  # credit notes can turn the order
         ),
         _identity(
-            "lost_as_in_churn_rates", table, "customers_at_start and customers_lost are those of churn_rates",
+            "lost_as_in_churn_rates",
+            table,
+            "customers_at_start and customers_lost are those of churn_rates",
             "here.customers_at_start = customers_at_start and here.customers_lost = customers_lost",
             relation=f"""(
                 select rates.*, struct_pack(customers_at_start := lost.customers_at_start, customers_lost := lost.customers_lost) as here
@@ -274,11 +351,18 @@ def _reasons_and_lost_customers() -> list[CheckSpec]:
     reasons, lost, win_back = "marts.churn_reasons", "marts.lost_customers", "marts.win_back_results"
     return [
         _range(
-            "shares_in_range", reasons, "Each reason's share of the lost lies between 0 and 1",
-            "coalesce(share_of_lost between 0 and 1, customers_lost = 0)", key=f"{PERIOD_AND_SEGMENT_TYPE} || ' ' || reason_code",
+            "shares_in_range",
+            reasons,
+            "Each reason's share of the lost lies between 0 and 1",
+            "coalesce(share_of_lost between 0 and 1, customers_lost = 0)",
+            key=f"{PERIOD_AND_SEGMENT_TYPE} || ' ' || reason_code",
         ),
         CheckSpec(
-            "reasons_mapped", "marts", reasons, "warning", "Few reasons that somebody stated are unmapped; more aliases would tell them apart",
+            "reasons_mapped",
+            "marts",
+            reasons,
+            "warning",
+            "Few reasons that somebody stated are unmapped; more aliases would tell them apart",
             f"""
             select {PERIOD} as subject, unmapped / stated as measure, stated as evaluated, unmapped as failed
             from (
@@ -291,14 +375,20 @@ def _reasons_and_lost_customers() -> list[CheckSpec]:
             maximum=thresholds.UNMAPPED_SHARE,
         ),
         _range(
-            "days_in_order", lost, "Everyone is active first, then lost by as_of, and no longer active than from the one day to the other",
+            "days_in_order",
+            lost,
+            "Everyone is active first, then lost by as_of, and no longer active than from the one day to the other",
             "first_active_on <= lost_on and lost_on <= $as_of and tenure_days <= lost_on - first_active_on",
-            key="'lost on ' || lost_on", subject="'rows'",
+            key="'lost on ' || lost_on",
+            subject="'rows'",
         ),
         _range(
-            "rates_in_range", win_back, "Return rates lie between 0 and 1",
+            "rates_in_range",
+            win_back,
+            "Return rates lie between 0 and 1",
             "coalesce(least(return_rate_30d, return_rate_90d, return_rate_365d) >= 0 and greatest(return_rate_30d, return_rate_90d, return_rate_365d) <= 1, true)",
-            key="'a campaign on ' || channel", subject="'rows'",
+            key="'a campaign on ' || channel",
+            subject="'rows'",
         ),
     ]
 
@@ -307,7 +397,11 @@ def _restatements() -> list[CheckSpec]:
     table = "marts.restatements"
     return [
         CheckSpec(
-            "few_months_restated", "marts", table, "warning", "This refresh tells few closed months otherwise than they were told",
+            "few_months_restated",
+            "marts",
+            table,
+            "warning",
+            "This refresh tells few closed months otherwise than they were told",
             f"""
             select 'closed months' as subject, count(changed.period_start) / nullif(count(*), 0) as measure, count(*) as evaluated,
                 count(changed.period_start) as failed
@@ -327,15 +421,24 @@ def _restricted() -> list[CheckSpec]:
     contacts, unmapped = "restricted.win_back_contacts", "restricted.unmapped_reasons"
     return [
         CheckSpec(
-            "contacts_may_be_written_to", "marts", contacts, "critical", "Everyone on the mailing list is lost, has agreed, and stands under the best channel",
+            "contacts_may_be_written_to",
+            "marts",
+            contacts,
+            "critical",
+            "Everyone on the mailing list is lost, has agreed, and stands under the best channel",
             breaches(
                 f"(select contacts.*, lost.best_channel, lost.contact_allowed from {contacts} as contacts left join marts.lost_customers as lost using (customer_id))",
-                holds="contact_allowed and channel = best_channel", key="'rank ' || win_back_rank",
+                holds="contact_allowed and channel = best_channel",
+                key="'rank ' || win_back_rank",
             ),
             maximum=0,
         ),
         CheckSpec(
-            "no_text_worth_mapping", "marts", unmapped, "warning", "No unmapped text stands for many departures; `churn reasons` maps it",
+            "no_text_worth_mapping",
+            "marts",
+            unmapped,
+            "warning",
+            "No unmapped text stands for many departures; `churn reasons` maps it",
             f"""
             select 'the most frequent text' as subject, coalesce(max(count), 0) / nullif(stated, 0) as measure, stated as evaluated, coalesce(max(count), 0) as failed
             from (select count(*) as stated from intermediate.int_spell_end_reasons where reason_code <> 'not_asked') as ends
@@ -351,7 +454,11 @@ def _risk() -> list[CheckSpec]:
     customers, backtest, survival = "marts.at_risk_customers", "marts.at_risk_backtest", "marts.survival_curves"
     return [
         CheckSpec(
-            "plausible_share", "marts", customers, "warning", "The list names few of the active customers; one that names most of them says nothing",
+            "plausible_share",
+            "marts",
+            customers,
+            "warning",
+            "The list names few of the active customers; one that names most of them says nothing",
             f"""
             select 'active customers' as subject, (select count(*) from {customers}) / nullif(count(*), 0) as measure
             from marts.fct_customer_spells
@@ -360,20 +467,29 @@ def _risk() -> list[CheckSpec]:
             maximum=thresholds.PLAUSIBLE_AT_RISK_SHARE,
         ),
         _range(
-            "rates_in_range", backtest, "Precision, recall and base rate lie between 0 and 1, the lift is not below zero",
+            "rates_in_range",
+            backtest,
+            "Precision, recall and base rate lie between 0 and 1, the lift is not below zero",
             """coalesce(precision between 0 and 1, flagged = 0) and coalesce(recall between 0 and 1, lost_within_90d = 0)
             and coalesce(base_rate between 0 and 1, customers = 0) and coalesce(lift >= 0, true)""",
-            key="quarter_start || ' ' || signal", subject="signal",
+            key="quarter_start || ' ' || signal",
+            subject="signal",
         ),
         CheckSpec(
-            "survival_falls", "marts", survival, "critical", "The longer the tenure, the fewer are left and the lower is survival",
+            "survival_falls",
+            "marts",
+            survival,
+            "critical",
+            "The longer the tenure, the fewer are left and the lower is survival",
             breaches(
                 f"""(
                     select *, lag(survival, 1, 1) over by_tenure as survival_before, lag(at_risk - lost, 1, at_risk) over by_tenure as left_before
                     from {survival}
                     window by_tenure as (partition by segment_type, segment order by tenure_days)
                 )""",
-                holds="survival < survival_before and at_risk <= left_before", key="segment_type || ' at ' || tenure_days || ' days'", subject="segment_type",
+                holds="survival < survival_before and at_risk <= left_before",
+                key="segment_type || ' at ' || tenure_days || ' days'",
+                subject="segment_type",
             ),
             maximum=0,
         ),
@@ -384,16 +500,23 @@ def _value() -> list[CheckSpec]:
     customers, lifetime = "marts.customer_value", "marts.lifetime_value"
     return [
         CheckSpec(
-            "money_reconciles", "marts", customers, "critical", "Revenue and MRR of all customers are those of all invoices and movements",
+            "money_reconciles",
+            "marts",
+            customers,
+            "critical",
+            "Revenue and MRR of all customers are those of all invoices and movements",
             f"""
             select 'revenue' as subject, sum(revenue) - (select coalesce(sum(amount), 0) from intermediate.int_invoices) as measure from {customers}
             union all
             select 'MRR', sum(mrr) - (select coalesce(sum(mrr_change), 0) from marts.fct_mrr_movements) from {customers}
             """,
-            minimum=0, maximum=0,
+            minimum=0,
+            maximum=0,
         ),
         _range(
-            "lifetime_in_range", lifetime, "Churn rates lie between 0 and 1, and a lifetime brings no less than a period of it",
+            "lifetime_in_range",
+            lifetime,
+            "Churn rates lie between 0 and 1, and a lifetime brings no less than a period of it",
             """coalesce(churn_rate between 0 and 1, true)
             and coalesce(abs(lifetime_value) >= abs(average_sales_per_customer * profit_margin) - 0.01 * (1 + abs(profit_margin)), true)""",  # of rounded parts
         ),
@@ -405,7 +528,10 @@ def _loyalty() -> list[CheckSpec]:
     nps, scorecard = "marts.net_promoter_score", "marts.loyalty_scorecard"
     return [
         _identity(
-            "purchases_reconcile", check, "Purchases and their amount are those of fct_purchases", "purchases = counted and purchase_amount = amount",
+            "purchases_reconcile",
+            check,
+            "Purchases and their amount are those of fct_purchases",
+            "purchases = counted and purchase_amount = amount",
             relation=f"""(
                 select periods.*, coalesce(sum(days.counted), 0) as counted, coalesce(sum(days.amount), 0) as amount
                 from (select * from {check} where {COMPANY}) as periods
@@ -415,15 +541,20 @@ def _loyalty() -> list[CheckSpec]:
             )""",
         ),
         _range(
-            "rates_in_range", staff, "Return rates lie between 0 and 1 and inside their interval of confidence; null only with nobody observed",
+            "rates_in_range",
+            staff,
+            "Return rates lie between 0 and 1 and inside their interval of confidence; null only with nobody observed",
             """case when observed_90d = 0 then coalesce(return_rate_90d, return_rate_same_employee_90d) is null
                 else 0 <= return_rate_90d_low and return_rate_90d_low <= return_rate_90d and return_rate_90d <= return_rate_90d_high and return_rate_90d_high <= 1
                     and return_rate_same_employee_90d_low <= return_rate_same_employee_90d
                     and return_rate_same_employee_90d <= return_rate_same_employee_90d_high and return_rate_same_employee_90d <= return_rate_90d end""",
-            key="employee_id || ' ' || period_start", subject="'rows'",
+            key="employee_id || ' ' || period_start",
+            subject="'rows'",
         ),
         _range(
-            "hours_and_rates_in_range", service, "Hours are not below zero, the 90th percentile not below the median, rates between 0 and 1",
+            "hours_and_rates_in_range",
+            service,
+            "Hours are not below zero, the 90th percentile not below the median, rates between 0 and 1",
             """coalesce(0 <= first_response_hours_median and first_response_hours_median <= first_response_hours_p90, cases_answered = 0)
             and coalesce(0 <= resolution_hours_median and resolution_hours_median <= resolution_hours_p90, cases_resolved = 0)
             and coalesce(first_response_sla_rate between 0 and 1, first_response_due = 0) and coalesce(resolution_sla_rate between 0 and 1, resolution_due = 0)
@@ -432,7 +563,11 @@ def _loyalty() -> list[CheckSpec]:
         ),
         _jump("nps_jump", nps, "nps", thresholds.JUMP_NPS),
         CheckSpec(
-            "agrees_with_its_sources", "marts", scorecard, "critical", "Churn rate and lost sales are those of churn_rates and lost_revenue",
+            "agrees_with_its_sources",
+            "marts",
+            scorecard,
+            "critical",
+            "Churn rate and lost sales are those of churn_rates and lost_revenue",
             breaches(
                 f"""(
                     select scorecard.*, rates.churn_rate as source_rate, lost.lost_sales as source_sales
@@ -441,7 +576,8 @@ def _loyalty() -> list[CheckSpec]:
                     left join {scorecard} as scorecard using (period_grain, period_start)
                 )""",
                 holds="churn_rate is not distinct from source_rate and lost_sales is not distinct from source_sales and period_start is not null",
-                key=PERIOD, subject="period_grain",
+                key=PERIOD,
+                subject="period_grain",
             ),
             maximum=0,
         ),
@@ -449,8 +585,15 @@ def _loyalty() -> list[CheckSpec]:
 
 
 def _range(
-    name: str, table: str, description: str, holds: str, *,
-    severity: Severity = "critical", key: str = PERIOD_AND_SEGMENT_TYPE, subject: str = "period_grain", among: str = "true",
+    name: str,
+    table: str,
+    description: str,
+    holds: str,
+    *,
+    severity: Severity = "critical",
+    key: str = PERIOD_AND_SEGMENT_TYPE,
+    subject: str = "period_grain",
+    among: str = "true",
 ) -> CheckSpec:
     sql = breaches(table, holds=holds, key=key, subject=subject, among=among)
     return CheckSpec(name, "marts", table, severity, description, sql, maximum=0)
@@ -478,7 +621,9 @@ def _plausible(name: str, table: str, column: str, limits: dict[str, tuple[float
         f"""{table} join (
             select period_grain, period_start, segment_type, customers_at_start as opening from marts.churn_rates where {COMPANY}
         ) using (period_grain, period_start, segment_type)""",
-        holds=f"case period_grain {usual} end", key=PERIOD, subject="period_grain",
+        holds=f"case period_grain {usual} end",
+        key=PERIOD,
+        subject="period_grain",
         among=f"opening >= {thresholds.ENOUGH_CUSTOMERS} and {column} is not null",
     )
     return CheckSpec(name, "marts", table, "warning", f"The company's {column} is plausible", sql, maximum=0)
@@ -498,5 +643,12 @@ def _jump(name: str, table: str, column: str, limit: float, *, relative: bool = 
     """
     keys = ("period_grain", "period_start", "period_end", "segment_type", "is_complete")
     return CheckSpec(
-        name, "marts", table, "warning", f"{column} of closed periods is that of the last publish", sql, maximum=limit, compares=(*keys, column)
+        name,
+        "marts",
+        table,
+        "warning",
+        f"{column} of closed periods is that of the last publish",
+        sql,
+        maximum=limit,
+        compares=(*keys, column),
     )

@@ -72,10 +72,16 @@ def checks() -> list[CheckSpec]:
 
 
 def _of_all_tables(names: Iterable[str]) -> list[CheckSpec]:
-    usable = " union all ".join(f"select '{name}' as table_name, count(*) as usable_rows from {_usable(name)}" for name in names)
+    usable = " union all ".join(
+        f"select '{name}' as table_name, count(*) as usable_rows from {_usable(name)}" for name in names
+    )
     return [
         CheckSpec(
-            "activity_delivered", "raw", AUDIT, "critical", f"One of {', '.join(BILLING)} has usable rows",
+            "activity_delivered",
+            "raw",
+            AUDIT,
+            "critical",
+            f"One of {', '.join(BILLING)} has usable rows",
             f"""
             select 'billing' as subject, sum(usable_rows) as measure
             from ({usable})
@@ -84,7 +90,11 @@ def _of_all_tables(names: Iterable[str]) -> list[CheckSpec]:
             minimum=1,
         ),
         CheckSpec(
-            "delivered_tables_have_rows", "raw", AUDIT, "warning", "Every table that was delivered has usable rows",
+            "delivered_tables_have_rows",
+            "raw",
+            AUDIT,
+            "warning",
+            "Every table that was delivered has usable rows",
             f"""
             select table_name as subject, usable_rows as measure
             from ({usable}) semi join {AUDIT} using (table_name)
@@ -92,7 +102,11 @@ def _of_all_tables(names: Iterable[str]) -> list[CheckSpec]:
             minimum=1,
         ),
         CheckSpec(
-            "deliveries_agree", "raw", CONFLICTS, "warning", "Files of a table without updated_at don't contradict each other",
+            "deliveries_agree",
+            "raw",
+            CONFLICTS,
+            "warning",
+            "Files of a table without updated_at don't contradict each other",
             f"""
             select table_name as subject, coalesce(sum(rows_that_differ), 0) as measure, 1 as evaluated, 1 as failed,
                 list(earlier_file || ' and ' || later_file order by earlier_file, later_file) filter (earlier_file is not null) as sample
@@ -116,25 +130,38 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
         )
     """
     yield _check(
-        table, "quarantined_majority", "critical", "No more than half of the rows are quarantined",
+        table,
+        "quarantined_majority",
+        "critical",
+        "No more than half of the rows are quarantined",
         breaches(base, holds="row_outcome <> 'quarantined'", key=ROW, among=in_force),
         maximum=thresholds.QUARANTINED_MAJORITY,
     )
     yield _check(
-        table, "quarantined_share", "warning", "Few rows of a file are quarantined",
+        table,
+        "quarantined_share",
+        "warning",
+        "Few rows of a file are quarantined",
         breaches(base, holds="row_outcome <> 'quarantined'", key=ROW, subject="file", among=in_force),
         maximum=thresholds.QUARANTINED_SHARE,
     )
     required = [column.name for column in table.columns.values() if column.required]
     yield _check(
-        table, "required_columns", "warning", f"Required columns ({', '.join(required)}) are rarely empty or unreadable",
+        table,
+        "required_columns",
+        "warning",
+        f"Required columns ({', '.join(required)}) are rarely empty or unreadable",
         " union all ".join(
-            breaches(base, holds=f"{column} is not null", key=ROW, subject=f"'{column}'", among=in_force) for column in required
+            breaches(base, holds=f"{column} is not null", key=ROW, subject=f"'{column}'", among=in_force)
+            for column in required
         ),
         maximum=thresholds.REQUIRED_EMPTY_SHARE,
     )
     yield _check(
-        table, "volume", "warning", "The newest load has about as many rows as the loads before it",
+        table,
+        "volume",
+        "warning",
+        "The newest load has about as many rows as the loads before it",
         f"""
         with {loads}
         select min(file) filter (age = 1) as subject, min(rows) filter (age = 1) / median(rows) filter (age > 1) as measure
@@ -142,11 +169,15 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
         where age <= 1 + {thresholds.RECENT_LOADS}
         having count(*) > {thresholds.EARLIER_LOADS} and max(rows) >= {thresholds.ENOUGH_ROWS}
         """,
-        minimum=thresholds.VOLUME_RATIO[0], maximum=thresholds.VOLUME_RATIO[1],
+        minimum=thresholds.VOLUME_RATIO[0],
+        maximum=thresholds.VOLUME_RATIO[1],
     )
     columns = ", ".join(f'"{name}"' for name in table.columns)
     yield _check(
-        table, "empty_cells_drift", "warning", "Columns are about as often empty in the newest load as in the loads before it",
+        table,
+        "empty_cells_drift",
+        "warning",
+        "Columns are about as often empty in the newest load as in the loads before it",
         f"""
         with {loads},
         filled as (
@@ -172,7 +203,10 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
 
 def _freshness(table: Table, day: str) -> CheckSpec:
     return _check(
-        table, "freshness", "warning", "The newest row is not long before as_of",
+        table,
+        "freshness",
+        "warning",
+        "The newest row is not long before as_of",
         f"""
         select strftime(max({day}), 'newest row of %Y-%m-%d, days before as_of') as subject, $as_of - max({day})::date as measure
         from {_usable(table.name)}
@@ -185,22 +219,33 @@ def _freshness(table: Table, day: str) -> CheckSpec:
 
 def _references(table: Table, references: dict[str, str]) -> CheckSpec:
     """One subject a column; a column is not asked while nobody delivered what it refers to."""
+
     def gaps(column: str, identifier: str) -> str:
         known = " union all ".join(f"select {identifier} from {_usable(name)}" for name in KNOWN[identifier])
         return breaches(
             f"(select *, {column} in ({known}) as is_known from {_usable(table.name)} where {column} is not null)",
-            holds="is_known", key=ROW, subject=f"'{column}'", among=f"exists ({known})",
+            holds="is_known",
+            key=ROW,
+            subject=f"'{column}'",
+            among=f"exists ({known})",
         )
 
     return _check(
-        table, "references", "warning", f"What {', '.join(references)} names is known elsewhere",
-        " union all ".join(gaps(*reference) for reference in references.items()), maximum=thresholds.UNKNOWN_REFERENCES,
+        table,
+        "references",
+        "warning",
+        f"What {', '.join(references)} names is known elsewhere",
+        " union all ".join(gaps(*reference) for reference in references.items()),
+        maximum=thresholds.UNKNOWN_REFERENCES,
     )
 
 
 def _customer_id_is_email(table: Table) -> CheckSpec:
     return _check(
-        table, "customer_id_no_email", "warning", "No customer_id looks like an e-mail address, which the published marts would show",
+        table,
+        "customer_id_no_email",
+        "warning",
+        "No customer_id looks like an e-mail address, which the published marts would show",
         breaches(_usable(table.name), holds="customer_id not like '%_@_%._%'", key=ROW),
         maximum=0,
     )
@@ -209,7 +254,10 @@ def _customer_id_is_email(table: Table) -> CheckSpec:
 def _customers_without_card(table: Table) -> CheckSpec:
     billed = " union ".join(f"select customer_id from {_usable(name)}" for name in BILLING)
     return _check(
-        table, "customers_without_card", "warning", "Billing's customers have a client card, where cards are delivered",
+        table,
+        "customers_without_card",
+        "warning",
+        "Billing's customers have a client card, where cards are delivered",
         f"""
         select 'billing' as subject, avg((cards.file is null)::integer) as measure, count(*) as evaluated, count(*) filter (cards.file is null) as failed
         from ({billed}) as billed
@@ -224,19 +272,30 @@ def _of_subscriptions(table: Table) -> Iterator[CheckSpec]:
     rows = _usable(table.name)
     statuses = ", ".join(f"'{status}'" for status in thresholds.SUBSCRIPTION_STATUSES)
     yield _check(
-        table, "known_statuses", "warning", "Every status is one whose meaning is known; any other counts as paying",
-        breaches(rows, holds=f"status is null or status in ({statuses})", key=ROW), maximum=0,
+        table,
+        "known_statuses",
+        "warning",
+        "Every status is one whose meaning is known; any other counts as paying",
+        breaches(rows, holds=f"status is null or status in ({statuses})", key=ROW),
+        maximum=0,
     )
     yield _check(
-        table, "price_known", "warning", "Every row has a price, its own or its plan's; without one it counts as free",
+        table,
+        "price_known",
+        "warning",
+        "Every row has a price, its own or its plan's; without one it counts as free",
         breaches(
             f"(select rows.*, plans.price from {rows} as rows left join {_usable('billing.plans')} as plans using (plan_id))",
-            holds="unit_price is not null or price is not null", key=ROW,
+            holds="unit_price is not null or price is not null",
+            key=ROW,
         ),
         maximum=0,
     )
     yield _check(
-        table, "no_overlap", "warning", "Rows of one subscription don't overlap; where they do, their amounts add up",
+        table,
+        "no_overlap",
+        "warning",
+        "Rows of one subscription don't overlap; where they do, their amounts add up",
         breaches(
             f"""(
                 select *, max(coalesce(ended_on, 'infinity')) over (
@@ -244,7 +303,8 @@ def _of_subscriptions(table: Table) -> Iterator[CheckSpec]:
                 ) as covered_until
                 from {rows}
             )""",
-            holds="covered_until is null or covered_until <= started_on", key=ROW,
+            holds="covered_until is null or covered_until <= started_on",
+            key=ROW,
         ),
         maximum=0,
     )
@@ -253,22 +313,31 @@ def _of_subscriptions(table: Table) -> Iterator[CheckSpec]:
 def _of_invoice_lines(table: Table) -> Iterator[CheckSpec]:
     rows = _usable(table.name)
     shared = ("issued_at", "customer_id", "status", "employee_id")
-    same = " and ".join(f"min({column}) is not distinct from max({column}) and count({column}) in (0, count(*))" for column in shared)
+    same = " and ".join(
+        f"min({column}) is not distinct from max({column}) and count({column}) in (0, count(*))" for column in shared
+    )
     yield _check(
-        table, "lines_agree", "warning", f"Lines of one invoice agree on {', '.join(shared)}; the earliest line's hold",
+        table,
+        "lines_agree",
+        "warning",
+        f"Lines of one invoice agree on {', '.join(shared)}; the earliest line's hold",
         breaches(
             f"""(
                 select {same} as agree, arg_min(file, delivery_number) as file, arg_min(row_number, delivery_number) as row_number
                 from {rows}
                 group by invoice_id
             )""",
-            holds="agree", key=ROW,
+            holds="agree",
+            key=ROW,
         ),
         maximum=0,
     )
     # lines without an id are identified by file and row: delivered under two names they count twice
     yield _check(
-        table, "no_twin_files", "warning", "No two files hold the same lines without an id, which would count twice",
+        table,
+        "no_twin_files",
+        "warning",
+        "No two files hold the same lines without an id, which would count twice",
         f"""
         with lines as (
             select distinct file, hash({", ".join(table.columns)}) as line from {rows} where line_id is null
@@ -292,6 +361,13 @@ def _usable(name: str) -> str:
 
 
 def _check(
-    table: Table, name: str, severity: Severity, description: str, sql: str, *, minimum: float | None = None, maximum: float | None = None
+    table: Table,
+    name: str,
+    severity: Severity,
+    description: str,
+    sql: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> CheckSpec:
     return CheckSpec(name, "raw", _usable(table.name), severity, description, sql, minimum, maximum)

@@ -34,7 +34,15 @@ def run_gate(
     A check that crashes has the status 'error' and doesn't stop the others.
     """
     checks = [check for check in declared_checks() if check.gate == gate]
-    return run_checks(checks, con, refresh_id=refresh_id, as_of=as_of, previous=previous, docs_dir=docs_dir / gate if docs_dir else None, judge=judge)
+    return run_checks(
+        checks,
+        con,
+        refresh_id=refresh_id,
+        as_of=as_of,
+        previous=previous,
+        docs_dir=docs_dir / gate if docs_dir else None,
+        judge=judge,
+    )
 
 
 def run_checks(
@@ -85,7 +93,9 @@ def _count(
     try:
         parameters = {"as_of": as_of} if "$as_of" in check.sql else None
         rows = con.execute(check.sql, parameters).fetchall()
-        return [Subject(subject, None if measure is None else float(measure), *counts) for subject, measure, *counts in rows]
+        return [
+            Subject(subject, None if measure is None else float(measure), *counts) for subject, measure, *counts in rows
+        ]
     except (duckdb.BinderException, duckdb.CatalogException) as error:
         return Crash(str(error).splitlines()[0])
     except Exception as error:  # other messages of DuckDB may quote a value
@@ -96,8 +106,15 @@ def _result(check: CheckSpec, subjects: list[Subject] | Crash, verdict: Verdict 
     def result(status, evaluated: int, failed: list[Subject], message: str) -> CheckResult:
         keys = [key for subject in failed for key in subject.sample or [subject.subject]]
         return CheckResult(
-            check.check_name, check.gate, check.table_name, check.severity, status,
-            evaluated, sum(subject.failed for subject in failed), keys[:SAMPLE_SIZE], message,
+            check.check_name,
+            check.gate,
+            check.table_name,
+            check.severity,
+            status,
+            evaluated,
+            sum(subject.failed for subject in failed),
+            keys[:SAMPLE_SIZE],
+            message,
         )
 
     verdict = verdict or Crash("Great Expectations did not evaluate it")
@@ -106,10 +123,20 @@ def _result(check: CheckSpec, subjects: list[Subject] | Crash, verdict: Verdict 
         return result("error", 0, [], f"{check.description}: could not be checked ({crash.reason})")
     evaluated = sum(subject.evaluated for subject in subjects if subject.measure is not None)
     if verdict.success:
-        return result("passed", evaluated, [], f"{check.description}: {f'holds, {evaluated} evaluated' if evaluated else 'nothing to evaluate yet'}")
+        return result(
+            "passed",
+            evaluated,
+            [],
+            f"{check.description}: {f'holds, {evaluated} evaluated' if evaluated else 'nothing to evaluate yet'}",
+        )
     failed = [subject for subject in subjects if subject.subject in verdict.outside]
     measures = ", ".join(f"{subject.subject} {subject.measure:.3g}" for subject in failed[:3])
     keys = [key for subject in failed for key in subject.sample or []]
     such_as = f", such as {', '.join(keys[:3])}" if keys else ""
     counts = f"{sum(subject.failed for subject in failed)} of {evaluated}"
-    return result("failed", evaluated, failed, f"{check.description}: {counts} fail{such_as} ({measures}; allowed: {check.limits})")
+    return result(
+        "failed",
+        evaluated,
+        failed,
+        f"{check.description}: {counts} fail{such_as} ({measures}; allowed: {check.limits})",
+    )

@@ -46,8 +46,20 @@ TWIN_FILES_SHARE = 0.5
 
 # Statuses of a subscription whose meaning is known. Any other one counts as paying, so a person should have seen it.
 SUBSCRIPTION_STATUSES = (
-    "active", "past_due", "non_renewing", "canceled", "cancelled", "ended", "expired", "completed",
-    "trialing", "incomplete", "incomplete_expired", "unpaid", "paused", "void",
+    "active",
+    "past_due",
+    "non_renewing",
+    "canceled",
+    "cancelled",
+    "ended",
+    "expired",
+    "completed",
+    "trialing",
+    "incomplete",
+    "incomplete_expired",
+    "unpaid",
+    "paused",
+    "void",
 )
 
 # --- marts gate

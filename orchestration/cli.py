@@ -30,9 +30,13 @@ _folder = click.Path(file_okay=False, path_type=Path)
 _extracts = click.option("--extracts", type=_folder, required=True, help="Folder of extracts.")
 _warehouse = click.option("--warehouse", type=_folder, required=True, help="Warehouse folder; made when it is missing.")
 _as_of = click.option(
-    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last day that the extracts cover; default: yesterday in the company's time zone."
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day that the extracts cover; default: yesterday in the company's time zone.",
 )
-_policies = click.option("--policy", "policies", multiple=True, metavar="NAME=VALUE", help="Set a policy; wins over extracts.yml.")
+_policies = click.option(
+    "--policy", "policies", multiple=True, metavar="NAME=VALUE", help="Set a policy; wins over extracts.yml."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,8 +55,12 @@ cli.add_command(workbook.command)
 @_warehouse
 @_as_of
 @_policies
-@click.option("--full-refresh", is_flag=True, help="Rebuild everything after raw, and read the files still present again.")
-def refresh(extracts: Path, warehouse: Path, as_of: datetime | None, policies: tuple[str, ...], full_refresh: bool) -> None:
+@click.option(
+    "--full-refresh", is_flag=True, help="Rebuild everything after raw, and read the files still present again."
+)
+def refresh(
+    extracts: Path, warehouse: Path, as_of: datetime | None, policies: tuple[str, ...], full_refresh: bool
+) -> None:
     """Load, build, check and publish."""
     _refresh(extracts, warehouse, as_of, policies, full_refresh)
 
@@ -65,7 +73,10 @@ def check(extracts: Path) -> None:
     from orchestration.progress import Progress
     from orchestration.refresh import refreshing
 
-    with tempfile.TemporaryDirectory(prefix="churn-check-") as scratch, refreshing(extracts, Path(scratch), Progress()) as current:
+    with (
+        tempfile.TemporaryDirectory(prefix="churn-check-") as scratch,
+        refreshing(extracts, Path(scratch), Progress()) as current,
+    ):
         report = steps.load(current)
         steps.build(current, "raw")
         _print_extracts(current, report)
@@ -105,7 +116,13 @@ def rollback(warehouse: Path) -> None:
 
 
 @cli.command()
-@click.option("--extracts", type=_folder, default="demo/extracts", show_default=True, help="What the schedule and the sensor refresh from.")
+@click.option(
+    "--extracts",
+    type=_folder,
+    default="demo/extracts",
+    show_default=True,
+    help="What the schedule and the sensor refresh from.",
+)
 @click.option("--warehouse", type=_folder, default="demo/warehouse", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def ui(extracts: Path, warehouse: Path, port: int) -> None:
@@ -124,11 +141,18 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
         "CHURN_WAREHOUSE": str(warehouse.absolute()),
     }
     dagster = str(Path(sys.executable).with_name("dagster"))
-    os.execve(dagster, [dagster, "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)], environment)
+    os.execve(
+        dagster, [dagster, "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)], environment
+    )
 
 
 @cli.command(context_settings={"allow_interspersed_args": False})
-@click.option("--warehouse", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Warehouse folder.")
+@click.option(
+    "--warehouse",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Warehouse folder.",
+)
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
 def mf(warehouse: Path, arguments: tuple[str, ...]) -> None:
     """Ask what is published through MetricFlow, for instance: query --metrics churn_rate_monthly --group-by metric_time."""
@@ -138,7 +162,12 @@ def mf(warehouse: Path, arguments: tuple[str, ...]) -> None:
     published = published_file(warehouse, "churn.duckdb")
     prepare_manifest()
     # MetricFlow reads the semantic manifest beside the project, and the tables of the profile's target "published"
-    os.environ |= {"DBT_PROJECT_DIR": str(ROOT), "DBT_PROFILES_DIR": str(ROOT), "DBT_LOG_PATH": str(TARGET / "logs"), "CHURN_DB": str(published.absolute())}
+    os.environ |= {
+        "DBT_PROJECT_DIR": str(ROOT),
+        "DBT_PROFILES_DIR": str(ROOT),
+        "DBT_LOG_PATH": str(TARGET / "logs"),
+        "CHURN_DB": str(published.absolute()),
+    }
     from dbt_metricflow.cli import main as metricflow
 
     metricflow.UpdateChecker.check = lambda *_: None  # it would ask the web for a newer version at every start
@@ -214,13 +243,21 @@ def _print_result(current: Refresh) -> None:
     if found.months:
         click.echo("month    customers    lost    churn  retention      lost sales")
     for month in found.months:
-        churn, retention = (f"{rate:.2%}" if rate is not None else "–" for rate in (month.churn_rate, month.retention_rate))
+        churn, retention = (
+            f"{rate:.2%}" if rate is not None else "–" for rate in (month.churn_rate, month.retention_rate)
+        )
         sales = f"{month.lost_sales:,.2f}" if month.lost_sales is not None else "–"
-        click.echo(f"{month.start:%Y-%m}  {month.customers_at_start:9,}  {month.customers_lost:6,}  {churn:>7}  {retention:>9}  {sales:>14}")
+        click.echo(
+            f"{month.start:%Y-%m}  {month.customers_at_start:9,}  {month.customers_lost:6,}  {churn:>7}  {retention:>9}  {sales:>14}"
+        )
     if found.reasons:
-        click.echo("\nwhy        " + ", ".join(f"{reason.label} ({reason.customers_lost:,})" for reason in found.reasons))
+        click.echo(
+            "\nwhy        " + ", ".join(f"{reason.label} ({reason.customers_lost:,})" for reason in found.reasons)
+        )
     if found.win_back.candidates:
-        click.echo(f"win back   {found.win_back.candidates:,} lost customers may be written to; expected sales {found.win_back.expected_sales:,.2f}")
+        click.echo(
+            f"win back   {found.win_back.candidates:,} lost customers may be written to; expected sales {found.win_back.expected_sales:,.2f}"
+        )
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in current.progress.seconds.items())
     click.echo(
         f"\ntime       {times}\n"
@@ -243,7 +280,11 @@ def _print_extracts(current: Refresh, report: LoadReport) -> None:
             "select table_name, file, column_name, reason, count(*), min(row_number) from restricted.quarantine group by all order by all"
         ).fetchall()
     for table, file, read, usable, *others in files:
-        unusable = [f"{count:,} {what}" for count, what in zip(others, ("quarantined", "filtered", "repeated"), strict=True) if count]
+        unusable = [
+            f"{count:,} {what}"
+            for count, what in zip(others, ("quarantined", "filtered", "repeated"), strict=True)
+            if count
+        ]
         click.echo(f"{file} ({table}): {read:,} rows, {', '.join([f'{usable:,} usable', *unusable])}")
         for _, _, column, reason, count, row in (found for found in reasons if found[:2] == (table, file)):
             click.echo(f"  {count:,} × {f'{column}: ' if column else ''}{reason} (first in row {row})")

@@ -45,7 +45,9 @@ SELECTIONS = {
 def fingerprint(*inputs: str) -> str:
     """Hash of names and contents of these files and folders of the project."""
     digest = hashlib.sha256()
-    for path in sorted(file for name in inputs for file in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))):
+    for path in sorted(
+        file for name in inputs for file in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))
+    ):
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -65,10 +67,19 @@ def prepare_manifest() -> Path:
     TARGET.mkdir(exist_ok=True)
     with FileLock(TARGET / ".lock"):
         current = fingerprint(*_INPUTS, "orchestration/docs_page.py")
-        if not (_STAMP.exists() and _STAMP.read_text() == current and MANIFEST.exists() and _PARSED.exists() and DOCS.exists()):
+        if not (
+            _STAMP.exists()
+            and _STAMP.read_text() == current
+            and MANIFEST.exists()
+            and _PARSED.exists()
+            and DOCS.exists()
+        ):
             _STAMP.unlink(missing_ok=True)
             # parses the whole project, and compiles the views without a database
-            _invoke(["compile", "--select", VIEWS, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)], ROOT)
+            _invoke(
+                ["compile", "--select", VIEWS, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)],
+                ROOT,
+            )
             write_docs(json.loads(MANIFEST.read_text(encoding="utf-8")), DOCS)
             _STAMP.write_text(current)
     return MANIFEST
@@ -96,7 +107,15 @@ def build(
     (workspace / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     # --select takes several names as several words
     selection = [word for argument in SELECTIONS[gate] for word in argument.split()]
-    arguments = ["build", *selection, "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(dict(variables))]
+    arguments = [
+        "build",
+        *selection,
+        "--exclude-resource-type",
+        "unit_test",
+        "exposure",
+        "--vars",
+        json.dumps(dict(variables)),
+    ]
     arguments += ["--target-path", str(workspace), "--no-write-json", *(["--full-refresh"] if full_refresh else [])]
     try:
         return _invoke(arguments, workspace, _load_manifest(), on_event).results
@@ -116,14 +135,35 @@ def _load_manifest() -> Manifest:
 
 
 def _invoke(
-    arguments: list[str], profiles: Path, manifest: Manifest | None = None, on_event: Callable[[Any], None] | None = None
+    arguments: list[str],
+    profiles: Path,
+    manifest: Manifest | None = None,
+    on_event: Callable[[Any], None] | None = None,
 ) -> Any:
     """The result of a dbt command; raises what dbt itself could not handle."""
     from dbt.cli.main import dbtRunner
 
-    quiet = ["--quiet", "--no-print", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check"]
+    quiet = [
+        "--quiet",
+        "--no-print",
+        "--log-level",
+        "none",
+        "--log-level-file",
+        "none",
+        "--no-use-colors",
+        "--no-version-check",
+    ]
     # dbt makes the folder of its log even when it writes none
-    places = ["--project-dir", str(ROOT), "--profiles-dir", str(profiles), "--target", "duckdb", "--log-path", str(TARGET / "logs")]
+    places = [
+        "--project-dir",
+        str(ROOT),
+        "--profiles-dir",
+        str(profiles),
+        "--target",
+        "duckdb",
+        "--log-path",
+        str(TARGET / "logs"),
+    ]
     outcome = dbtRunner(manifest, [on_event] if on_event else []).invoke([*quiet, *arguments, *places])
     if outcome.exception:
         raise outcome.exception

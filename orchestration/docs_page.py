@@ -37,7 +37,10 @@ def write_docs(manifest: Mapping[str, Any], page: Path) -> None:
 def _shown(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest as readers see the warehouse: in the files that they open, without this machine's paths and dbt's own macros."""
     project = manifest["metadata"]["project_name"]
-    nodes = {name: {field: value for field, value in node.items() if field not in _OF_THIS_MACHINE} for name, node in manifest["nodes"].items()}
+    nodes = {
+        name: {field: value for field, value in node.items() if field not in _OF_THIS_MACHINE}
+        for name, node in manifest["nodes"].items()
+    }
     for node in nodes.values():
         node["database"] = _FILES.get(node["schema"], "build")
         if node.get("relation_name"):
@@ -55,8 +58,17 @@ def _catalog(manifest: Mapping[str, Any]) -> dict[str, Any]:
             name: {"name": name, "index": number, "type": column.get("data_type") or "", "comment": None}
             for number, (name, column) in enumerate(node["columns"].items(), start=1)
         }
-        place = {"database": node["database"], "schema": node["schema"], "name": node.get("alias") or node["identifier"]}
-        return {"unique_id": node["unique_id"], "metadata": {**place, "type": kind, "owner": None, "comment": None}, "columns": columns, "stats": {}}
+        place = {
+            "database": node["database"],
+            "schema": node["schema"],
+            "name": node.get("alias") or node["identifier"],
+        }
+        return {
+            "unique_id": node["unique_id"],
+            "metadata": {**place, "type": kind, "owner": None, "comment": None},
+            "columns": columns,
+            "stats": {},
+        }
 
     tables = {name: node for name, node in manifest["nodes"].items() if node["resource_type"] in ("model", "seed")}
     return {

@@ -55,14 +55,21 @@ class Headline:
 
     def metadata(self) -> dict[str, Any]:
         """For Dagster: numbers only, so that their course over the refreshes can be drawn."""
-        counts = {name: getattr(self, name) for name in ("rows_read", "rows_loaded", "rows_quarantined", "checks", "checks_failed")}
+        counts = {
+            name: getattr(self, name)
+            for name in ("rows_read", "rows_loaded", "rows_quarantined", "checks", "checks_failed")
+        }
         counts["win_back_candidates"] = self.win_back.candidates
         if not self.months:
             return counts
         last = self.months[-1]
         rates = {"churn_rate": last.churn_rate, "retention_rate": last.retention_rate}
         rates["lost_sales"] = None if last.lost_sales is None else float(last.lost_sales)
-        return {**counts, "month": last.start.isoformat(), **{name: rate for name, rate in rates.items() if rate is not None}}
+        return {
+            **counts,
+            "month": last.start.isoformat(),
+            **{name: rate for name, rate in rates.items() if rate is not None},
+        }
 
 
 def headline(published: Path, refresh_id: str) -> Headline:
@@ -72,7 +79,8 @@ def headline(published: Path, refresh_id: str) -> Headline:
             "select coalesce(sum(rows_read), 0), coalesce(sum(rows_loaded), 0), coalesce(sum(rows_quarantined), 0) from quality.load_audit"
         ).fetchall()
         [checks] = con.execute(
-            "select count(*), count(*) filter (status <> 'passed') from quality.check_results where refresh_id = ?", [refresh_id]
+            "select count(*), count(*) filter (status <> 'passed') from quality.check_results where refresh_id = ?",
+            [refresh_id],
         ).fetchall()
         months = con.execute("""
             select period_start, churn.customers_at_start, churn.customers_lost, churn.churn_rate, churn.retention_rate, lost.lost_sales

@@ -25,15 +25,32 @@ from orchestration.reasons import known_reason, reason_labels
 
 CHANNELS = ("sms", "email", "viber", "voice")
 COLUMNS = (
-    "customer_id", "name", "channel", "address", "reason_code", "reason", "lost_on", "last_purchase_on",
-    "sales_last_365_days", "expected_recoverable_sales", "win_back_rank",
-)  # fmt: skip
+    "customer_id",
+    "name",
+    "channel",
+    "address",
+    "reason_code",
+    "reason",
+    "lost_on",
+    "last_purchase_on",
+    "sales_last_365_days",
+    "expected_recoverable_sales",
+    "win_back_rank",
+)
 ADDRESS = COLUMNS.index("address")
 # A spreadsheet takes a text that starts so for a formula, and runs it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 E164 = re.compile(r"\+\d{5,15}")
 # What people call countries otherwise than the phone library.
-SHORT_NAMES = {"usa": "US", "u.s.a.": "US", "u.s.": "US", "united states of america": "US", "uk": "GB", "great britain": "GB", "england": "GB"}
+SHORT_NAMES = {
+    "usa": "US",
+    "u.s.a.": "US",
+    "u.s.": "US",
+    "united states of america": "US",
+    "uk": "GB",
+    "great britain": "GB",
+    "england": "GB",
+}
 
 
 def write_mailing_list(warehouse: Path, channel: str, out: Path, reasons: Sequence[str] = ()) -> tuple[int, int]:
@@ -86,7 +103,11 @@ def e164(phone: str, country: str | None) -> str | None:
         number = phonenumbers.parse(phone, region_of(country or ""))
     except phonenumbers.NumberParseException:
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if phonenumbers.is_possible_number(number) else None
+    return (
+        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if phonenumbers.is_possible_number(number)
+        else None
+    )
 
 
 def region_of(country: str) -> str | None:
@@ -100,7 +121,12 @@ def _regions() -> dict[str, str]:
     from phonenumbers.geodata.locale import LOCALE_DATA
 
     # '*xx' refers to the name in the language xx
-    names = {name.casefold(): region for region, labels in LOCALE_DATA.items() for name in labels.values() if not name.startswith("*")}
+    names = {
+        name.casefold(): region
+        for region, labels in LOCALE_DATA.items()
+        for name in labels.values()
+        if not name.startswith("*")
+    }
     return {region.casefold(): region for region in LOCALE_DATA} | names | SHORT_NAMES
 
 
@@ -138,10 +164,19 @@ def _write_xlsx(file: Path, rows: Sequence[Sequence[Any]]) -> None:
 
 
 @click.command("mailing-list")
-@click.option("--warehouse", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Warehouse folder.")
+@click.option(
+    "--warehouse",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Warehouse folder.",
+)
 @click.option("--channel", type=click.Choice(CHANNELS), required=True, help="Those who are best reached on it.")
-@click.option("--reason", "reasons", multiple=True, metavar="CODE", help="Only those who left for this reason; may be repeated.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, .csv or .xlsx.")
+@click.option(
+    "--reason", "reasons", multiple=True, metavar="CODE", help="Only those who left for this reason; may be repeated."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, .csv or .xlsx."
+)
 def command(warehouse: Path, channel: str, reasons: tuple[str, ...], out: Path) -> None:
     """Write the lost customers who may be written to on a channel."""
     written, unreadable = write_mailing_list(warehouse, channel, out, reasons)

@@ -68,7 +68,14 @@ def relations(manifest: Mapping[str, Any]) -> list[Relation]:
 def journals() -> list[Relation]:
     """The published tables that the refresh itself keeps."""
     return [
-        Relation("quality", journal.name, False, journal.key, journal.description, {name: text for name, (_, text) in journal.columns.items()})
+        Relation(
+            "quality",
+            journal.name,
+            False,
+            journal.key,
+            journal.description,
+            {name: text for name, (_, text) in journal.columns.items()},
+        )
         for journal in (CHECK_RESULTS, REFRESH_HISTORY)
     ]
 
@@ -76,10 +83,12 @@ def journals() -> list[Relation]:
 def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[tuple[str, str]]) -> None:
     """Refuse unless every declared check (name, table) of this very refresh has a result no critical one failed and none crashed."""
     results = con.execute(
-        "select check_name, table_name, severity, status, failed_count from quality.check_results where refresh_id = ?", [refresh_id]
+        "select check_name, table_name, severity, status, failed_count from quality.check_results where refresh_id = ?",
+        [refresh_id],
     ).fetchall()
     broken = [
-        f"{name} on {table} " + ("could not be evaluated" if status == "error" else f"({failed:,} of its rows or groups failed)")
+        f"{name} on {table} "
+        + ("could not be evaluated" if status == "error" else f"({failed:,} of its rows or groups failed)")
         for name, table, severity, status, failed in results
         if status == "error" or (severity == "critical" and status == "failed")
     ]
@@ -93,14 +102,20 @@ def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[
         )
 
 
-def publish(warehouse: Warehouse, refresh_id: str, published: list[Relation], declared: Collection[tuple[str, str]]) -> dict[str, int]:
+def publish(
+    warehouse: Warehouse, refresh_id: str, published: list[Relation], declared: Collection[tuple[str, str]]
+) -> dict[str, int]:
     """Audit this refresh, write its version and make it the current one. Returns the row count of each published table."""
     folder = warehouse.published / f".{refresh_id}"
     (folder / "exports").mkdir(parents=True)
     with warehouse.connect() as con:
         audit(con, refresh_id, declared)
         with _attached(con, folder / "churn.duckdb"):
-            counts = {str(relation): _copy(con, relation) for relation in published if not relation.private and not relation.sql}
+            counts = {
+                str(relation): _copy(con, relation)
+                for relation in published
+                if not relation.private and not relation.sql
+            }
             con.execute(
                 "update published.quality.refresh_history set status = ?, finished_at = ? where refresh_id = ?",
                 [PUBLISHED, now(), refresh_id],
@@ -132,7 +147,9 @@ def add_report(warehouse: Warehouse) -> Path:
 
     version = current_version(warehouse)
     if version is None:
-        raise UserError(f"Nothing is published in {warehouse.folder}: there is nothing to report. Run `churn refresh` first.")
+        raise UserError(
+            f"Nothing is published in {warehouse.folder}: there is nothing to report. Run `churn refresh` first."
+        )
     folder = warehouse.published / version
     with warehouse.connect() as con:
         currency = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
@@ -162,7 +179,14 @@ def reconcile(warehouse: Warehouse) -> None:
 
 def current_version(warehouse: Warehouse) -> str | None:
     """The refresh id of the version that churn.duckdb is of; None when nothing is published."""
-    return next((version for version in versions(warehouse) if _same_file(warehouse.published / version / "churn.duckdb", warehouse.current)), None)
+    return next(
+        (
+            version
+            for version in versions(warehouse)
+            if _same_file(warehouse.published / version / "churn.duckdb", warehouse.current)
+        ),
+        None,
+    )
 
 
 def versions(warehouse: Warehouse) -> list[str]:
@@ -179,7 +203,9 @@ def rollback(warehouse: Warehouse) -> tuple[str, str]:
             raise UserError(f"Nothing is published in {warehouse.folder}: there is no version to go back to.")
         earlier = [version for version in versions(warehouse) if version < current]
         if not earlier:
-            raise UserError(f"{current} is the oldest version kept in {warehouse.published}: there is none before it. Nothing was changed.")
+            raise UserError(
+                f"{current} is the oldest version kept in {warehouse.published}: there is none before it. Nothing was changed."
+            )
         _commit(warehouse, warehouse.published / earlier[-1])
         reconcile(warehouse)
         return current, earlier[-1]
@@ -199,7 +225,9 @@ def _copy(con: duckdb.DuckDBPyConnection, relation: Relation) -> int:
     """Copy a table in the order of its key, so that equal refreshes give equal files, with its descriptions. Returns its row count."""
     order = ", ".join(f'"{column}"' for column in relation.key) or "all"
     con.execute(f"create schema if not exists published.{relation.schema}")
-    [(rows,)] = con.execute(f"create table published.{relation} as select * from {relation} order by {order}").fetchall()
+    [(rows,)] = con.execute(
+        f"create table published.{relation} as select * from {relation} order by {order}"
+    ).fetchall()
     _describe(con, relation)
     return rows
 
@@ -214,7 +242,9 @@ def _create_view(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
 
 
 def _describe(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
-    con.execute(f"comment on {'view' if relation.sql else 'table'} published.{relation} is '{_quoted(relation.description)}'")
+    con.execute(
+        f"comment on {'view' if relation.sql else 'table'} published.{relation} is '{_quoted(relation.description)}'"
+    )
     for column, text in relation.columns.items():
         con.execute(f"comment on column published.{relation}.\"{column}\" is '{_quoted(text)}'")
 
@@ -228,8 +258,12 @@ def _create_grain_views(con: duckdb.DuckDBPyConnection, relation: Relation) -> N
         con.execute("use published")
         for grain, suffix in _GRAIN_VIEWS.items():
             view = f"{relation}_{suffix}"
-            con.execute(f"create view {view} as select * from {relation} where {grain_column} = '{grain}' {whole_company}")
-            con.execute(f"comment on view {view} is '{relation.name} by {grain}{', whole company' if whole_company else ''}.'")
+            con.execute(
+                f"create view {view} as select * from {relation} where {grain_column} = '{grain}' {whole_company}"
+            )
+            con.execute(
+                f"comment on view {view} is '{relation.name} by {grain}{', whole company' if whole_company else ''}.'"
+            )
         con.execute("use build")
 
 

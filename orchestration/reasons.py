@@ -106,12 +106,16 @@ def _read(file: Path) -> list[Alias]:
             raise UserError(f"{file}: the first line must be alias,reason_code,language.")
         for row in rows:
             where = f"{file}, line {rows.line_num}"
-            alias = Alias(_normalised(row["alias"] or ""), (row["reason_code"] or "").strip(), (row.get("language") or "").strip())
+            alias = Alias(
+                _normalised(row["alias"] or ""), (row["reason_code"] or "").strip(), (row.get("language") or "").strip()
+            )
             if not alias.alias:
                 raise UserError(f"{where}: the alias has neither letters nor digits.")
             known_reason(alias.reason_code, codes, where)
             if aliases.setdefault(alias.alias, alias).reason_code != alias.reason_code:
-                raise UserError(f"{where}: {alias.alias!r} means {aliases[alias.alias].reason_code} in an earlier line; keep one of the two.")
+                raise UserError(
+                    f"{where}: {alias.alias!r} means {aliases[alias.alias].reason_code} in an earlier line; keep one of the two."
+                )
     return list(aliases.values())
 
 
@@ -134,12 +138,20 @@ def _similarity(a: str, b: str) -> float:
     for row, letter in enumerate(a, start=1):
         diagonal, distances[0] = distances[0], row
         for column, other in enumerate(b, start=1):
-            diagonal, distances[column] = distances[column], min(distances[column] + 1, distances[column - 1] + 1, diagonal + (letter != other))
+            diagonal, distances[column] = (
+                distances[column],
+                min(distances[column] + 1, distances[column - 1] + 1, diagonal + (letter != other)),
+            )
     return 1 - distances[-1] / max(len(a), len(b), 1)
 
 
 @click.command("reasons")
-@click.option("--warehouse", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Warehouse folder.")
+@click.option(
+    "--warehouse",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Warehouse folder.",
+)
 def command(warehouse: Path) -> None:
     """List the reasons that nothing explains, and write down what you say they mean."""
     texts = unmapped(warehouse)
@@ -149,15 +161,23 @@ def command(warehouse: Path) -> None:
     click.echo(f"{'count':>5}  {'similar':>7}  {'reason of nearest':20}  {'nearest alias':30}  text")
     for text in texts:
         similarity = f"{text.similarity:.0%}" if text.similarity is not None else "–"
-        click.echo(f"{text.count:5}  {similarity:>7}  {text.nearest_reason_code or '–':20}  {text.nearest_alias or '–':30}  {text.text!r}")
+        click.echo(
+            f"{text.count:5}  {similarity:>7}  {text.nearest_reason_code or '–':20}  {text.nearest_alias or '–':30}  {text.text!r}"
+        )
     written = _ask(warehouse, texts)
-    click.echo(f"{written} alias{'es' if written != 1 else ''} written to {warehouse / ALIASES}; the next refresh reads them.", err=True)
+    click.echo(
+        f"{written} alias{'es' if written != 1 else ''} written to {warehouse / ALIASES}; the next refresh reads them.",
+        err=True,
+    )
 
 
 def _ask(warehouse: Path, texts: Sequence[Unmapped]) -> int:
     """Ask about each text until the answers end; returns how many aliases were written."""
     codes = list(reason_labels())
-    click.echo(f"\nFor each text: a reason ({', '.join(codes)}), y for that of the nearest alias, Enter to skip, q to stop.", err=True)
+    click.echo(
+        f"\nFor each text: a reason ({', '.join(codes)}), y for that of the nearest alias, Enter to skip, q to stop.",
+        err=True,
+    )
     written: list[Alias] = []
     for text in texts:
         # one answer settles the texts that are like it

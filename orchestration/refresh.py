@@ -101,7 +101,9 @@ class Refresh:
         except Exception as error:
             self.failure = self.failure or explained(error, doing, self.warehouse)
             if isinstance(self.failure, UserError):
-                raise Withheld(f"{doing}: the extracts must be mended first. On the command line, `churn refresh` and `churn check` say what and where.") from None
+                raise Withheld(
+                    f"{doing}: the extracts must be mended first. On the command line, `churn refresh` and `churn check` say what and where."
+                ) from None
             raise self.failure from None
 
     def record(self, results: Iterable[tuple[str, str, str, str, str, int, int]]) -> None:
@@ -170,8 +172,12 @@ def explained(error: Exception, doing: str, warehouse: Warehouse) -> ChurnError:
     """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private log."""
     if isinstance(error, ChurnError):
         return error
-    warehouse.write_log(f"{doing}\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}: {without_values(str(error))}")
-    return EnvironmentFailure(f"{doing}: {reason(error)}; details in {warehouse.log}. Readers keep the last published version.")
+    warehouse.write_log(
+        f"{doing}\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}: {without_values(str(error))}"
+    )
+    return EnvironmentFailure(
+        f"{doing}: {reason(error)}; details in {warehouse.log}. Readers keep the last published version."
+    )
 
 
 def reason(error: Exception) -> str:

@@ -39,7 +39,9 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
     def _engine(self) -> sqlalchemy.Engine:
         engine = create_engine(self._conn_string, connect_args={"timeout": 30, "check_same_thread": False})
         # With the write-ahead log that Dagster chose, no event is lost when the process dies, and none waits for the disk.
-        sqlalchemy.event.listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal"))
+        sqlalchemy.event.listen(
+            engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal")
+        )
         return engine
 
     def has_table(self, table_name: str) -> bool:

@@ -27,14 +27,19 @@ def refuse_personal(segments: Iterable[str], mapping: Mapping) -> None:
         steps = {source[: end.start()] for source in sources for end in re.finditer(r"[.\[]|$", source)}
         if personal := sorted({name, *steps}.intersection(segments)):
             called = "" if personal[0] == name else f" ({CUSTOMERS}.{name} comes from it)"
-            raise UserError(f"policy segments: '{personal[0]}' is personal{called}, and the values of segments are published. Split by something else.")
+            raise UserError(
+                f"policy segments: '{personal[0]}' is personal{called}, and the values of segments are published. Split by something else."
+            )
 
 
 def refuse_unknown(segments: Iterable[str], con: duckdb.DuckDBPyConnection) -> None:
     """UserError for a segment that no row of the customers files that are in force has."""
     rows = f"from raw.{contract()[CUSTOMERS].raw} where in_force and malformed is null"
     for name in segments:
-        if name not in NAMED and not con.execute(f"select 1 {rows} and list_contains(json_keys(raw_row), ?) limit 1", [name]).fetchone():
+        if (
+            name not in NAMED
+            and not con.execute(f"select 1 {rows} and list_contains(json_keys(raw_row), ?) limit 1", [name]).fetchone()
+        ):
             keys = con.execute(f"select distinct unnest(json_keys(raw_row)) {rows}").fetchall()
             raise UserError(
                 f"policy segments: no file of {CUSTOMERS} has a column '{name}'; {nearest(name, [*NAMED, *(key for (key,) in keys)])}. Nothing was published."

@@ -53,7 +53,11 @@ def load(refresh: Refresh) -> LoadReport:
     with refresh.stage("load extracts"):
         with refresh.warehouse.connect() as con:
             report = read_extracts(
-                refresh.extracts, con, refresh.warehouse.scratch, full_refresh=refresh.full_refresh, progress=refresh.progress.step
+                refresh.extracts,
+                con,
+                refresh.warehouse.scratch,
+                full_refresh=refresh.full_refresh,
+                progress=refresh.progress.step,
             )
             refuse_unknown(refresh.policies["segments"], con)
         for warning in report.warnings:
@@ -69,7 +73,13 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
     with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]):
         warehouse = refresh.warehouse
         results = dbt_project.build(
-            warehouse.build, warehouse.scratch, warehouse.dbt, gate, refresh.variables, refresh.full_refresh, _Reporter(refresh)
+            warehouse.build,
+            warehouse.scratch,
+            warehouse.dbt,
+            gate,
+            refresh.variables,
+            refresh.full_refresh,
+            _Reporter(refresh),
         )
         with warehouse.connect() as con:
             counts = row_counts(con)
@@ -84,7 +94,9 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
         if broken:
             messages = {result.node.name: without_values(str(result.message)) for result in broken}
             refresh.warehouse.write_log("\n".join(f"{name}: {message}" for name, message in messages.items()))
-            reason = next((line for message in messages.values() for line in message.splitlines() if "Error:" in line), "")
+            reason = next(
+                (line for message in messages.values() for line in message.splitlines() if "Error:" in line), ""
+            )
             raise EnvironmentFailure(
                 f"{', '.join(messages)} could not be built ({reason.strip()[:200]}), "
                 f"details in {refresh.warehouse.log}. Readers keep the last published version."
@@ -111,7 +123,15 @@ def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
             )
         publishing.open_to_readers(refresh.warehouse, refresh.warehouse.data_docs)
         refresh.record(
-            (result.check_name, gate, result.table_name, result.severity, result.status, result.evaluated_count, result.failed_count)
+            (
+                result.check_name,
+                gate,
+                result.table_name,
+                result.severity,
+                result.status,
+                result.evaluated_count,
+                result.failed_count,
+            )
             for result in results
         )
         for result in results:
@@ -129,7 +149,12 @@ def refuse_failed(refresh: Refresh) -> None:
 def publish(refresh: Refresh) -> dict[str, int]:
     """Publish what passed. Returns the row count of each published table."""
     with refresh.stage("publish"):
-        counts = publishing.publish(refresh.warehouse, refresh.id, [*publishing.relations(manifest()), *publishing.journals()], declared_checks())
+        counts = publishing.publish(
+            refresh.warehouse,
+            refresh.id,
+            [*publishing.relations(manifest()), *publishing.journals()],
+            declared_checks(),
+        )
     _report(refresh)
     return counts
 
@@ -140,12 +165,16 @@ def _report(refresh: Refresh) -> None:
         with refresh.progress.stage("report"):
             publishing.add_report(refresh.warehouse)
     except Exception as error:
-        refresh.progress.warn(f"Published, but without a report. {explained(error, 'writing the report', refresh.warehouse)}")
+        refresh.progress.warn(
+            f"Published, but without a report. {explained(error, 'writing the report', refresh.warehouse)}"
+        )
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Rows of each table of the open database, by schema.table."""
-    tables = con.execute("select schema_name || '.' || table_name, estimated_size from duckdb_tables() where not internal")
+    tables = con.execute(
+        "select schema_name || '.' || table_name, estimated_size from duckdb_tables() where not internal"
+    )
     return dict(tables.fetchall())
 
 
@@ -179,7 +208,9 @@ class _Reporter:
     def __call__(self, event: Any) -> None:
         if event.info.name in ("LogModelResult", "LogSeedResult"):
             node = event.data.node_info
-            self._refresh.progress.step(f"{node.node_relation.schema}.{node.node_relation.alias} {event.data.execution_time:.1f} s")
+            self._refresh.progress.step(
+                f"{node.node_relation.schema}.{node.node_relation.alias} {event.data.execution_time:.1f} s"
+            )
 
 
 def _warn_of_stale_data(refresh: Refresh) -> None:

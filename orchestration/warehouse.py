@@ -57,11 +57,16 @@ class Warehouse:
             lock.acquire(timeout=0)
         except Timeout:
             holder = path.read_text(encoding="utf-8").strip() or "another process"
-            raise Busy(f"{self.folder} is being written by {holder}. Wait until it has finished; nothing was changed.") from None
+            raise Busy(
+                f"{self.folder} is being written by {holder}. Wait until it has finished; nothing was changed."
+            ) from None
         self.umask = os.umask(0o077)
         try:
             shutil.rmtree(self.scratch, ignore_errors=True)
-            path.write_text(f"process {os.getpid()} on {os.uname().nodename} since {now():%Y-%m-%d %H:%M:%S} UTC\n", encoding="utf-8")
+            path.write_text(
+                f"process {os.getpid()} on {os.uname().nodename} since {now():%Y-%m-%d %H:%M:%S} UTC\n",
+                encoding="utf-8",
+            )
             yield
         finally:
             os.umask(self.umask)
@@ -117,7 +122,10 @@ REFRESH_HISTORY = Journal(
         "finished_at": ("timestamp", "When it ended, UTC; empty while it runs."),
         "as_of": ("date", "Last day that its data covers."),
         "status": ("varchar", "running, published, refused (by a critical check), failed or interrupted."),
-        "policies": ("json", "The value of every policy, and what else of extracts.yml may change any row: reporting_currency, snapshots."),
+        "policies": (
+            "json",
+            "The value of every policy, and what else of extracts.yml may change any row: reporting_currency, snapshots.",
+        ),
         "code_version": ("varchar", "Version of the package and hash of its models and code."),
     },
 )
@@ -138,7 +146,9 @@ CHECK_RESULTS = Journal(
 )
 
 
-def begin(con: duckdb.DuckDBPyConnection, refresh_id: str, as_of: date, policies: Mapping[str, Any], current: str | None) -> None:
+def begin(
+    con: duckdb.DuckDBPyConnection, refresh_id: str, as_of: date, policies: Mapping[str, Any], current: str | None
+) -> None:
     """Enter a refresh into the history, and settle those that a killed process left running: published if theirs is `current`."""
     for journal in (REFRESH_HISTORY, CHECK_RESULTS):
         journal.create(con)

@@ -25,21 +25,52 @@ from orchestration.published import published_file
 _TABLES = {
     "Churn": (
         "churn_rates",
-        "customers_at_start", "customers_new", "customers_returned", "customers_lost", "customers_lost_voluntary", "customers_lost_involuntary",
-        "customers_lost_unknown", "customers_kept", "customers_passed_through", "customers_at_end", "churn_rate", "churn_rate_low", "churn_rate_high",
-        "retention_rate", "net_loss_rate",
+        "customers_at_start",
+        "customers_new",
+        "customers_returned",
+        "customers_lost",
+        "customers_lost_voluntary",
+        "customers_lost_involuntary",
+        "customers_lost_unknown",
+        "customers_kept",
+        "customers_passed_through",
+        "customers_at_end",
+        "churn_rate",
+        "churn_rate_low",
+        "churn_rate_high",
+        "retention_rate",
+        "net_loss_rate",
     ),
     "Lost sales": (
         "lost_revenue",
-        "customers_at_start", "customers_lost", "churn_rate", "average_sales_per_customer", "lost_sales", "sales_of_customers_at_start", "profit",
-        "lost_profit", "lost_customers_sales", "profit_margin", "mrr_churned", "recoverable_sales_if_heard", "recoverable_sales_if_heard_promptly",
+        "customers_at_start",
+        "customers_lost",
+        "churn_rate",
+        "average_sales_per_customer",
+        "lost_sales",
+        "sales_of_customers_at_start",
+        "profit",
+        "lost_profit",
+        "lost_customers_sales",
+        "profit_margin",
+        "mrr_churned",
+        "recoverable_sales_if_heard",
+        "recoverable_sales_if_heard_promptly",
     ),
     "Reasons": (
         "churn_reasons",
-        "reason", "reason_group", "nature", "control", "customers_lost", "share_of_lost", "customers_lost_before", "change", "lost_customers_sales",
+        "reason",
+        "reason_group",
+        "nature",
+        "control",
+        "customers_lost",
+        "share_of_lost",
+        "customers_lost_before",
+        "change",
+        "lost_customers_sales",
         "interviewed",
     ),
-}  # fmt: skip
+}
 _PERIOD = ("period_grain", "period_start", "period_end", "is_complete")
 _GRAINS = ("year", "quarter", "month")
 # Row of the table's header; above it stand the title and what the table is.
@@ -74,7 +105,9 @@ class _Book:
 
         self.con = con
         # The texts of a company are texts, whatever they look like.
-        self.book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+        self.book = xlsxwriter.Workbook(
+            out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+        )
         formats = {
             "title": {"bold": True, "font_size": 14},
             "faint": {"font_color": "#595959", "text_wrap": True, "valign": "top"},
@@ -134,9 +167,18 @@ class _Book:
             f"where cohort_grain = '{grain}' and segment_type = 'all' order by cohort_start, age"
         )
         sheet, ages = self.book.add_worksheet(name), max((cell["age"] for cell in cells), default=0)
-        self._title(sheet, name, mart, f"retention_rate by cohort and age in {grain}s. Hatched: not over yet, so there is no rate.", 20)
+        self._title(
+            sheet,
+            name,
+            mart,
+            f"retention_rate by cohort and age in {grain}s. Hatched: not over yet, so there is no rate.",
+            20,
+        )
         self._head(sheet, mart, ("cohort_start", "cohort_size"))
-        lines = {start: line for line, start in enumerate(dict.fromkeys(cell["cohort_start"] for cell in cells), start=_HEADER + 1)}
+        lines = {
+            start: line
+            for line, start in enumerate(dict.fromkeys(cell["cohort_start"] for cell in cells), start=_HEADER + 1)
+        }
         for age in range(ages + 1):
             sheet.write_number(_HEADER, age + 2, age, self.formats["head"])
         for cell in cells:
@@ -151,12 +193,31 @@ class _Book:
                 note = f"This {grain} is not over: so far {cell['customers_active']:,} of {cell['cohort_size']:,} were active."
                 sheet.write_comment(line, column, note)
         last = _HEADER + max(len(lines), 1)
-        scale = {"type": "3_color_scale", "min_type": "num", "mid_type": "num", "max_type": "num", "min_value": 0, "mid_value": 0.5, "max_value": 1}
-        sheet.conditional_format(_HEADER + 1, 2, last, ages + 2, scale | {"min_color": "#F4A582", "mid_color": "#FDF6E3", "max_color": "#67A9CF"})
+        scale = {
+            "type": "3_color_scale",
+            "min_type": "num",
+            "mid_type": "num",
+            "max_type": "num",
+            "min_value": 0,
+            "mid_value": 0.5,
+            "max_value": 1,
+        }
+        sheet.conditional_format(
+            _HEADER + 1,
+            2,
+            last,
+            ages + 2,
+            scale | {"min_color": "#F4A582", "mid_color": "#FDF6E3", "max_color": "#67A9CF"},
+        )
         sheet.freeze_panes(_HEADER + 1, 2)
         sheet.set_column(0, 1, 12)
         sheet.set_column(2, ages + 2, 7)
-        self._definitions(sheet, mart, ("cohort_start", "cohort_size", "age", "customers_active", "retention_rate", "is_complete"), last + 2)
+        self._definitions(
+            sheet,
+            mart,
+            ("cohort_start", "cohort_size", "age", "customers_active", "retention_rate", "is_complete"),
+            last + 2,
+        )
 
     def _headline(self, sheet: Any, tables: dict[str, list[dict[str, Any]]]) -> None:
         """The scorecard of the last complete month, quarter and year, charts, and what the numbers are of."""
@@ -171,7 +232,12 @@ class _Book:
         measures = [column for column in means if f"{column}_change" in means]
         sheet.write_string(_HEADER, 0, "Measure", self.formats["head"])
         for number, period in enumerate(found):
-            sheet.write_string(_HEADER, 1 + 2 * number, f"{period['period_grain'].capitalize()} from {period['period_start']}", self.formats["head"])
+            sheet.write_string(
+                _HEADER,
+                1 + 2 * number,
+                f"{period['period_grain'].capitalize()} from {period['period_start']}",
+                self.formats["head"],
+            )
             sheet.write_string(_HEADER, 2 + 2 * number, "Change", self.formats["head"])
         wide = 1 + 2 * len(found)
         sheet.write_string(_HEADER, wide, "What it is", self.formats["head"])
@@ -193,29 +259,55 @@ class _Book:
 
     def _facts(self) -> list[tuple[str, str]]:
         """Which data the workbook is of, and by which policies it was reckoned."""
-        [refresh] = self._rows("from quality.refresh_history where status = 'published' order by refresh_id desc limit 1")
+        [refresh] = self._rows(
+            "from quality.refresh_history where status = 'published' order by refresh_id desc limit 1"
+        )
         self.book.set_properties({"title": "Churn and retention", "created": refresh["started_at"]})
         policies = {name: value for name, value in json.loads(refresh["policies"]).items() if value is not None}
         return [
             ("Data until", str(refresh["as_of"])),
             ("Refreshed", f"{refresh['started_at']:%Y-%m-%d %H:%M} UTC"),
             ("Version", refresh["refresh_id"]),
-            *((f"Policy {name}", ", ".join(value) if isinstance(value, list) else str(value)) for name, value in policies.items()),
+            *(
+                (f"Policy {name}", ", ".join(value) if isinstance(value, list) else str(value))
+                for name, value in policies.items()
+            ),
         ]
 
     def _charts(self, sheet: Any, line: int, tables: dict[str, list[dict[str, Any]]]) -> None:
         """Churn with its interval and lost sales of the last months, and the reasons of the last complete quarter."""
         months = {"period_grain": "month", "is_complete": True}
         reasons = tables["Reasons"]
-        quarter = max((row["period_start"] for row in reasons if row["period_grain"] == "quarter" and row["is_complete"]), default=None)
+        quarter = max(
+            (row["period_start"] for row in reasons if row["period_grain"] == "quarter" and row["is_complete"]),
+            default=None,
+        )
         last_quarter = {"period_grain": "quarter", "period_start": quarter}
         charts = [
-            ("line", "Churn rate by month, with its 95 % interval", "Churn", ("churn_rate", "churn_rate_low", "churn_rate_high"), months, "0%"),
+            (
+                "line",
+                "Churn rate by month, with its 95 % interval",
+                "Churn",
+                ("churn_rate", "churn_rate_low", "churn_rate_high"),
+                months,
+                "0%",
+            ),
             ("column", "Lost sales by month", "Lost sales", ("lost_sales", "lost_customers_sales"), months, "#,##0"),
-            ("bar", f"Customers lost by reason, quarter from {quarter}", "Reasons", ("customers_lost",), last_quarter, "0"),
+            (
+                "bar",
+                f"Customers lost by reason, quarter from {quarter}",
+                "Reasons",
+                ("customers_lost",),
+                last_quarter,
+                "0",
+            ),
         ]
         for number, (kind, title, name, measures, which, form) in enumerate(charts):
-            lines = [place for place, row in enumerate(tables[name], start=_HEADER + 1) if all(row[field] == value for field, value in which.items())]
+            lines = [
+                place
+                for place, row in enumerate(tables[name], start=_HEADER + 1)
+                if all(row[field] == value for field, value in which.items())
+            ]
             if not lines:
                 continue
             columns = list(tables[name][0])
@@ -224,8 +316,15 @@ class _Book:
             chart = self.book.add_chart({"type": kind})
             for measure, colour in zip(measures, ("#2B6C99", "#A9BCCB", "#A9BCCB"), strict=False):
                 column = columns.index(measure)
-                look = {"line": {"color": colour, "width": 2.25 if measure == measures[0] else 1}} if kind == "line" else {"fill": {"color": colour}}
-                places = {"categories": [name, first, label, last, label], "values": [name, first, column, last, column]}
+                look = (
+                    {"line": {"color": colour, "width": 2.25 if measure == measures[0] else 1}}
+                    if kind == "line"
+                    else {"fill": {"color": colour}}
+                )
+                places = {
+                    "categories": [name, first, label, last, label],
+                    "values": [name, first, column, last, column],
+                }
                 chart.add_series({"name": _label(measure), **places, **look})
             chart.set_title({"name": title, "name_font": {"size": 12}})
             chart.set_legend({"position": "bottom"} if len(measures) > 1 else {"none": True})
@@ -243,7 +342,9 @@ class _Book:
     def _title(self, sheet: Any, title: str, mart: str, hint: str, width: int) -> None:
         """What a sheet shows, over `width` columns, and how it prints."""
         sheet.write_string(0, 0, title, self.formats["title"])
-        [(text,)] = self.con.execute("select comment from duckdb_tables() where schema_name = 'marts' and table_name = ?", [mart]).fetchall()
+        [(text,)] = self.con.execute(
+            "select comment from duckdb_tables() where schema_name = 'marts' and table_name = ?", [mart]
+        ).fetchall()
         for line, words in ((1, f"marts.{mart}: {' '.join((text or '').split())}"), (2, hint)):
             sheet.merge_range(line, 0, line, width - 1, words, self.formats["faint"])
         sheet.set_row(1, 45)
@@ -294,8 +395,15 @@ def _label(column: str) -> str:
 
 
 @click.command("export")
-@click.option("--warehouse", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Warehouse folder.")
-@click.option("--xlsx", "out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Workbook to write.")
+@click.option(
+    "--warehouse",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Warehouse folder.",
+)
+@click.option(
+    "--xlsx", "out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Workbook to write."
+)
 def command(warehouse: Path, out: Path) -> None:
     """Write the headline, churn, retention, lost sales and reasons as an Excel workbook."""
     write_workbook(warehouse, out)

@@ -32,8 +32,22 @@ def main(warehouse: Path, port: int) -> None:
     with (home / "set_up.log").open("w", encoding="utf-8") as log:
         if subprocess.run([sys.executable, __file__, str(published)], stdout=log, stderr=log).returncode:
             sys.exit(f"make superset: setting up failed, {log.name} says how. Nothing of the warehouse was changed.")
-    print(f"Superset: http://127.0.0.1:{port}/superset/dashboard/churn/   user admin, password in {home / 'admin_password'}   Ctrl-C ends it", flush=True)
-    gunicorn = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS), "--worker-class", "sync", "--preload", "--timeout", "120"]
+    print(
+        f"Superset: http://127.0.0.1:{port}/superset/dashboard/churn/   user admin, password in {home / 'admin_password'}   Ctrl-C ends it",
+        flush=True,
+    )
+    gunicorn = [
+        "gunicorn",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--workers",
+        str(WORKERS),
+        "--worker-class",
+        "sync",
+        "--preload",
+        "--timeout",
+        "120",
+    ]
     os.execv(sys.executable, [sys.executable, "-m", *gunicorn, "--log-level", "warning", "superset.app:create_app()"])
 
 
@@ -43,7 +57,9 @@ def _refuse_taken(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            sys.exit(f"make superset: 127.0.0.1:{port} can't be had ({error.strerror}). Choose another: `make superset PORT={port + 1}`.")
+            sys.exit(
+                f"make superset: 127.0.0.1:{port} can't be had ({error.strerror}). Choose another: `make superset PORT={port + 1}`."
+            )
 
 
 def _secret(file: Path) -> tuple[str, bool]:
@@ -73,7 +89,9 @@ def _set_up(published: Path) -> None:
         password, is_new = _secret(Path(os.environ["SUPERSET_HOME"], "admin_password"))
         admin = security_manager.find_user("admin")
         if admin is None:
-            admin = security_manager.add_user("admin", "Superset", "Admin", "admin@localhost", security_manager.find_role("Admin"), password)
+            admin = security_manager.add_user(
+                "admin", "Superset", "Admin", "admin@localhost", security_manager.find_role("Admin"), password
+            )
         elif is_new:
             security_manager.reset_password(admin.id, password)
         with override_user(admin):
@@ -87,7 +105,9 @@ def _import_bundle(published: Path) -> None:
     from superset.connectors.sqla.models import SqlaTable
 
     bundle = HERE / "bundle"
-    contents = {file.relative_to(bundle).as_posix(): file.read_text(encoding="utf-8") for file in sorted(bundle.rglob("*.yaml"))}
+    contents = {
+        file.relative_to(bundle).as_posix(): file.read_text(encoding="utf-8") for file in sorted(bundle.rglob("*.yaml"))
+    }
     database = yaml.safe_load(contents["databases/churn.yaml"])
     database["sqlalchemy_uri"] = database["sqlalchemy_uri"].replace("/churn.duckdb", str(published))
     contents["databases/churn.yaml"] = yaml.safe_dump(database)

@@ -51,7 +51,9 @@ def published(folder: Path, as_of: date) -> Path:
 def _server():
     # A fork of this process would inherit the threads' locks and open databases of the tests before.
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["great_expectations", "dbt.cli.main", "orchestration.definitions", "orchestration.cli", __name__])
+    server.set_forkserver_preload(
+        ["great_expectations", "dbt.cli.main", "orchestration.definitions", "orchestration.cli", __name__]
+    )
     return server
 
 

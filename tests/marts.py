@@ -19,7 +19,9 @@ def described() -> dict[str, dict]:
 
 
 def yamls() -> list[dict]:
-    return [yaml.safe_load(path.read_text(encoding="utf-8")) for folder in FOLDERS for path in sorted(folder.rglob("*.yml"))]
+    return [
+        yaml.safe_load(path.read_text(encoding="utf-8")) for folder in FOLDERS for path in sorted(folder.rglob("*.yml"))
+    ]
 
 
 def columns_of(mart: dict) -> set[str]:

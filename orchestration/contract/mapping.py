@@ -26,8 +26,18 @@ EPOCHS = {"epoch_s": 1, "epoch_ms": 1000}  # units in one second
 
 TOP_KEYS = ("preset", "time_zone", "reporting_currency", "tables", "policies")
 TABLE_KEYS = (
-    "files", "delivery", "encoding", "delimiter", "decimal", "date_format", "sheet", "records", "explode", "where", "columns",
-)  # fmt: skip
+    "files",
+    "delivery",
+    "encoding",
+    "delimiter",
+    "decimal",
+    "date_format",
+    "sheet",
+    "records",
+    "explode",
+    "where",
+    "columns",
+)
 COLUMN_KEYS = ("from", "value", "format", "scale", "values", "default")
 DELIMITERS = {",": ",", ";": ";", "\t": "\t", "\\t": "\t", "tab": "\t", "|": "|"}
 
@@ -94,10 +104,18 @@ class TableRule:
     def signature(self, time_zone: str) -> str:
         """What decides how a row is read, as a hash; where the file lies and how it is delivered does not."""
         parts = [
-            time_zone, self.encoding, self.delimiter, self.decimal, self.date_format, self.sheet, self.records, self.explode,
-            self.where, {name: rule.signature() for name, rule in self.columns.items()},
+            time_zone,
+            self.encoding,
+            self.delimiter,
+            self.decimal,
+            self.date_format,
+            self.sheet,
+            self.records,
+            self.explode,
+            self.where,
+            {name: rule.signature() for name, rule in self.columns.items()},
             [(column.name, column.type) for column in self.table.columns.values()],
-        ]  # fmt: skip
+        ]
         return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -122,7 +140,9 @@ class Mapping:
 def closest(word: str, names: Iterable[str]) -> str | None:
     """The valid name that `word` may have meant, if one is near."""
     folded = {name.casefold(): name for name in sorted(set(map(str, names)))}
-    close = get_close_matches(word, folded.values(), 1, 0.5) or [folded[name] for name in get_close_matches(word.casefold(), folded, 1, 0.5)]
+    close = get_close_matches(word, folded.values(), 1, 0.5) or [
+        folded[name] for name in get_close_matches(word.casefold(), folded, 1, 0.5)
+    ]
     return close[0] if close else None
 
 
@@ -156,7 +176,9 @@ def _read(path: Path, name: str, shipped: bool = False) -> Block:
     try:
         node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
-        raise UserError(f"{name} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8; nothing was loaded.") from None
+        raise UserError(
+            f"{name} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8; nothing was loaded."
+        ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -256,7 +278,10 @@ class _Reader:
             try:
                 encoding = codecs.lookup(encoding).name
             except LookupError:
-                self._say(encoding, f"there is no encoding '{encoding}'; such are utf-8, utf-16, windows-1251, windows-1252, latin-1")
+                self._say(
+                    encoding,
+                    f"there is no encoding '{encoding}'; such are utf-8, utf-16, windows-1251, windows-1252, latin-1",
+                )
         delimiter = self._choice(block, "delimiter", DELIMITERS)
         return TableRule(
             table,

@@ -47,7 +47,9 @@ def contract() -> dict[str, Table]:
                 columns = {}
                 for column in node["columns"]:
                     about = column["config"]["meta"]
-                    columns[column["name"]] = Column(column["name"], about["type"], about.get("required", False), about.get("personal", False))
+                    columns[column["name"]] = Column(
+                        column["name"], about["type"], about.get("required", False), about.get("personal", False)
+                    )
                 name = node["name"].replace("__", ".")
                 one_of = tuple(map(tuple, meta.get("one_of", ())))
                 tables[name] = Table(name, columns, one_of, meta.get("row_key"))

@@ -24,7 +24,9 @@ def _email() -> list[dg.SensorDefinition]:
         return []
     required = ("CHURN_SMTP_HOST", "CHURN_SMTP_FROM", "CHURN_SMTP_PASSWORD")
     if missing := [name for name in required if not os.environ.get(name)]:
-        raise UserError(f"CHURN_ALERT_EMAIL asks for e-mail when a refresh fails: set {', '.join(missing)} too, or unset it (docs/operate.md).")
+        raise UserError(
+            f"CHURN_ALERT_EMAIL asks for e-mail when a refresh fails: set {', '.join(missing)} too, or unset it (docs/operate.md)."
+        )
     port = os.environ.get("CHURN_SMTP_PORT")
     return [
         dg.make_email_on_run_failure_sensor(
@@ -48,7 +50,9 @@ def _webhook() -> list[dg.SensorDefinition]:
     if not (url := os.environ.get("CHURN_ALERT_WEBHOOK")):
         return []
 
-    @dg.run_failure_sensor(name="webhook_on_failure", monitored_jobs=[refresh_job], default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.run_failure_sensor(
+        name="webhook_on_failure", monitored_jobs=[refresh_job], default_status=dg.DefaultSensorStatus.RUNNING
+    )
     def webhook_on_failure(context: dg.RunFailureSensorContext) -> None:
         """Posts {"text": …}, which Slack, Mattermost and Teams take as a message."""
         body = json.dumps({"text": told(context)}).encode()
@@ -61,9 +65,17 @@ def _webhook() -> list[dg.SensorDefinition]:
 
 def told(context: dg.RunFailureSensorContext) -> str:
     """What failed and why; no personal data, for Dagster's events hold none."""
-    failed = [f"{event.step_key}: {_reason(event.step_failure_data.error)}" for event in context.get_step_failure_events() if event.step_failure_data.error]
+    failed = [
+        f"{event.step_key}: {_reason(event.step_failure_data.error)}"
+        for event in context.get_step_failure_events()
+        if event.step_failure_data.error
+    ]
     return "\n".join(
-        ["The churn refresh failed. Readers keep the last published version.", *(failed or [context.failure_event.message or ""]), f"Run {context.dagster_run.run_id}"]
+        [
+            "The churn refresh failed. Readers keep the last published version.",
+            *(failed or [context.failure_event.message or ""]),
+            f"Run {context.dagster_run.run_id}",
+        ]
     )
 
 

@@ -23,7 +23,10 @@ def glimpse(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> str | No
     """Markdown: per measure its last complete months as bars and in figures; of a mart with several rows a month the latest
     complete month. None for a table without periods."""
     types = dict(
-        con.execute("select column_name, data_type from duckdb_columns() where (schema_name, table_name) = (?, ?) order by column_index", [schema, table]).fetchall()
+        con.execute(
+            "select column_name, data_type from duckdb_columns() where (schema_name, table_name) = (?, ?) order by column_index",
+            [schema, table],
+        ).fetchall()
     )
     if not {"period_start", "is_complete"} <= types.keys():
         return None
@@ -39,19 +42,31 @@ def bars(values: list[Any]) -> str:
     """The course of numbers in one line of text; a blank where there is none."""
     known = [float(value) for value in values if value is not None]
     low, height = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
-    return "".join(" " if value is None else BARS[round((float(value) - low) / height * 7) if height else 3] for value in values)
+    return "".join(
+        " " if value is None else BARS[round((float(value) - low) / height * 7) if height else 3] for value in values
+    )
 
 
 def _course(con: duckdb.DuckDBPyConnection, table: str, measures: list[str], among: str) -> str:
-    rows = con.execute(f"select {', '.join(measures)} from {table} where {among} order by period_start desc limit {MONTHS}").fetchall()[::-1]
-    lines = [(name, bars(values), _figure(name, values[-1])) for name, *values in zip(measures, *rows, strict=True)] if rows else []
+    rows = con.execute(
+        f"select {', '.join(measures)} from {table} where {among} order by period_start desc limit {MONTHS}"
+    ).fetchall()[::-1]
+    lines = (
+        [(name, bars(values), _figure(name, values[-1])) for name, *values in zip(measures, *rows, strict=True)]
+        if rows
+        else []
+    )
     return _markdown(("measure", f"last {len(rows)} months", "latest"), lines)
 
 
 def _latest(con: duckdb.DuckDBPyConnection, table: str, columns: list[str], among: str) -> str:
     latest = f"period_start = (select max(period_start) from {table} where {among})"
-    rows = con.execute(f"select {', '.join(columns)} from {table} where {among} and {latest} order by all limit {ROWS}").fetchall()
-    return _markdown(columns, [[_figure(name, value) for name, value in zip(columns, row, strict=True)] for row in rows])
+    rows = con.execute(
+        f"select {', '.join(columns)} from {table} where {among} and {latest} order by all limit {ROWS}"
+    ).fetchall()
+    return _markdown(
+        columns, [[_figure(name, value) for name, value in zip(columns, row, strict=True)] for row in rows]
+    )
 
 
 def _figure(name: str, value: Any) -> str:

@@ -9,7 +9,11 @@ from orchestration.headline import headline
 @dg.asset(
     key=["published", "churn"],
     group_name="published",
-    deps=[dg.AssetKey([relation.schema, relation.name]) for relation in publishing.relations(steps.manifest()) if not relation.sql],
+    deps=[
+        dg.AssetKey([relation.schema, relation.name])
+        for relation in publishing.relations(steps.manifest())
+        if not relation.sql
+    ],
     kinds={"duckdb", "parquet"},
     required_resource_keys={"refresh"},
 )
@@ -18,5 +22,10 @@ def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     refresh = context.resources.refresh
     counts = steps.publish(refresh)
     return dg.MaterializeResult(
-        metadata={"refresh_id": refresh.id, "as_of": refresh.as_of.isoformat(), "rows": counts, **headline(refresh.warehouse.current, refresh.id).metadata()}
+        metadata={
+            "refresh_id": refresh.id,
+            "as_of": refresh.as_of.isoformat(),
+            "rows": counts,
+            **headline(refresh.warehouse.current, refresh.id).metadata(),
+        }
     )

@@ -9,14 +9,25 @@ import dagster as dg
 from orchestration.progress import Progress
 from orchestration.refresh import Refresh, refreshing
 
-refresh_job = dg.define_asset_job("refresh", selection=dg.AssetSelection.all(), description="Load, build, check and publish.", executor_def=dg.in_process_executor)
+refresh_job = dg.define_asset_job(
+    "refresh",
+    selection=dg.AssetSelection.all(),
+    description="Load, build, check and publish.",
+    executor_def=dg.in_process_executor,
+)
 
 
 @dg.resource(
     config_schema={
-        "extracts": dg.Field(dg.StringSource, default_value={"env": "CHURN_EXTRACTS"}, description="Folder of extracts."),
-        "warehouse": dg.Field(dg.StringSource, default_value={"env": "CHURN_WAREHOUSE"}, description="Warehouse folder."),
-        "as_of": dg.Field(dg.Noneable(str), default_value=None, description="Last day of the data, YYYY-MM-DD; yesterday when empty."),
+        "extracts": dg.Field(
+            dg.StringSource, default_value={"env": "CHURN_EXTRACTS"}, description="Folder of extracts."
+        ),
+        "warehouse": dg.Field(
+            dg.StringSource, default_value={"env": "CHURN_WAREHOUSE"}, description="Warehouse folder."
+        ),
+        "as_of": dg.Field(
+            dg.Noneable(str), default_value=None, description="Last day of the data, YYYY-MM-DD; yesterday when empty."
+        ),
         "policies": dg.Field([str], default_value=[], description="NAME=VALUE."),
         "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything after raw."),
     }

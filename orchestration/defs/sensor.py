@@ -25,7 +25,9 @@ def new_extracts(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Skip
         return dg.SkipReason(str(error))
     if content == context.cursor:
         return dg.SkipReason("No new content.")
-    newest = context.instance.get_run_records(dg.RunsFilter(job_name=refresh_job.name, tags={CONTENT_TAG: content}), limit=1)
+    newest = context.instance.get_run_records(
+        dg.RunsFilter(job_name=refresh_job.name, tags={CONTENT_TAG: content}), limit=1
+    )
     if newest:
         run = newest[0].dagster_run
         if run.status == dg.DagsterRunStatus.SUCCESS:

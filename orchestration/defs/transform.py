@@ -37,12 +37,16 @@ class Translator(DagsterDbtTranslator):
     """Asset key = schema.table, group = schema."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props.get("alias") or dbt_resource_props["identifier"]])
+        return dg.AssetKey(
+            [dbt_resource_props["schema"], dbt_resource_props.get("alias") or dbt_resource_props["identifier"]]
+        )
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return dbt_resource_props["schema"]
 
-    def get_asset_check_spec(self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: None) -> dg.AssetCheckSpec | None:
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: None
+    ) -> dg.AssetCheckSpec | None:
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         return spec and spec._replace(description=law(manifest["nodes"][unique_id]))
 
@@ -86,12 +90,18 @@ def _checked(key: dg.AssetCheckKey, result: "NodeResult") -> dg.AssetCheckResult
         check_name=key.name,
         passed=result.status == "pass",
         severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
-        description="Holds." if result.status == "pass" else f"{result.failures or 0} rows break it." if result.failures else "Could not be evaluated.",
+        description="Holds."
+        if result.status == "pass"
+        else f"{result.failures or 0} rows break it."
+        if result.failures
+        else "Could not be evaluated.",
         metadata={"failed": result.failures or 0},
     )
 
 
-def _seen(con: duckdb.DuckDBPyConnection, schema: str, table: str, counts: Mapping[str, int], seconds: float) -> dict[str, Any]:
+def _seen(
+    con: duckdb.DuckDBPyConnection, schema: str, table: str, counts: Mapping[str, int], seconds: float
+) -> dict[str, Any]:
     """What the web UI shows of a table that was built."""
     metadata: dict[str, Any] = {"seconds": seconds}
     if (rows := counts.get(f"{schema}.{table}")) is not None:

@@ -30,11 +30,15 @@ def open_cases(company: Company, customer: Customer) -> None:
         resolved_at = answered_at + timedelta(minutes=int(rng.lognormvariate(2.3, 1.2) * 60))
         customer.cases.append(
             Case(
-                customer.card(day), opened_at,
+                customer.card(day),
+                opened_at,
                 answered_at if answered_at.date() <= AS_OF and rng.random() > 0.03 else None,
                 resolved_at if resolved_at.date() <= AS_OF and rng.random() > 0.08 else None,
-                kind, rng.choices(["serious", "minor", None], [30, 60, 10])[0] if kind == "complaint" else None,
-                rng.choice(TOPICS[kind]), rng.choice(["email", "phone", "chat", "viber"]), agent.employee_id,
+                kind,
+                rng.choices(["serious", "minor", None], [30, 60, 10])[0] if kind == "complaint" else None,
+                rng.choice(TOPICS[kind]),
+                rng.choice(["email", "phone", "chat", "viber"]),
+                agent.employee_id,
             )
         )
 
@@ -63,13 +67,21 @@ def why(company: Company, customer: Customer, day: date) -> str:
     subscribes = customer.buys == "subscription"
     months_of_rival = max(0, (day - RIVAL_ENTERS).days / 30)
     odds = {
-        "poor_service": 7, "slow_answer": 22 if OVERLOAD[0] <= day <= OVERLOAD[1] else 4, "neglected": 8 * customer.manager.care,
-        "delivery": 3 if subscribes else 14, "product_quality": 6 if subscribes else 12,
+        "poor_service": 7,
+        "slow_answer": 22 if OVERLOAD[0] <= day <= OVERLOAD[1] else 4,
+        "neglected": 8 * customer.manager.care,
+        "delivery": 3 if subscribes else 14,
+        "product_quality": 6 if subscribes else 12,
         "technical_problems": 0 if not subscribes else 30 if BAD_RELEASE[0] <= day <= BAD_RELEASE[1] else 5,
-        "missing_feature": 9 if subscribes else 0, "hard_to_use": 6 if subscribes else 0,
+        "missing_feature": 9 if subscribes else 0,
+        "hard_to_use": 6 if subscribes else 0,
         "high_price": 30 if PRICE_RISE <= day <= date(2025, 5, 31) else 12,
         "competitor": 5 + min(18, 1.5 * months_of_rival),
-        "no_longer_needed": 14, "moved_away": 5, "closed_down": 9, "died": 1, "other": 3,
+        "no_longer_needed": 14,
+        "moved_away": 5,
+        "closed_down": 9,
+        "died": 1,
+        "other": 3,
     }
     complaint = last_complaint(customer, day)
     if complaint and complaint.hours_to_answer > 24:
@@ -88,7 +100,13 @@ def farewell(company: Company, customer: Customer, left_on: date, reason: str, *
         channel = rng.choice(["phone", "email", "visit", "viber"])
         company.departures.append(
             Departure(
-                customer.card(left_on), company.moment(noted_on), left_on, text, customer.manager.employee_id, channel, reason
+                customer.card(left_on),
+                company.moment(noted_on),
+                left_on,
+                text,
+                customer.manager.employee_id,
+                channel,
+                reason,
             )
         )
 
@@ -103,7 +121,9 @@ def win_back(company: Company, customer: Customer, left_on: date, reason: str) -
         if sent_on <= AS_OF:
             offer = "we miss you" if rng.random() < 0.6 else "come back -20%"
             message = Outreach(
-                customer.card(sent_on), company.moment(sent_on), rng.choice(["sms", "email", "email", "viber", "voice"]),
+                customer.card(sent_on),
+                company.moment(sent_on),
+                rng.choice(["sms", "email", "email", "viber", "voice"]),
                 f"{offer} {sent_on.year}-Q{(sent_on.month + 2) // 3}",
             )
             company.outreach.append(message)
@@ -125,7 +145,9 @@ def keep_cases(company: Company, customer: Customer) -> None:
             if case.resolved_at and rng.random() < 0.35:
                 wish = 4.6 + 0.4 * customer.mood - 1.6 * (case.hours_to_answer > 24) - 0.7 * (case.kind == "complaint")
                 score = min(max(round(rng.gauss(wish, 0.8)), 1), 5)
-                _answer(company, Survey(case.customer_id, "csat", score, case.resolved_at + timedelta(hours=3), case=case))
+                _answer(
+                    company, Survey(case.customer_id, "csat", score, case.resolved_at + timedelta(hours=3), case=case)
+                )
 
 
 def ask_to_recommend(company: Company, customer: Customer) -> None:

@@ -187,9 +187,14 @@ class Company:
         if issued_at.date() > AS_OF:
             return
         note = Invoice(
-            invoice.customer_id, issued_at, -round(invoice.amount * share),
-            None if invoice.cost is None else -round(invoice.cost * share), invoice.currency,
-            subscription_id=invoice.subscription_id, employee_id=invoice.employee_id, paid_at=issued_at,
+            invoice.customer_id,
+            issued_at,
+            -round(invoice.amount * share),
+            None if invoice.cost is None else -round(invoice.cost * share),
+            invoice.currency,
+            subscription_id=invoice.subscription_id,
+            employee_id=invoice.employee_id,
+            paid_at=issued_at,
         )
         self.invoices.append(note)
         if self.rng.random() < 0.7:

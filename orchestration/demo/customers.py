@@ -41,8 +41,16 @@ def win(company: Company) -> None:
             for shares in (COUNTRIES, ACQUISITION_CHANNELS, SEGMENTS, INDUSTRIES)
         )
         customer = Customer(
-            f"C-{number:05d}", joined, country, rng.choice(LANGUAGES[country]), "USD" if country == "PH" else "EUR",
-            segment, industry, channel, rng.choice(managers), rng.gauss(0, 1),
+            f"C-{number:05d}",
+            joined,
+            country,
+            rng.choice(LANGUAGES[country]),
+            "USD" if country == "PH" else "EUR",
+            segment,
+            industry,
+            channel,
+            rng.choice(managers),
+            rng.gauss(0, 1),
             rng.choices(["subscription", "supplies", "nothing"], [70, 25, 5])[0],
         )
         company.customers.append(customer)
@@ -79,7 +87,10 @@ def _pick(names: str, number: int, step: int) -> str:
 
 
 _NAMES = {  # language -> first names, family names
-    "bg": ("Иван Мария Георги Елена Димитър Ралица Петър Надежда", "Георгиеви Стоянови Димитрови Колеви Иванови Маринови"),
+    "bg": (
+        "Иван Мария Георги Елена Димитър Ралица Петър Надежда",
+        "Георгиеви Стоянови Димитрови Колеви Иванови Маринови",
+    ),
     "ru": ("Алексей Ольга Сергей Наталья Дмитрий Анна Михаил", "Кузнецовы Соколовы Поповы Лебедевы Новиковы"),
     "fil": ("Jose Maria Juan Ana Ramon Teresita Eduardo Rosario", "Santos Cruz Garcia Bautista Ocampo Aquino"),
     "en": ("James Emma Oliver Sophie Harry Alice", "Carter Walsh Hughes Bennett Foster"),

@@ -52,7 +52,11 @@ def _buy(company: Company, customer: Customer, day: date, seller: Employee) -> N
     amount = round(100 * rng.lognormvariate({"micro": 3.4, "small": 3.9, "medium": 4.8}[customer.segment], 0.7))
     cost = round(amount * rng.uniform(0.5, 0.75)) if rng.random() > 0.04 else None
     invoice = Invoice(
-        customer.card(day), company.moment(day), amount, cost, customer.currency,
+        customer.card(day),
+        company.moment(day),
+        amount,
+        cost,
+        customer.currency,
         employee_id=seller.employee_id if rng.random() > 0.02 else None,
     )
     dice = rng.random()

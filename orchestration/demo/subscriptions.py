@@ -41,8 +41,12 @@ DOWNGRADES = {"chain_month": "shop_month", "shop_month": "solo_month", "solo_mon
 MONTHLY_CHURN = 0.031  # of an ordinary customer, failed payments apart
 FAILURES = ["card_declined", "expired_card", "insufficient_funds"]
 END_REASONS = {  # what the billing system's own question at the cancel button yields
-    "high_price": "too_expensive", "missing_feature": "missing_features", "competitor": "switched_service",
-    "no_longer_needed": "unused", "poor_service": "customer_service", "hard_to_use": "too_complex",
+    "high_price": "too_expensive",
+    "missing_feature": "missing_features",
+    "competitor": "switched_service",
+    "no_longer_needed": "unused",
+    "poor_service": "customer_service",
+    "hard_to_use": "too_complex",
     "product_quality": "low_quality",
 }
 
@@ -68,8 +72,13 @@ class _Subscription:
         plan = self.rng.choices(list(PLANS.values()), [plan.chosen for plan in PLANS.values()])[0]
         self.first_bill = start + timedelta(days=14) if trial and plan.price else start
         self.terms = Subscription(
-            f"sub_{len(company.subscriptions) + 1:06d}", customer.card(start), start, plan.plan_id,
-            self.rng.randint(2, 9) if plan.plan_id.startswith("chain") else 1, 0, customer.currency,
+            f"sub_{len(company.subscriptions) + 1:06d}",
+            customer.card(start),
+            start,
+            plan.plan_id,
+            self.rng.randint(2, 9) if plan.plan_id.startswith("chain") else 1,
+            0,
+            customer.currency,
             20 if customer.acquisition_channel == "partner" and plan.months == 1 else 0,
             self.first_bill if self.first_bill > start else None,
         )
@@ -149,7 +158,12 @@ class _Subscription:
         """Close the row on `day` and open the next with `changes`."""
         self.terms.ended_on = day
         self.terms = replace(
-            self.terms, started_on=day, customer_id=self.customer.card(day), ended_on=None, trial_ends_on=None, **changes
+            self.terms,
+            started_on=day,
+            customer_id=self.customer.card(day),
+            ended_on=None,
+            trial_ends_on=None,
+            **changes,
         )
         self.company.subscriptions.append(self.terms)
 
@@ -180,8 +194,13 @@ class _Subscription:
         amount = (terms.unit_amount * terms.quantity * (100 - terms.discount_percent) + 50) // 100
         cost = round(amount * rng.uniform(0.25, 0.4)) if rng.random() > 0.03 else None
         invoice = Invoice(
-            terms.customer_id, company.moment(day), amount, cost, terms.currency,
-            subscription_id=terms.subscription_id, employee_id=self.customer.manager.employee_id,
+            terms.customer_id,
+            company.moment(day),
+            amount,
+            cost,
+            terms.currency,
+            subscription_id=terms.subscription_id,
+            employee_id=self.customer.manager.employee_id,
         )
         if rng.random() < 0.004:  # issued wrong, voided, issued again
             company.bill(replace(invoice, status="void"))

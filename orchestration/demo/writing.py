@@ -103,8 +103,21 @@ def _customers(company: Company, folder: Path) -> None:
 
 
 _CARD = [
-    "Client No", "Created", "Name", "E-mail", "Phone", "Viber", "Preferred channel", "May contact",
-    "Country", "Size", "Source", "Manager", "Merged into", "Changed", "Industry",
+    "Client No",
+    "Created",
+    "Name",
+    "E-mail",
+    "Phone",
+    "Viber",
+    "Preferred channel",
+    "May contact",
+    "Country",
+    "Size",
+    "Source",
+    "Manager",
+    "Merged into",
+    "Changed",
+    "Industry",
 ]  # Industry is no column of the contract
 
 
@@ -114,8 +127,20 @@ def _card(customer: Customer, rng: Random) -> Row:
     consent = rng.choices(["да", "не", None], [70, 22, 8])[0]
     created = datetime.combine(customer.joined, time(9 + rng.randrange(9), rng.randrange(60)))
     return [
-        customer.customer_id, created, reach["name"], reach["email"], reach["phone"], reach["messaging"], channel, consent,
-        customer.country, customer.segment, customer.acquisition_channel, customer.manager.employee_id, None, created,
+        customer.customer_id,
+        created,
+        reach["name"],
+        reach["email"],
+        reach["phone"],
+        reach["messaging"],
+        channel,
+        consent,
+        customer.country,
+        customer.segment,
+        customer.acquisition_channel,
+        customer.manager.employee_id,
+        None,
+        created,
         customer.industry,
     ]
 
@@ -126,10 +151,20 @@ def _care(company: Company, folder: Path) -> None:
     priority = {"serious": "urgent", "minor": "normal", None: None}
     tickets = defaultdict(list)
     for c in company.cases:
-        tickets[c.opened_at.year].append([
-            c.case_id, c.customer_id, c.opened_at, c.first_response_at, c.resolved_at, c.kind, priority[c.severity],
-            c.topic, c.channel, c.employee_id,
-        ])
+        tickets[c.opened_at.year].append(
+            [
+                c.case_id,
+                c.customer_id,
+                c.opened_at,
+                c.first_response_at,
+                c.resolved_at,
+                c.kind,
+                priority[c.severity],
+                c.topic,
+                c.channel,
+                c.employee_id,
+            ]
+        )
     some = tickets[2024][0]
     tickets[2024] += [[f"T-90{n:04d}", *some[1:4], datetime(2023, 12, 1, 9, n), *some[5:]] for n in range(5)]
     tickets[2025] += [[f"T-91{n:04d}", *some[1:6], "on fire", *some[7:]] for n in range(3)]
@@ -141,14 +176,22 @@ def _care(company: Company, folder: Path) -> None:
         [s.response_id, s.customer_id, s.kind, s.score, s.answered_at, s.comment, s.case and s.case.case_id, "yes"]
         for s in company.surveys
     ]
-    some = answers[:FILTERED_ROWS["crm.surveys"]]
+    some = answers[: FILTERED_ROWS["crm.surveys"]]
     answers[500:500] = [[f"R90000{n}", some[n][1], "nps", 11, *some[n][4:]] for n in range(6)]
     answers[50:50] = [[f"R8000{n:02d}", *row[1:3], None, *row[4:7], "no"] for n, row in enumerate(some)]
     _text(folder / "surveys.csv.gz", header, answers)
 
     header = ["№", "Client", "Noted", "Left on", "Why", "By", "How"]
     notes = [
-        [d.departure_id, d.customer_id, f"{d.noted_at:%d/%m/%Y %H:%M}", f"{d.left_on:%d/%m/%Y}", d.reason, d.noted_by, d.channel]
+        [
+            d.departure_id,
+            d.customer_id,
+            f"{d.noted_at:%d/%m/%Y %H:%M}",
+            f"{d.left_on:%d/%m/%Y}",
+            d.reason,
+            d.noted_by,
+            d.channel,
+        ]
         for d in company.departures
     ]
     some = notes[:4]
@@ -157,7 +200,9 @@ def _care(company: Company, folder: Path) -> None:
     _text(folder / "departures.csv", header, notes, delimiter=";")
 
     header = ["outreach_id", "customer_id", "sent_at", "channel", "campaign", "replied_at"]
-    messages = [[o.outreach_id, o.customer_id, o.sent_at, o.channel, o.campaign, o.replied_at] for o in company.outreach]
+    messages = [
+        [o.outreach_id, o.customer_id, o.sent_at, o.channel, o.campaign, o.replied_at] for o in company.outreach
+    ]
     _text(folder / "outreach.csv", header, messages, delimiter="|")
 
 
@@ -166,7 +211,8 @@ def _care(company: Company, folder: Path) -> None:
 
 def _plans_and_rates(folder: Path) -> None:
     _text(
-        folder / "plans.csv", ["plan_id", "name", "interval", "interval_count", "price", "currency"],
+        folder / "plans.csv",
+        ["plan_id", "name", "interval", "interval_count", "price", "currency"],
         [[p.plan_id, p.name, p.interval, p.interval_count, f"{p.price / 100:.2f}", "EUR"] for p in PLANS.values()],
     )
     rng, day, dollar, rates = Random(2), FIRST_DAY - timedelta(days=3), 0.935, []
@@ -185,7 +231,9 @@ def _subscriptions(company: Company, folder: Path) -> None:
     for s in company.subscriptions:
         known_on = min(s.ended_on, AS_OF) if s.ended_on else s.started_on
         if s.started_on.year < known_on.year:
-            years[s.started_on.year].append(_period(replace(s, ended_on=None, status="active", end_reason=None), s.started_on))
+            years[s.started_on.year].append(
+                _period(replace(s, ended_on=None, status="active", end_reason=None), s.started_on)
+            )
         years[known_on.year].append(_period(s, known_on))
 
     some = years[2024][:5]
@@ -222,17 +270,37 @@ def _epoch(day: date, *, hour: int = 0) -> int:
 def _invoices(company: Company, folder: Path) -> None:
     """A file a month; one is sent twice, one is corrected by a later file."""
     header = [
-        "Фактура №", "Клиент", "Дата", "Сума без ДДС", "Себестойност", "Валута", "Статус", "Абонамент", "Служител",
-        "Платена на", "Променена на",
+        "Фактура №",
+        "Клиент",
+        "Дата",
+        "Сума без ДДС",
+        "Себестойност",
+        "Валута",
+        "Статус",
+        "Абонамент",
+        "Служител",
+        "Платена на",
+        "Променена на",
     ]
     words = {"paid": "платена", "open": "неплатена", "void": "анулирана", "uncollectible": "несъбираема"}
     months = defaultdict(list)
     for i in company.invoices:
         moment = f"{i.issued_at:%d.%m.%Y %H:%M}"
-        months[f"{i.issued_at:%Y-%m}"].append([
-            i.invoice_id, i.customer_id, moment, _comma(i.amount), _comma(i.cost), i.currency, words[i.status],
-            i.subscription_id, i.employee_id, i.paid_at and f"{i.paid_at:%d.%m.%Y %H:%M}", moment,
-        ])
+        months[f"{i.issued_at:%Y-%m}"].append(
+            [
+                i.invoice_id,
+                i.customer_id,
+                moment,
+                _comma(i.amount),
+                _comma(i.cost),
+                i.currency,
+                words[i.status],
+                i.subscription_id,
+                i.employee_id,
+                i.paid_at and f"{i.paid_at:%d.%m.%Y %H:%M}",
+                moment,
+            ]
+        )
     some = months["2024-06"][0]
     months["2024-06"] += [[f"99{n:08d}", *some[1:3], "по договор", *some[4:]] for n in range(7)]
     months["2024-06"] += [[f"98{n:08d}", some[1], f"3{n % 2}.02.2024 10:00", *some[3:]] for n in range(4)]
@@ -258,8 +326,14 @@ def _payments(company: Company, folder: Path) -> None:
     """Parquet with typed columns; refunds are a small CSV beside it."""
     rows = [
         [
-            p.payment_id, p.invoice.customer_id, p.invoice.invoice_id, p.paid_at, p.invoice.amount, p.invoice.currency,
-            "failed" if p.failure_code else "succeeded", p.failure_code,
+            p.payment_id,
+            p.invoice.customer_id,
+            p.invoice.invoice_id,
+            p.paid_at,
+            p.invoice.amount,
+            p.invoice.currency,
+            "failed" if p.failure_code else "succeeded",
+            p.failure_code,
         ]
         for p in company.payments
     ]
@@ -269,15 +343,24 @@ def _payments(company: Company, folder: Path) -> None:
     types = "{'invoice': 'varchar', 'created': 'timestamp', 'amount_cents': 'bigint'}"
     with TemporaryDirectory() as scratch, duckdb.connect(config={"threads": 1}) as engine:
         _text(Path(scratch) / "payments.csv", header, rows)
-        engine.sql(f"from read_csv('{scratch}/payments.csv', types = {types})").write_parquet(str(folder / "payments.parquet"))
+        engine.sql(f"from read_csv('{scratch}/payments.csv', types = {types})").write_parquet(
+            str(folder / "payments.parquet")
+        )
 
     header = ["refund_id", "customer_id", "invoice_id", "refunded_at", "amount", "currency"]
     refunds = []
     for refund in company.refunds:
         note = refund.credit_note
-        refunds.append([
-            refund.refund_id, note.customer_id, note.invoice_id, refund.refunded_at, f"{-note.amount / 100:.2f}", note.currency,
-        ])
+        refunds.append(
+            [
+                refund.refund_id,
+                note.customer_id,
+                note.invoice_id,
+                refund.refunded_at,
+                f"{-note.amount / 100:.2f}",
+                note.currency,
+            ]
+        )
     _text(folder / "refunds.csv", header, refunds)
 
 
@@ -285,7 +368,13 @@ def _payments(company: Company, folder: Path) -> None:
 
 
 def _text(
-    path: Path, header: list[str], rows: Iterable[Row], *, delimiter: str = ",", encoding: str = "utf-8", end: str = "\n"
+    path: Path,
+    header: list[str],
+    rows: Iterable[Row],
+    *,
+    delimiter: str = ",",
+    encoding: str = "utf-8",
+    end: str = "\n",
 ) -> None:
     """A delimited text file, gzipped when its name ends in .gz."""
     text = io.StringIO(newline="")

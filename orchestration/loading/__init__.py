@@ -59,7 +59,9 @@ def read_extracts(
             for load in loads:
                 load.write(report)
             restored = registry.restored(con, deliveries)
-            registry.register(con, deliveries, {key: load_id for load in loads for key, load_id in load.load_ids.items()})
+            registry.register(
+                con, deliveries, {key: load_id for load in loads for key, load_id in load.load_ids.items()}
+            )
             moved = registry.take_back(con, deliveries)
             registry.settle(con, mapping)
             con.execute("commit")
@@ -72,7 +74,9 @@ def read_extracts(
         for file, table in restored
         if table not in mapping.snapshots
     ]
-    report.warnings += [f"{file} was {table} before and is not any more: its rows there are taken back." for file, table in moved]
+    report.warnings += [
+        f"{file} was {table} before and is not any more: its rows there are taken back." for file, table in moved
+    ]
     for load in loads:
         report.warnings += load.shared_lines()
     return report

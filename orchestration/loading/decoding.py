@@ -106,10 +106,14 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
     while len(first) < 4 and (block := next(blocks, None)):
         first += block
     if not first.strip():
-        raise UserError(f"{delivery.file} is empty. Export it again or remove it; a table without rows still has a header line.")
+        raise UserError(
+            f"{delivery.file} is empty. Export it again or remove it; a table without rows still has a header line."
+        )
     for signature, kind in SIGNATURES.items():
         if first.startswith(signature):
-            raise UserError(f"{delivery.file} is no text file; it looks like {kind}. Export it as text, or give it its right name.")
+            raise UserError(
+                f"{delivery.file} is no text file; it looks like {kind}. Export it as text, or give it its right name."
+            )
 
     name = codecs.lookup(encoding or "utf-8").name
     marked_by = next((mark for mark in BYTE_ORDER_MARKS if first.startswith(mark)), b"")
@@ -152,7 +156,9 @@ def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeE
     data, at = error.object, error.start
     line = data[data.rfind(b"\n", 0, at) + 1 :].split(b"\n")[0]
     offset = max(at - data.rfind(b"\n", 0, at) - 30, 0)
-    samples = "; ".join(f"{name}: {line[offset : offset + 60].decode(name, 'replace').strip()!r}" for name in CANDIDATES)
+    samples = "; ".join(
+        f"{name}: {line[offset : offset + 60].decode(name, 'replace').strip()!r}" for name in CANDIDATES
+    )
     return UserError(
         f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared. Declare the one in"
         f" which it reads well (encoding: under {delivery.table} in extracts.yml): {samples}."
@@ -162,7 +168,9 @@ def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeE
 def _decompressed(delivery: Delivery) -> Iterator[bytes]:
     """The file's bytes without compression, verified to the end."""
     kind = delivery.suffixes[-1]
-    new = {".gz": lambda: zlib.decompressobj(31), ".zst": lambda: zstandard.ZstdDecompressor().decompressobj()}.get(kind)
+    new = {".gz": lambda: zlib.decompressobj(31), ".zst": lambda: zstandard.ZstdDecompressor().decompressobj()}.get(
+        kind
+    )
     with delivery.path.open("rb") as stream:
         if new is None:
             while block := stream.read(BLOCK):
@@ -181,6 +189,8 @@ def _decompressed(delivery: Delivery) -> Iterator[bytes]:
                     block = member.unused_data if member.eof else b""
                     member = None if member.eof else member
         except (zlib.error, zstandard.ZstdError) as error:
-            raise UserError(f"{delivery.file} is damaged: it cannot be decompressed ({error}). Deliver it again.") from None
+            raise UserError(
+                f"{delivery.file} is damaged: it cannot be decompressed ({error}). Deliver it again."
+            ) from None
         if member is not None:
             raise UserError(f"{delivery.file} is cut off: its compressed data ends too early. Deliver it again, whole.")

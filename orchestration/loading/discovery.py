@@ -13,9 +13,15 @@ from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, UserError
 
 FORMATS = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet",
-    ".json": "json", ".jsonl": "json", ".ndjson": "json", ".xlsx": "xlsx",
-}  # fmt: skip
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".xlsx": "xlsx",
+}
 COMPRESSIONS = {".gz", ".zst"}  # of text formats
 
 
@@ -50,9 +56,13 @@ def find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], l
 
     Raises UserError when there is no such folder, or no file in it."""
     if not extracts.is_dir():
-        raise UserError(f"There is no folder {extracts}. Name the folder that holds the extracts with --extracts; nothing was loaded.")
+        raise UserError(
+            f"There is no folder {extracts}. Name the folder that holds the extracts with --extracts; nothing was loaded."
+        )
     if not any(path.is_file() and path.name != FILE_NAME for path in extracts.rglob("*")) and not mapping.tables:
-        raise UserError(f"The folder {extracts} holds no files. Put the extracts there (crm/, billing/); nothing was loaded.")
+        raise UserError(
+            f"The folder {extracts} holds no files. Put the extracts there (crm/, billing/); nothing was loaded."
+        )
 
     found: list[tuple[str, Path]] = []
     warnings: list[str] = []
@@ -67,7 +77,9 @@ def find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], l
             taken.update(paths)
 
     canonical = {name for name in contract() if not mapping.rule(contract()[name]).files}
-    for path in sorted(path for source in ("crm", "billing") for path in (extracts / source).rglob("*") if path.is_file()):
+    for path in sorted(
+        path for source in ("crm", "billing") for path in (extracts / source).rglob("*") if path.is_file()
+    ):
         if path in taken or _is_hidden(path, extracts):
             continue
         table = _canonical_table(path.relative_to(extracts))
@@ -138,7 +150,9 @@ def _matching(extracts: Path, pattern: str) -> list[Path]:
 
 
 def _nothing_matches(extracts: Path, table: str, pattern) -> str:
-    names: Iterable[str] = (_relative(path, extracts) for path in extracts.rglob("*") if path.is_file() and path.name != FILE_NAME)
+    names: Iterable[str] = (
+        _relative(path, extracts) for path in extracts.rglob("*") if path.is_file() and path.name != FILE_NAME
+    )
     hint = nearest(pattern, list(names)[:10_000])
     if len(hint) > 300:
         hint = hint[:300] + " …"

@@ -65,12 +65,16 @@ def missing_columns(rule: TableRule, columns: set[str]) -> list[str]:
     lacking = [text for column in rule.table.columns.values() if column.required for text in lacks(column.name)]
     lacking += [told(name, "where") for name in rule.where if name not in columns]
     if rule.table.one_of and all(any(map(lacks, group)) for group in rule.table.one_of):
-        lacking += [text for group in rule.table.one_of for name in group if name in rule.columns for text in lacks(name)]
+        lacking += [
+            text for group in rule.table.one_of for name in group if name in rule.columns for text in lacks(name)
+        ]
         lacking.append(" or ".join(" and ".join(group) for group in rule.table.one_of))
     return lacking
 
 
-def lacking_columns(delivery: Delivery, rule: TableRule, columns: Iterable[str], lacking: list[str], hint: str = "") -> UserError:
+def lacking_columns(
+    delivery: Delivery, rule: TableRule, columns: Iterable[str], lacking: list[str], hint: str = ""
+) -> UserError:
     shown = ", ".join(list(map(str, columns))[:40]) or "none"
     return UserError(
         f"{delivery.file}: required columns of {rule.table.name} are missing: {', '.join(lacking)}. The file's columns are: {shown}.{hint}"
@@ -89,7 +93,9 @@ class Readers:
         """All files of a table; what is wrong with a file goes to `problems`."""
         read = {"csv": self._csv, "json": self._json, "parquet": self._parquet, "xlsx": self._xlsx}
         stages = []
-        for format, group in groupby(sorted(deliveries, key=lambda delivery: delivery.format), lambda delivery: delivery.format):
+        for format, group in groupby(
+            sorted(deliveries, key=lambda delivery: delivery.format), lambda delivery: delivery.format
+        ):
             stages += read[format](rule, list(group), problems)
         return stages
 
@@ -156,7 +162,9 @@ class Readers:
         try:
             # the rows of a table made in one go are numbered in the order of the files and their lines
             names = ", ".join(self._name(text.path) for _, text in files)
-            self.con.execute(f"create temp table {table} as select file_index::integer as file_no, * from {scan.sql(names)}")
+            self.con.execute(
+                f"create temp table {table} as select file_index::integer as file_no, * from {scan.sql(names)}"
+            )
         except duckdb.InvalidInputException:
             return None
         counted = self.con.execute(f"select file_no, min(rowid), count(*) from {table} group by file_no").fetchall()
@@ -184,7 +192,9 @@ class Readers:
                 )
             except duckdb.InvalidInputException as error:
                 files_read = ", ".join(delivery.file for delivery, _ in files)
-                problems.append(f"{files_read}: a record cannot be read ({_first_line(error)}). Is there a line of more than 2 MB?")
+                problems.append(
+                    f"{files_read}: a record cannot be read ({_first_line(error)}). Is there a line of more than 2 MB?"
+                )
                 continue
             stages.append(_flat_stage(table, [delivery for delivery, _ in files], header, native_cells))
         return stages
@@ -214,9 +224,13 @@ class Readers:
             try:
                 described = self.con.execute(f"describe select * exclude (file_row_number) from {scan}").fetchall()
             except duckdb.InvalidInputException as error:
-                problems.append(f"{delivery.file} is no readable Parquet file ({_first_line(error)}). Deliver it again.")
+                problems.append(
+                    f"{delivery.file} is no readable Parquet file ({_first_line(error)}). Deliver it again."
+                )
                 continue
-            columns = {name: _parquet_source(f"c{i}", kind, self.time_zone) for i, (name, kind, *_) in enumerate(described)}
+            columns = {
+                name: _parquet_source(f"c{i}", kind, self.time_zone) for i, (name, kind, *_) in enumerate(described)
+            }
             lacking = missing_columns(rule, set(columns))
             if lacking:
                 problems.append(str(lacking_columns(delivery, rule, columns, lacking)))
@@ -274,7 +288,9 @@ class Readers:
             record = element = "element"
             for step in reversed(_json_path(rule.explode)):
                 record = f"json_object({quote(str(step))}, {record})"
-            record = f"case when json_type(document) = 'OBJECT' then json_merge_patch(document, {record}) else document end"
+            record = (
+                f"case when json_type(document) = 'OBJECT' then json_merge_patch(document, {record}) else document end"
+            )
         self.con.execute(
             f"create temp table {table} as select n, row_number() over () as row_number, document is null as broken,"
             f" case when record is null then 'not valid JSON' when json_type(record) <> 'OBJECT' then 'not a JSON object' end as malformed,"
@@ -302,7 +318,9 @@ class Readers:
         ).fetchone()
         if exists is False:
             hint = nearest(rule.records, keys)
-            raise UserError(f"{rule.records.place}: {delivery.file} has no '{rule.records}' (records of {rule.table.name}); {hint}.")
+            raise UserError(
+                f"{rule.records.place}: {delivery.file} has no '{rule.records}' (records of {rule.table.name}); {hint}."
+            )
 
     def _json_stage(self, rule: TableRule, delivery: Delivery, table: str) -> Stage:
         keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
@@ -319,7 +337,10 @@ class Readers:
             path = _path_sql(steps)
             holder = f"case when json_exists(record, {path}) then record else element end" if explode else "record"
             kind = f"json_type({holder}, {path})"
-            return Source(f"json_extract_string({holder}, {path})", f"coalesce({kind} in ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE'), false)")
+            return Source(
+                f"json_extract_string({holder}, {path})",
+                f"coalesce({kind} in ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE'), false)",
+            )
 
         columns = {*named, *inner}
         wanted = {str(name) for mapped in rule.columns.values() for name in mapped.sources} | set(map(str, rule.where))
@@ -331,7 +352,9 @@ class Readers:
             columns |= wanted | set(rule.table.columns)
         elif lacking := missing_columns(rule, columns):
             raise lacking_columns(delivery, rule, sorted({*named, *inner}), lacking)
-        return Stage(f"(select *, 0 as file_no from {table})", [delivery], [columns], set(named), source, "record::varchar")
+        return Stage(
+            f"(select *, 0 as file_no from {table})", [delivery], [columns], set(named), source, "record::varchar"
+        )
 
 
 @dataclass(frozen=True)
@@ -353,10 +376,16 @@ class _Scan:
         )
 
 
-def _flat_stage(relation: str, deliveries: list[Delivery], header: tuple[str, ...], native_cells: bool = False) -> Stage:
+def _flat_stage(
+    relation: str, deliveries: list[Delivery], header: tuple[str, ...], native_cells: bool = False
+) -> Stage:
     def cell(i: int) -> Source:
         mark = quote(NATIVE)
-        return Source(f"ltrim(c{i}, {mark})", f"coalesce(starts_with(c{i}, {mark}), false)") if native_cells else Source(f"c{i}")
+        return (
+            Source(f"ltrim(c{i}, {mark})", f"coalesce(starts_with(c{i}, {mark}), false)")
+            if native_cells
+            else Source(f"c{i}")
+        )
 
     sources = {name: cell(i) for i, name in enumerate(header)}
     names = set(header)
@@ -375,12 +404,18 @@ def _header(rule: TableRule, delivery: Delivery, cells: list[str]) -> tuple[str,
     """Names of the columns, each once: blanks around them trimmed, the nameless and the repeated numbered.
     Raises UserError where a column that the table uses stands there twice."""
     names, seen = [], set()
-    used = {name for mapped in rule.columns.values() for name in mapped.sources} | set(rule.where) | set(rule.table.columns)
+    used = (
+        {name for mapped in rule.columns.values() for name in mapped.sources}
+        | set(rule.where)
+        | set(rule.table.columns)
+    )
     for position, cell in enumerate(cells, 1):
         name = cell.strip() or f"column_{position}"
         if name in seen:
             if name in used:
-                raise UserError(f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear. Rename one of them.")
+                raise UserError(
+                    f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear. Rename one of them."
+                )
             name = f"{name}_{position}"
         seen.add(name)
         names.append(name)
@@ -394,13 +429,22 @@ def _dialect(rule: TableRule, delivery: Delivery, path: Path) -> tuple[str, tupl
     for delimiter in [declared] if declared else dict.fromkeys(DELIMITERS.values()):
         with path.open(encoding="utf-8", newline="") as lines:
             try:
-                cells = next((cells for cells in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in cells)), [])
+                cells = next(
+                    (cells for cells in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in cells)),
+                    [],
+                )
             except csv.Error as error:
                 raise UserError(f"{delivery.file}: its header cannot be read ({error}). Is it a CSV file?") from None
         if any(UNDECODABLE in cell for cell in cells):
-            raise UserError(f"{delivery.file}: its header is not in the declared encoding {rule.encoding}. Declare the right one.")
+            raise UserError(
+                f"{delivery.file}: its header is not in the declared encoding {rule.encoding}. Declare the right one."
+            )
         headers[delimiter] = cells
-    fitting = {delimiter: cells for delimiter, cells in headers.items() if not missing_columns(rule, {cell.strip() for cell in cells})}
+    fitting = {
+        delimiter: cells
+        for delimiter, cells in headers.items()
+        if not missing_columns(rule, {cell.strip() for cell in cells})
+    }
     if not fitting:
         widest = max(headers.values(), key=len)
         lacking = missing_columns(rule, {cell.strip() for cell in widest})
@@ -418,7 +462,8 @@ def _dialect(rule: TableRule, delivery: Delivery, path: Path) -> tuple[str, tupl
 def _yields(headers: dict[str, list[str]]) -> str:
     names = {"\t": "tab"}
     return "; ".join(
-        f"{names.get(delimiter, delimiter)!r} gives {len(cells)} columns ({', '.join(cells)[:80]})" for delimiter, cells in headers.items()
+        f"{names.get(delimiter, delimiter)!r} gives {len(cells)} columns ({', '.join(cells)[:80]})"
+        for delimiter, cells in headers.items()
     )
 
 
@@ -441,12 +486,16 @@ def _sheet(rule: TableRule, delivery: Delivery) -> tuple[tuple[str, ...], list[l
     if not head:
         raise UserError(f"{delivery.file} is empty. Export it again or remove it.")
     if head == PROTECTED:
-        raise UserError(f"{delivery.file} is protected by a password, or is an old .xls. Save it as .xlsx without a password.")
+        raise UserError(
+            f"{delivery.file} is protected by a password, or is an old .xls. Save it as .xlsx without a password."
+        )
     try:
         workbook = CalamineWorkbook.from_path(str(delivery.path))
         names = workbook.sheet_names
         if rule.sheet and rule.sheet not in names:
-            raise UserError(f"{rule.sheet.place}: {delivery.file} has no sheet '{rule.sheet}'; {nearest(rule.sheet, names)}.")
+            raise UserError(
+                f"{rule.sheet.place}: {delivery.file} has no sheet '{rule.sheet}'; {nearest(rule.sheet, names)}."
+            )
         sheets = {}
         for name in [rule.sheet] if rule.sheet else names:
             rows = [row for row in workbook.get_sheet_by_name(name).to_python() if any(cell != "" for cell in row)]
@@ -462,7 +511,9 @@ def _sheet(rule: TableRule, delivery: Delivery) -> tuple[tuple[str, ...], list[l
         name = min(sheets, key=lambda name: len(lacking[name]))
         raise lacking_columns(delivery, rule, sheets[name][0], lacking[name], f" (Sheet '{name}'.)")
     if len(fitting) > 1:
-        raise UserError(f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet: in extracts.yml.")
+        raise UserError(
+            f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet: in extracts.yml."
+        )
     header, rows = sheets[fitting[0]]
     return _header(rule, delivery, header), rows
 
@@ -487,7 +538,12 @@ def _parquet_source(column: str, kind: str, time_zone: str) -> Source:
         return Source(f"{column}::timestamp::varchar" if kind != "DATE" else f"{column}::varchar", "true")
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
         return Source(f"to_json({column})::varchar")
-    if kind.startswith(("DECIMAL", "DOUBLE", "FLOAT")) or kind.endswith("INT") or kind == "INTEGER" or kind == "UINTEGER":
+    if (
+        kind.startswith(("DECIMAL", "DOUBLE", "FLOAT"))
+        or kind.endswith("INT")
+        or kind == "INTEGER"
+        or kind == "UINTEGER"
+    ):
         return Source(f"{column}::varchar", "true")
     return Source(f"{column}::varchar")
 

@@ -95,7 +95,14 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
     """Enter every path with its content, which is the path's current one now. `load_ids` by table and content hash."""
     seen = con.execute("select coalesce(max(seen_order), 0) from raw.files").fetchone()[0]
     rows = [
-        (one.table, one.file, file_order(one.file), one.content_hash, load_ids[one.table, one.content_hash], seen + number)
+        (
+            one.table,
+            one.file,
+            file_order(one.file),
+            one.content_hash,
+            load_ids[one.table, one.content_hash],
+            seen + number,
+        )
         for number, one in enumerate(deliveries, 1)
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
@@ -144,8 +151,13 @@ def take_back(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> lis
     ).fetchall()
     for table_name in {table_name for _, table_name in moved}:
         left = "not exists (select 1 from raw.files where files.load_id = loads.load_id and files.table_name = loads.table_name)"
-        gone = con.execute(f"delete from raw.loads where table_name = ? and {left} returning load_id", [table_name]).fetchall()
-        con.execute(f"delete from raw.{contract()[table_name].raw}_rows where list_contains(?, load_id)", [[load_id for (load_id,) in gone]])
+        gone = con.execute(
+            f"delete from raw.loads where table_name = ? and {left} returning load_id", [table_name]
+        ).fetchall()
+        con.execute(
+            f"delete from raw.{contract()[table_name].raw}_rows where list_contains(?, load_id)",
+            [[load_id for (load_id,) in gone]],
+        )
     return sorted(set(moved))
 
 

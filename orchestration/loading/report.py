@@ -25,4 +25,6 @@ class LoadReport:
     files: list[FileReport] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     unmapped: dict[str, list[str]] = field(default_factory=dict)  # table -> source columns that only the raw row keeps
-    readings: dict[str, dict[str, str]] = field(default_factory=dict)  # table -> column -> iso, dmy or mdy, where undeclared
+    readings: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # table -> column -> iso, dmy or mdy, where undeclared

@@ -24,12 +24,16 @@ SHARED_LINES = 0.5
 class TableLoad:
     """`read` stages and judges what is new, `write` stores it; between the two the database is as it was."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, mapping: Mapping, table: Table, deliveries: list[Delivery]) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, mapping: Mapping, table: Table, deliveries: list[Delivery]
+    ) -> None:
         self.con, self.table, self.deliveries = con, table, deliveries
         self.rule, self.time_zone = mapping.rule(table), mapping.time_zone
         self.mapping_hash = sha256(f"{NOTATION} {self.rule.signature(mapping.time_zone)}".encode()).hexdigest()
         self.known = registry.known_loads(con, table)
-        self.stages: list[tuple[Stage, dict[str, ColumnRule], list[dict]]] = []  # with the columns and the evidence of each file
+        self.stages: list[
+            tuple[Stage, dict[str, ColumnRule], list[dict]]
+        ] = []  # with the columns and the evidence of each file
         self.readings: dict[str, str] = {}  # of undeclared dates
         self.warnings: list[str] = []
         self.load_ids: dict[tuple[str, str], str] = {}
@@ -56,7 +60,10 @@ class TableLoad:
             other = [
                 delivery
                 for content, delivery in contents.items()
-                if delivery not in fresh and any(self.readings.get(name) != was for name, was in json.loads(self.known[content].readings).items())
+                if delivery not in fresh
+                and any(
+                    self.readings.get(name) != was for name, was in json.loads(self.known[content].readings).items()
+                )
             ]
             self._stage(readers, other, problems)
         return problems
@@ -74,7 +81,8 @@ class TableLoad:
         return {
             name: self._mapped(name)
             for name in self.table.columns
-            if (name in self.rule.columns or self.rule.falls_back(name)) and available.issuperset(self._mapped(name).sources)
+            if (name in self.rule.columns or self.rule.falls_back(name))
+            and available.issuperset(self._mapped(name).sources)
         }
 
     def _mapped(self, name: str) -> ColumnRule:
@@ -93,7 +101,9 @@ class TableLoad:
             for source in mapped.sources:
                 if source not in available and not source.shipped:
                     hint = nearest(source, available)
-                    problems.append(f"{source.place}: no file of {self.table.name} has a column '{source}' (for {name}); {hint}.")
+                    problems.append(
+                        f"{source.place}: no file of {self.table.name} has a column '{source}' (for {name}); {hint}."
+                    )
                 elif lacking := [
                     delivery.file
                     for stage, _, _ in self.stages
@@ -101,7 +111,9 @@ class TableLoad:
                     if source not in columns and not source.shipped
                 ]:
                     more = f" and {len(lacking) - 1} more files have" if len(lacking) > 1 else " has"
-                    self.warnings.append(f"{lacking[0]}{more} no column '{source}': {self.table.name}.{name} is empty there.")
+                    self.warnings.append(
+                        f"{lacking[0]}{more} no column '{source}': {self.table.name}.{name} is empty there."
+                    )
         return problems
 
     # how columns are read
@@ -127,12 +139,19 @@ class TableLoad:
         cases = " ".join(f"when {quote(value)} then {quote(meant)}" for value, meant in mapped.values.items())
         otherwise = delivered.text if mapped.default is None else quote(mapped.default)
         unlisted = f"{compared} not in ({', '.join(map(quote, mapped.values))})"
-        native = "false" if mapped.default is not None or delivered.native == "false" else f"({delivered.native} and {unlisted})"
+        native = (
+            "false"
+            if mapped.default is not None or delivered.native == "false"
+            else f"({delivered.native} and {unlisted})"
+        )
         return Source(f"case {compared} {cases} else {otherwise} end", native)
 
     def _relation(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
         """The stage with, of every row that `where` keeps, the text of each contract column: text_<name>, native_<name>."""
-        kept = [f"{_compared(stage.source(name).text)} in ({', '.join(map(quote, values))})" for name, values in self.rule.where.items()]
+        kept = [
+            f"{_compared(stage.source(name).text)} in ({', '.join(map(quote, values))})"
+            for name, values in self.rule.where.items()
+        ]
         texts = []
         for name, mapped in columns.items():
             source = self._text(stage, mapped)
@@ -145,12 +164,18 @@ class TableLoad:
         """Whether the values themselves must say how they are to be read."""
         if mapped.value is not None or native == "true":
             return False
-        return (column.type in DATES and not (mapped.format or self.rule.date_format)) or (column.type in NUMBERS and not self.rule.decimal)
+        return (column.type in DATES and not (mapped.format or self.rule.date_format)) or (
+            column.type in NUMBERS and not self.rule.decimal
+        )
 
     def _evidence(self, stage: Stage, columns: dict[str, ColumnRule]) -> list[dict]:
         """Of each file, in one scan: its rows, the votes of undeclared columns, and the keys of `where` and `values` that
         occurred."""
-        selected = {"rows": "count(*)", "malformed": "count(malformed)", "filtered": "count(*) filter (malformed is null and not is_kept)"}
+        selected = {
+            "rows": "count(*)",
+            "malformed": "count(malformed)",
+            "filtered": "count(*) filter (malformed is null and not is_kept)",
+        }
         for name, mapped in columns.items():
             native = self._text(stage, mapped).native
             if self._undeclared(self.table.columns[name], mapped, native):
@@ -164,7 +189,10 @@ class TableLoad:
                 selected[f"values/{name}"] = _occurring(self._delivered(stage, mapped).text, mapped.values, "is_kept")
         for name, values in self.rule.where.items():
             selected[f"where/{name}"] = _occurring(stage.source(name).text, values, "malformed is null")
-        rows = self._run(stage, f"select file_no, {', '.join(selected.values())} from {self._relation(stage, columns)} group by file_no").fetchall()
+        rows = self._run(
+            stage,
+            f"select file_no, {', '.join(selected.values())} from {self._relation(stage, columns)} group by file_no",
+        ).fetchall()
         counted = {file_no: dict(zip(selected, values, strict=True)) for file_no, *values in rows}
 
         wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.sources}
@@ -193,10 +221,16 @@ class TableLoad:
             for name, votes in evidence["votes"].items():
                 mapped = self._mapped(name)
                 # a gone file may have been mapped otherwise: then its values say nothing about this column
-                if votes["column"] == mapped.signature() and self._undeclared(self.table.columns[name], mapped, "false"):
+                if votes["column"] == mapped.signature() and self._undeclared(
+                    self.table.columns[name], mapped, "false"
+                ):
                     votes_of.setdefault(name, []).append(votes)
         for name, ballots in votes_of.items():
-            votes = {kind: sum(ballot[kind] for ballot in ballots) for kind, value in ballots[0].items() if isinstance(value, int)}
+            votes = {
+                kind: sum(ballot[kind] for ballot in ballots)
+                for kind, value in ballots[0].items()
+                if isinstance(value, int)
+            }
             if not votes["values"]:
                 continue
             for kind, choose in (("least", min), ("greatest", max)):
@@ -208,13 +242,15 @@ class TableLoad:
         return problems
 
     def _files(self) -> str:
-        files = [delivery.file for stage, _, _ in self.stages for delivery in stage.deliveries] or [delivery.file for delivery in self.deliveries]
+        files = [delivery.file for stage, _, _ in self.stages for delivery in stage.deliveries] or [
+            delivery.file for delivery in self.deliveries
+        ]
         return files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
     def _judge_date(self, name: str, source: str, votes: dict) -> list[str]:
         fitting = readings.date_reading(votes)
         of = f"{self._files()}: the dates of '{source}' ({self.table.name}.{name})"
-        declare = f"Declare date_format: under {self.table.name} in extracts.yml, such as \"%d.%m.%Y\" or \"%m/%d/%Y\" (or format: of the column)"
+        declare = f'Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%Y" or "%m/%d/%Y" (or format: of the column)'
         if len(fitting) == 1:
             self.readings[name] = fitting[0]
             if not votes["iso"] + votes["dmy"] + votes["mdy"]:
@@ -226,16 +262,24 @@ class TableLoad:
         if fitting:
             samples = dict.fromkeys(text for text in (votes["least"], votes["greatest"]) if text)
             shown = ", ".join(f"'{text}' is {_iso(text, 'dmy')} or {_iso(text, 'mdy')}" for text in samples)
-            return [f"{of} all read both day first and month first{': ' * bool(shown)}{shown}. {declare}; which one is meant is never guessed."]
-        counts = ", ".join(f"{readings.DATE_READINGS[reading]} fits {votes[reading]}" for reading in readings.DATE_READINGS)
-        return [f"{of} contradict each other: of {votes['values']} values {counts}. {declare}, and deliver the column in one notation."]
+            return [
+                f"{of} all read both day first and month first{': ' * bool(shown)}{shown}. {declare}; which one is meant is never guessed."
+            ]
+        counts = ", ".join(
+            f"{readings.DATE_READINGS[reading]} fits {votes[reading]}" for reading in readings.DATE_READINGS
+        )
+        return [
+            f"{of} contradict each other: of {votes['values']} values {counts}. {declare}, and deliver the column in one notation."
+        ]
 
     def _judge_number(self, name: str, source: str, votes: dict) -> list[str]:
         of = f"{self._files()}: the numbers of '{source}' ({self.table.name}.{name})"
         declare = f'Declare decimal: "," or decimal: "." under {self.table.name} in extracts.yml'
         if readings.is_ambiguous_number(votes):
             samples = ", ".join(f"'{text}'" for text in dict.fromkeys([votes["least"], votes["greatest"]]))
-            return [f"{of} can be read with a decimal point and with a decimal comma, with different values: {samples}. {declare}."]
+            return [
+                f"{of} can be read with a decimal point and with a decimal comma, with different values: {samples}. {declare}."
+            ]
         if commas := votes["comma"] - votes["both"]:
             self.warnings.append(
                 f"{of}: {commas} of {votes['values']} have a decimal comma, which is not declared; these rows are quarantined. {declare}."
@@ -243,18 +287,28 @@ class TableLoad:
         return []
 
     def _warn_of_unused(self, part: str, evidence: list[dict]) -> None:
-        declared = self.rule.where if part == "where" else {name: mapped.values for name, mapped in self.rule.columns.items() if mapped.values}
+        declared = (
+            self.rule.where
+            if part == "where"
+            else {name: mapped.values for name, mapped in self.rule.columns.items() if mapped.values}
+        )
         for name, keys in declared.items():
             occurred = {key for file in evidence for key in file[part].get(name, ())}
             if unused := [f"'{key}'" for key in keys if key not in occurred]:
-                self.warnings.append(f"extracts.yml: {', '.join(unused)} ({part} of {self.table.name}: {name}) matched nothing.")
+                self.warnings.append(
+                    f"extracts.yml: {', '.join(unused)} ({part} of {self.table.name}: {name}) matched nothing."
+                )
 
     def _value(self, name: str, mapped: ColumnRule, native: str) -> str:
         """A contract column in the notation of `raw`."""
         kind, text = self.table.columns[name].type, readings.trimmed(identifier(f"text_{name}"))
         has_native = identifier(f"native_{name}") if native not in ("true", "false") else native
         if kind in DATES:
-            format = "iso" if mapped.value is not None else mapped.format or self.rule.date_format or self.readings.get(name, "iso")
+            format = (
+                "iso"
+                if mapped.value is not None
+                else mapped.format or self.rule.date_format or self.readings.get(name, "iso")
+            )
             value = readings.date_text(readings.moment(text, has_native, format, self.time_zone), kind)
         elif kind in NUMBERS:
             point = readings.number(text, ".")
@@ -266,7 +320,9 @@ class TableLoad:
                 value = readings.scaled(value, mapped.scale)
         else:
             return text
-        return f"case when {text} is not null then coalesce({value}, 'unreadable: ' || {identifier(f'text_{name}')}) end"
+        return (
+            f"case when {text} is not null then coalesce({value}, 'unreadable: ' || {identifier(f'text_{name}')}) end"
+        )
 
     # what comes of it
 
@@ -277,19 +333,34 @@ class TableLoad:
             for stage, _, files in self.stages
             for delivery, evidence in zip(stage.deliveries, files, strict=True)
         }
-        accounts = {content: (load.load_id, load.rows_read, load.rows_filtered, load.rows_malformed) for content, load in self.known.items()}
+        accounts = {
+            content: (load.load_id, load.rows_read, load.rows_filtered, load.rows_malformed)
+            for content, load in self.known.items()
+        }
         order = max((load.load_order for load in self.known.values()), default=0)
         loads = []
-        contents = list(dict.fromkeys(delivery.content_hash for delivery in self.deliveries if delivery.content_hash in staged))
+        contents = list(
+            dict.fromkeys(delivery.content_hash for delivery in self.deliveries if delivery.content_hash in staged)
+        )
         for content in contents:
             evidence = staged[content]
-            used = {name: self.readings[name] for name, votes in evidence["votes"].items() if votes["values"] and name in self.readings}
+            used = {
+                name: self.readings[name]
+                for name, votes in evidence["votes"].items()
+                if votes["values"] and name in self.readings
+            }
             readings_used = json.dumps(used, sort_keys=True)
-            load_id = sha256("\t".join([self.table.name, content, self.mapping_hash, readings_used]).encode()).hexdigest()[:20]
+            load_id = sha256(
+                "\t".join([self.table.name, content, self.mapping_hash, readings_used]).encode()
+            ).hexdigest()[:20]
             accounts[content] = (load_id, evidence["rows"], evidence["filtered"], evidence["malformed"])
             order += content not in self.known
             position = self.known[content].load_order if content in self.known else order
-            loads.append(registry.Load(load_id, self.mapping_hash, readings_used, json.dumps(evidence), position, *accounts[content][1:]))
+            loads.append(
+                registry.Load(
+                    load_id, self.mapping_hash, readings_used, json.dumps(evidence), position, *accounts[content][1:]
+                )
+            )
         registry.replace(self.con, self.table, contents, loads)
         for stage, columns, _ in self.stages:
             self._insert(stage, columns, [accounts[delivery.content_hash][0] for delivery in stage.deliveries])
@@ -312,7 +383,10 @@ class TableLoad:
             report.unmapped[self.table.name] = sorted(unmapped)
 
     def _insert(self, stage: Stage, columns: dict[str, ColumnRule], load_ids: list[str]) -> None:
-        values = {identifier(name): self._value(name, mapped, self._text(stage, mapped).native) for name, mapped in columns.items()}
+        values = {
+            identifier(name): self._value(name, mapped, self._text(stage, mapped).native)
+            for name, mapped in columns.items()
+        }
         values |= {
             "load_id": f"([{', '.join(map(quote, load_ids))}])[file_no + 1]",
             "row_number": "row_number",
@@ -330,7 +404,9 @@ class TableLoad:
             return self.con.execute(sql)
         except duckdb.InvalidInputException as error:  # Parquet is read here for the first time
             names = ", ".join(delivery.file for delivery in stage.deliveries)
-            raise UserError(f"{names} cannot be read to the end ({str(error).splitlines()[0]}). Deliver it again.") from None
+            raise UserError(
+                f"{names} cannot be read to the end ({str(error).splitlines()[0]}). Deliver it again."
+            ) from None
 
     def shared_lines(self) -> list[str]:
         """Warnings of paths that deliver mostly the same lines, where lines are known only by their file and row."""

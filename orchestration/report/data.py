@@ -53,12 +53,21 @@ def read_data(database: Path, currency: str | None, segment_types: Sequence[str]
         return {
             **_refresh(con),
             "currency": currency,
-            "periods": con.execute("from temp.periods select period_grain, period_start, period_end, is_complete order by p").fetchall(),
+            "periods": con.execute(
+                "from temp.periods select period_grain, period_start, period_end, is_complete order by p"
+            ).fetchall(),
             "segments": con.execute("from temp.segments select segment_type, segment order by s").fetchall(),
-            "segment_types": [kind for (kind,) in con.execute("from temp.kinds select segment_type where segment_type <> 'all' order by k").fetchall()],
+            "segment_types": [
+                kind
+                for (kind,) in con.execute(
+                    "from temp.kinds select segment_type where segment_type <> 'all' order by k"
+                ).fetchall()
+            ],
             "reasons": _reasons(),
             **{name: _grid(con, mart, columns) for name, (mart, columns) in _GRIDS.items()},
-            "churn_reasons": _grid(con, "churn_reasons", "reason_code, customers_lost, lost_customers_sales", "customers_lost > 0"),
+            "churn_reasons": _grid(
+                con, "churn_reasons", "reason_code, customers_lost, lost_customers_sales", "customers_lost > 0"
+            ),
             "cohorts": _cohorts(con),
             "survival": _survival(con),
             "staff": _staff(con),
@@ -79,9 +88,17 @@ def _choose(con: duckdb.DuckDBPyConnection, segment_types: Sequence[str] | None)
         )
         select row_number() over (order by period_grain, period_start) - 1 as p, * from latest
     """)
-    declared = [row[0] for row in con.execute("select distinct segment_type from marts.churn_rates where segment_type <> 'all' order by 1").fetchall()]
+    declared = [
+        row[0]
+        for row in con.execute(
+            "select distinct segment_type from marts.churn_rates where segment_type <> 'all' order by 1"
+        ).fetchall()
+    ]
     kept = [kind for kind in declared if segment_types is None or kind in segment_types]
-    con.execute("create temp table kinds as select unnest(?::varchar[]) as segment_type, unnest(range(?)) as k", [["all", *kept], len(kept) + 1])
+    con.execute(
+        "create temp table kinds as select unnest(?::varchar[]) as segment_type, unnest(range(?)) as k",
+        [["all", *kept], len(kept) + 1],
+    )
     con.execute(f"""
         create temp table segments as
         with sizes as (
@@ -111,7 +128,9 @@ def _grid(con: duckdb.DuckDBPyConnection, mart: str, columns: str, where: str = 
 
 def _refresh(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The refresh that this version is of."""
-    row = con.execute("select refresh_id, as_of, started_at, policies from quality.refresh_history where status = 'published' order by 1 desc limit 1").fetchone()
+    row = con.execute(
+        "select refresh_id, as_of, started_at, policies from quality.refresh_history where status = 'published' order by 1 desc limit 1"
+    ).fetchone()
     refresh_id, as_of, started_at, policies = row
     return {"refresh_id": refresh_id, "as_of": as_of, "started_at": started_at, "policies": json.loads(policies)}
 
@@ -121,17 +140,23 @@ def _reasons() -> dict[str, dict[str, str]]:
     with (ROOT / "seeds" / "main_reasons.csv").open(encoding="utf-8", newline="") as file:
         return {
             row["reason_code"]: {
-                "en": row["reason"], "bg": row["reason_bg"], "ru": row["reason_ru"], "fil": row["reason_fil"],
-                "nature": row["nature"], "control": row["control"],
+                "en": row["reason"],
+                "bg": row["reason_bg"],
+                "ru": row["reason_ru"],
+                "fil": row["reason_fil"],
+                "nature": row["nature"],
+                "control": row["control"],
             }
             for row in csv.DictReader(file)
-        }  # fmt: skip
+        }
 
 
 def _cohorts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Cohorts with their course: lists by age. The running period is the last age of every cohort, or there is none."""
     running = con.execute("select distinct cohort_grain from marts.cohort_retention where not is_complete").fetchall()
-    table = _columns(con, f"""
+    table = _columns(
+        con,
+        f"""
         select
             cohort_grain as grain, s, cohort_start as start, any_value(cohort_size) as size, any_value(mrr_initial) as mrr_initial,
             list(customers_active order by age) as active, list(customers_purchasing order by age) as purchasing,
@@ -140,13 +165,16 @@ def _cohorts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         group by cohort_grain, s, cohort_start
         qualify dense_rank() over (partition by cohort_grain order by cohort_start desc) <= {_COHORTS}
         order by all
-    """)
+    """,
+    )
     return {"running": [grain for (grain,) in running], **table}
 
 
 def _survival(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
     """A curve a segment, thinned to what a screen can show; the points that are told in words stay."""
-    return _columns(con, f"""
+    return _columns(
+        con,
+        f"""
         with numbered as (
             select
                 *,
@@ -164,16 +192,20 @@ def _survival(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
         where (points - n) % (1 + points // {_CURVE_POINTS}) = 0 or n = 1 or is_half or is_told
         group by s
         order by s
-    """)
+    """,
+    )
 
 
 def _staff(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
-    return _columns(con, f"""
+    return _columns(
+        con,
+        f"""
         select employee_id, team, period_start as start, first_time_customers, observed_90d, returned_90d, returned_to_same_employee_90d
         from marts.staff_retention left join marts.dim_employees using (employee_id)
         where employee_id in (select employee_id from marts.staff_retention group by 1 order by sum(observed_90d) desc, 1 limit {_EMPLOYEES})
         order by all
-    """)
+    """,
+    )
 
 
 def _win_back(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
@@ -192,33 +224,50 @@ def _risk(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         for (signal,) in signals
     )
     return {
-        "all": con.execute("select count(*), coalesce(sum(revenue_at_risk), 0) from marts.at_risk_customers").fetchone(),
+        "all": con.execute(
+            "select count(*), coalesce(sum(revenue_at_risk), 0) from marts.at_risk_customers"
+        ).fetchone(),
         "signals": _columns(con, f"{each} order by customers desc, signal"),
-        "backtest": _columns(con, """
+        "backtest": _columns(
+            con,
+            """
             select quarter_start as start, signal, customers, flagged, lost_within_90d, flagged_lost_within_90d
             from marts.at_risk_backtest
             qualify dense_rank() over (order by quarter_start desc) <= 24
             order by all
-        """),
+        """,
+        ),
     }
 
 
 def _quality(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     this_refresh = "refresh_id = (select max(refresh_id) from quality.refresh_history where status = 'published')"
     return {
-        "checks": _columns(con, f"select gate, severity, status, count(*) as checks from quality.check_results where {this_refresh} group by all order by all"),
-        "failed": _columns(con, f"""
+        "checks": _columns(
+            con,
+            f"select gate, severity, status, count(*) as checks from quality.check_results where {this_refresh} group by all order by all",
+        ),
+        "failed": _columns(
+            con,
+            f"""
             select check_name, table_name, severity, failed_count from quality.check_results
             where {this_refresh} and status <> 'passed' order by all limit 50
-        """),
-        "extracts": _columns(con, """
+        """,
+        ),
+        "extracts": _columns(
+            con,
+            """
             select table_name, count(*) as files, max(loaded_at) as loaded_at, sum(rows_read)::bigint as rows_read, sum(rows_loaded)::bigint as rows_loaded,
                 sum(rows_quarantined)::bigint as rows_quarantined, sum(rows_filtered)::bigint as rows_filtered, sum(rows_repeated)::bigint as rows_repeated
             from quality.load_audit group by 1 order by 1
-        """),
-        "restatements": _columns(con, """
+        """,
+        ),
+        "restatements": _columns(
+            con,
+            """
             select period_start as start, restated_at, churn_rate_first_published, churn_rate_before, churn_rate, customers_lost_change, cause
             from marts.restatements order by restated_at desc, period_start desc limit 40
-        """),
+        """,
+        ),
         "newest_purchase": con.execute("select max(issued_on) from marts.fct_purchases").fetchone()[0],
-    }  # fmt: skip
+    }

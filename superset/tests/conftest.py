@@ -64,8 +64,12 @@ class Client:
         self.api = f"{superset.url}/api/v1"
         self.session = requests.Session()
         login = {"username": "admin", "password": superset.password, "provider": "db"}
-        self.session.headers["Authorization"] = f"Bearer {self.call('post', 'security/login', json=login)['access_token']}"
-        self.session.headers.update({"X-CSRFToken": self.call("get", "security/csrf_token/")["result"], "Referer": superset.url})
+        self.session.headers["Authorization"] = (
+            f"Bearer {self.call('post', 'security/login', json=login)['access_token']}"
+        )
+        self.session.headers.update(
+            {"X-CSRFToken": self.call("get", "security/csrf_token/")["result"], "Referer": superset.url}
+        )
 
     def request(self, method: str, path: str, **options: object) -> requests.Response:
         return self.session.request(method, f"{self.api}/{path}", timeout=120, **options)

@@ -82,7 +82,11 @@ def _cells(rows: list[dict]) -> dict[tuple, float]:
         for name, value in row.items():
             name = LABELS.get(name, name)
             if name in ("period_start", "lost_on"):
-                value = value.isoformat() if isinstance(value, date) else datetime.fromtimestamp(value / 1000, UTC).date().isoformat()
+                value = (
+                    value.isoformat()
+                    if isinstance(value, date)
+                    else datetime.fromtimestamp(value / 1000, UTC).date().isoformat()
+                )
             if isinstance(value, str) or name in ("age", "win_back_rank"):
                 about.append((name, value))
             elif value is not None and name != "rank":  # the heat map's colour
@@ -110,14 +114,27 @@ def test_a_chart_says_what_the_marts_say(superset, client, chart_ids, name):
 def test_segments_are_those_of_one_type(superset, client, chart_ids):
     """As the dashboard asks: for the segment type that its filter names."""
     query = json.loads(CHARTS["churn_rate_by_segment"]["query_context"])
-    query["datasource"]["id"] = client.call("get", f"chart/{chart_ids['churn_rate_by_segment']}")["result"]["datasource_id"]
+    query["datasource"]["id"] = client.call("get", f"chart/{chart_ids['churn_rate_by_segment']}")["result"][
+        "datasource_id"
+    ]
     query["queries"][0]["filters"].append({"col": "segment_type", "op": "IN", "val": ["country"]})
     [result] = client.call("post", "chart/data", json=query)["result"]
-    shown = {(row["period_start"], segment): rate for row in result["data"] for segment, rate in row.items() if segment != "period_start" and rate is not None}
-    marts = _marts(superset.warehouse, "from marts.churn_rates where period_grain = 'month' and segment_type = 'country' and is_complete and churn_rate is not null")
+    shown = {
+        (row["period_start"], segment): rate
+        for row in result["data"]
+        for segment, rate in row.items()
+        if segment != "period_start" and rate is not None
+    }
+    marts = _marts(
+        superset.warehouse,
+        "from marts.churn_rates where period_grain = 'month' and segment_type = 'country' and is_complete and churn_rate is not null",
+    )
     midnight = datetime.min.time()
     assert len({row["segment"] for row in marts}) == 4
-    assert shown == {(datetime.combine(row["period_start"], midnight, UTC).timestamp() * 1000, row["segment"]): row["churn_rate"] for row in marts}
+    assert shown == {
+        (datetime.combine(row["period_start"], midnight, UTC).timestamp() * 1000, row["segment"]): row["churn_rate"]
+        for row in marts
+    }
 
 
 def test_every_chart_is_proved_and_on_the_dashboard(client):
@@ -127,9 +144,17 @@ def test_every_chart_is_proved_and_on_the_dashboard(client):
 
 
 def test_columns_carry_the_descriptions_of_the_marts(superset, client):
-    described = {row["column_name"]: row["comment"] for row in _marts(superset.warehouse, "select column_name, comment from duckdb_columns() where table_name = 'churn_rates'")}
+    described = {
+        row["column_name"]: row["comment"]
+        for row in _marts(
+            superset.warehouse, "select column_name, comment from duckdb_columns() where table_name = 'churn_rates'"
+        )
+    }
     for dataset in client.call("get", "dataset/?q=(page_size:100)")["result"]:
-        columns = {column["column_name"]: column["description"] for column in client.call("get", f"dataset/{dataset['id']}")["result"]["columns"]}
+        columns = {
+            column["column_name"]: column["description"]
+            for column in client.call("get", f"dataset/{dataset['id']}")["result"]["columns"]
+        }
         assert columns and all(columns.values()), dataset["table_name"]
         if dataset["table_name"].startswith("churn_rates"):
             assert columns == described
@@ -143,7 +168,11 @@ def test_sql_lab_reads_the_marts_and_nothing_else(superset, client):
 
     assert run("select count(*) as n from marts.churn_rates").json()["data"][0]["n"] > 0
     private = superset.warehouse / "private.duckdb"
-    for sql in (f"attach '{private}' as private", f"select * from read_text('{superset.home / 'secret_key'}')", "create table marts.mine as select 1"):
+    for sql in (
+        f"attach '{private}' as private",
+        f"select * from read_text('{superset.home / 'secret_key'}')",
+        "create table marts.mine as select 1",
+    ):
         assert not run(sql).ok, sql
 
 
@@ -155,8 +184,12 @@ def test_secrets_are_their_owners(superset):
 
 
 def test_listens_on_loopback_only(superset):
-    sockets = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
-    assert {line[1].split(":")[0] for line in sockets if line[3] == "0A" and int(line[1].split(":")[1], 16) == superset.port} == {"0100007F"}
+    sockets = [
+        line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    assert {
+        line[1].split(":")[0] for line in sockets if line[3] == "0A" and int(line[1].split(":")[1], 16) == superset.port
+    } == {"0100007F"}
 
 
 def test_the_dashboard_in_a_browser(superset, chart_ids, chromium):
@@ -184,7 +217,9 @@ def test_the_dashboard_in_a_browser(superset, chart_ids, chromium):
         page.keyboard.press("Enter")
         page.wait_for_url("**/welcome/**")
         page.goto(f"{superset.url}/superset/dashboard/churn/")
-        expect(page.locator("[data-test-chart-name]:has(canvas, table, .header-line)")).to_have_count(len(CHARTS), timeout=120_000)
+        expect(page.locator("[data-test-chart-name]:has(canvas, table, .header-line)")).to_have_count(
+            len(CHARTS), timeout=120_000
+        )
         browser.close()
     assert failed == []
     assert answered == {f"127.0.0.1:{superset.port}"}
@@ -224,26 +259,46 @@ def test_reads_on_through_a_publish(superset, client, chart_ids, folder):
     assert before in during and all(version in (before, after) for version in during)
     assert all(version == after for version in afterwards)
     for name, sql in SAYS.items():
-        assert _cells(client.rows(chart_ids[name])) == pytest.approx(_cells(_marts(superset.warehouse, sql)), rel=1e-12, abs=0), name
+        assert _cells(client.rows(chart_ids[name])) == pytest.approx(
+            _cells(_marts(superset.warehouse, sql)), rel=1e-12, abs=0
+        ), name
 
 
 def test_a_second_start_keeps_what_people_made(superset, chart_ids):
     """The password and people's own charts stay; a bundle's chart that somebody changed is the bundle's again."""
     password, client = superset.password, superset.client()
     chart = client.call("get", f"chart/{chart_ids['churn_rate']}")["result"]
-    mine = client.call("post", "chart/", json={"slice_name": "Mine", "datasource_id": chart["datasource_id"], "datasource_type": "table", "params": chart["params"], "viz_type": chart["viz_type"]})
+    mine = client.call(
+        "post",
+        "chart/",
+        json={
+            "slice_name": "Mine",
+            "datasource_id": chart["datasource_id"],
+            "datasource_type": "table",
+            "params": chart["params"],
+            "viz_type": chart["viz_type"],
+        },
+    )
     client.call("put", f"chart/{chart_ids['churn_rate']}", json={"slice_name": "Changed"})
     superset.stop()
     superset.start()
     assert superset.password == password
     client = superset.client()
     assert client.call("get", f"chart/{mine['id']}")["result"]["slice_name"] == "Mine"
-    assert client.call("get", f"chart/{chart_ids['churn_rate']}")["result"]["slice_name"] == CHARTS["churn_rate"]["slice_name"]
+    assert (
+        client.call("get", f"chart/{chart_ids['churn_rate']}")["result"]["slice_name"]
+        == CHARTS["churn_rate"]["slice_name"]
+    )
 
 
 def test_says_what_is_missing(superset, tmp_path):
     """Before anything is installed or started."""
     done = subprocess.run(["make", "superset", f"WAREHOUSE={tmp_path}"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0 and "make demo" in done.stderr
-    taken = subprocess.run(["make", "superset", f"WAREHOUSE={superset.warehouse}", f"PORT={superset.port}"], cwd=ROOT, capture_output=True, text=True)
+    taken = subprocess.run(
+        ["make", "superset", f"WAREHOUSE={superset.warehouse}", f"PORT={superset.port}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert taken.returncode != 0 and f"PORT={superset.port + 1}" in taken.stderr

@@ -19,7 +19,10 @@ def page(browser: Any, warehouse: Path) -> Iterator[Any]:
     page = context.new_page()
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: request.url.startswith((address, "data:")) or complaints.append(f"requested {request.url}"))
+    page.on(
+        "request",
+        lambda request: request.url.startswith((address, "data:")) or complaints.append(f"requested {request.url}"),
+    )
     page.goto(address)
     page.get_by_role("heading", name="The warehouse, table by table").wait_for()
     yield page

@@ -10,7 +10,19 @@ import pytest
 
 LANGUAGES = ["en", "bg", "ru", "fil"]
 WIDTHS = {"phone": 390, "desktop": 1280}
-SECTIONS = ["headline", "churn", "cohorts", "mrr", "lost_sales", "reasons", "survival", "staff", "win_back", "risk", "quality"]
+SECTIONS = [
+    "headline",
+    "churn",
+    "cohorts",
+    "mrr",
+    "lost_sales",
+    "reasons",
+    "survival",
+    "staff",
+    "win_back",
+    "risk",
+    "quality",
+]
 
 
 @pytest.fixture
@@ -25,7 +37,10 @@ def visit(browser):
         page = context.new_page()
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith((address, "data:")) or complaints.append(f"requested {request.url}"))
+        page.on(
+            "request",
+            lambda request: request.url.startswith((address, "data:")) or complaints.append(f"requested {request.url}"),
+        )
         page.goto(address)
         page.wait_for_selector("body[data-ready=yes]")
         return page
@@ -86,21 +101,30 @@ def test_numbers_are_the_readers_and_words_the_pages(warehouse, visit):
 
 
 @pytest.mark.parametrize("grain", ["month", "quarter", "year"])
-@pytest.mark.parametrize(("measure", "column", "rate"), [
-    ("active", "customers_active", "retention_rate"),
-    ("purchasing", "customers_purchasing", "purchase_rate"),
-    ("mrr", "mrr_at_close", "mrr_retention_rate"),
-    ("revenue", "revenue", "revenue_per_customer"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("measure", "column", "rate"),
+    [
+        ("active", "customers_active", "retention_rate"),
+        ("purchasing", "customers_purchasing", "purchase_rate"),
+        ("mrr", "mrr_at_close", "mrr_retention_rate"),
+        ("revenue", "revenue", "revenue_per_customer"),
+    ],
+)
 def test_the_heat_map_is_the_mart(warehouse, visit, grain, measure, column, rate):
     page = visit(warehouse)
     check(page, "By", grain.capitalize())
     with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
         for segment_type, segment in (("all", "all"), ("country", "BG"), ("country", "</script>")):
-            position = page.evaluate("([type, value]) => segments.findIndex((one) => one.type === type && one.value === value)", [segment_type, segment])
+            position = page.evaluate(
+                "([type, value]) => segments.findIndex((one) => one.type === type && one.value === value)",
+                [segment_type, segment],
+            )
             choose(page, "Customers", str(position))
             choose(page, "What", measure)
-            for choice, expected in (("Number" if measure in ("active", "purchasing") else "Amount", column), ("Per customer, so far" if measure == "revenue" else "Share", rate)):
+            for choice, expected in (
+                ("Number" if measure in ("active", "purchasing") else "Amount", column),
+                ("Per customer, so far" if measure == "revenue" else "Share", rate),
+            ):
                 check(page, "As", choice)
                 rows = con.execute(
                     f"select cohort_start::varchar, age, is_complete, {expected}::double from marts.cohort_retention where cohort_grain = ? and segment_type = ? and segment = ?",
@@ -117,23 +141,43 @@ def test_the_heat_map_is_the_mart(warehouse, visit, grain, measure, column, rate
                         assert found is None
                         assert not any(letter.isdigit() for letter in text)
                     else:  # revenue_per_customer is rounded in the mart
-                        assert float(found) == pytest.approx(value, rel=1e-9, abs=0.00501 if expected == "revenue_per_customer" else 1e-9)
+                        assert float(found) == pytest.approx(
+                            value, rel=1e-9, abs=0.00501 if expected == "revenue_per_customer" else 1e-9
+                        )
 
 
 def test_filters_change_what_is_shown(warehouse, visit):
     page = visit(warehouse)
     with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
         last = "select customers_at_end from marts.churn_rates where is_complete and period_grain = ? and segment_type = ? and segment = ? order by period_start desc limit 1"
-        for grain, kind, value in (("month", "all", "all"), ("quarter", "all", "all"), ("quarter", "country", "PH"), ("month", "country", "PH")):
+        for grain, kind, value in (
+            ("month", "all", "all"),
+            ("quarter", "all", "all"),
+            ("quarter", "country", "PH"),
+            ("month", "country", "PH"),
+        ):
             check(page, "By", grain.capitalize())
-            choose(page, "Customers", str(page.evaluate("([type, value]) => segments.findIndex((one) => one.type === type && one.value === value)", [kind, value])))
+            choose(
+                page,
+                "Customers",
+                str(
+                    page.evaluate(
+                        "([type, value]) => segments.findIndex((one) => one.type === type && one.value === value)",
+                        [kind, value],
+                    )
+                ),
+            )
             [(expected,)] = con.execute(last, [grain, kind, value]).fetchall()
             assert page.locator("#headline .value").first.inner_text() == f"{expected:,}"
     before = page.locator("#mrr .lead").inner_text()
     page.locator("#mrr select").select_option(index=3)
     assert page.locator("#mrr .lead").inner_text() != before
     choose(page, "Compare by", "country")
-    assert set(page.locator("#survival .meaning").all_inner_texts()) == {"BG", "PH", "</script>"}  # nobody of the others has left
+    assert set(page.locator("#survival .meaning").all_inner_texts()) == {
+        "BG",
+        "PH",
+        "</script>",
+    }  # nobody of the others has left
 
 
 def test_the_keyboard_reaches_everything(warehouse, visit):
@@ -171,7 +215,9 @@ def test_nothing_serious_for_axe(warehouse, visit, scheme, width):
     page = visit(warehouse, width, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     violations = Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in violations if one["impact"] in ("serious", "critical")] == []
+    assert [
+        (one["id"], one["nodes"][0]["html"]) for one in violations if one["impact"] in ("serious", "critical")
+    ] == []
 
 
 def test_prints_without_controls_and_in_light_colours(warehouse, visit):

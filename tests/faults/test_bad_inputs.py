@@ -74,32 +74,49 @@ REFUSED: dict[str, Files | Callable[[Path], None]] = {
     "wrong delimiter declared": {"billing/invoices.csv": GOOD, "extracts.yml": mapping("delimiter: ';'")},
     "several delimiters fit": {
         "billing/invoices.csv": "a,b;c\n1,2;3\n",
-        "extracts.yml": mapping("columns: {invoice_id: {value: 1}, customer_id: {value: 2}, issued_at: {value: 2024-01-31}, amount: {value: 3}}"),
+        "extracts.yml": mapping(
+            "columns: {invoice_id: {value: 1}, customer_id: {value: 2}, issued_at: {value: 2024-01-31}, amount: {value: 3}}"
+        ),
     },
     "truncated gz": {"billing/invoices.csv.gz": gzip.compress(GOOD.encode())[:-100]},
     "damaged zst": {"billing/invoices.csv.zst": zstandard.compress(GOOD.encode())[:9] + b"damage" * 99},
-    "wrong encoding, none declared": {"billing/invoices.csv": invoices("1,цена,2024-01-31,1,EUR").encode("windows-1251")},
+    "wrong encoding, none declared": {
+        "billing/invoices.csv": invoices("1,цена,2024-01-31,1,EUR").encode("windows-1251")
+    },
     "UTF-16 without a byte order mark": {"billing/invoices.csv": GOOD.encode("utf-16-le")},
     "missing required column": {"billing/invoices.csv": GOOD.replace("amount", "sum")},
-    "column named twice": {"billing/invoices.csv": "invoice_id,customer_id,issued_at,amount,amount\n1,c,2024-01-31,1,2\n"},
+    "column named twice": {
+        "billing/invoices.csv": "invoice_id,customer_id,issued_at,amount,amount\n1,c,2024-01-31,1,2\n"
+    },
     "unknown mapping key": {"billing/invoices.csv": GOOD, "extracts.yml": mapping("dateformat: '%d.%m.%Y'")},
     "mapped column that no file has": {
         "billing/invoices.csv": GOOD.replace("currency", "note"),
         "extracts.yml": mapping("columns: {status: notes}"),
     },
-    "pattern that matches nothing": {"billing/invoices.csv": GOOD, "extracts.yml": mapping("files: billing/invoice.csv")},
+    "pattern that matches nothing": {
+        "billing/invoices.csv": GOOD,
+        "extracts.yml": mapping("files: billing/invoice.csv"),
+    },
     "mapping that is no YAML": {"billing/invoices.csv": GOOD, "extracts.yml": "tables: [\n"},
     "ambiguous dates": {"billing/invoices.csv": invoices("1,c,01/02/2024,1,EUR", "2,c,12/11/2024,2,EUR")},
-    "dates that contradict each other": {"billing/invoices.csv": invoices("1,c,31/01/2024,1,EUR", "2,c,01/31/2024,2,EUR")},
-    "`1.234` without a declared decimal": {"billing/invoices.csv": invoices("1,c,2024-01-31,1.234,EUR", "2,c,2024-01-31,5,EUR")},
+    "dates that contradict each other": {
+        "billing/invoices.csv": invoices("1,c,31/01/2024,1,EUR", "2,c,01/31/2024,2,EUR")
+    },
+    "`1.234` without a declared decimal": {
+        "billing/invoices.csv": invoices("1,c,2024-01-31,1.234,EUR", "2,c,2024-01-31,5,EUR")
+    },
     "one unclosed quote among a thousand rows": {"billing/invoices.csv": GOOD.replace("\n500,c", '\n500,"c')},
     "currency without a rate": {
         "billing/invoices.csv": invoices("1,c,2024-01-31,1,usd", "2,c,2024-02-01,1,USD"),
         "extracts.yml": "reporting_currency: EUR\n",
     },
-    "several currencies, none declared": {"billing/invoices.csv": invoices("1,c,2024-01-31,1,USD", "2,c,2024-01-31,1,EUR")},
+    "several currencies, none declared": {
+        "billing/invoices.csv": invoices("1,c,2024-01-31,1,USD", "2,c,2024-01-31,1,EUR")
+    },
     "damaged Parquet": {"billing/invoices.parquet": b"PAR1" + bytes(500)},
-    "cut-off JSON": {"billing/invoices.json": '[{"invoice_id": "1", "customer_id": "c", "issued_at": "2024-01-31", "amount": 1}, {"invoice'},
+    "cut-off JSON": {
+        "billing/invoices.json": '[{"invoice_id": "1", "customer_id": "c", "issued_at": "2024-01-31", "amount": 1}, {"invoice'
+    },
     "1-column xlsx": lambda folder: workbook(folder, Sheet1=[["invoice_id"], ["1"]]),
     "password-protected xlsx": {"billing/invoices.xlsx": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)},
     "workbook with two fitting sheets": lambda folder: workbook(folder, January=SHEET, February=SHEET),
@@ -108,14 +125,20 @@ REFUSED: dict[str, Files | Callable[[Path], None]] = {
 NOT_PUBLISHED: dict[str, Files] = {
     "header only, and no other billing rows": {"billing/invoices.csv": HEADER},
     "table of only bad rows": COMPANY
-    | {"extracts.yml": TO_BE_MENDED, "billing/invoices.csv": invoices("1,c,2024-01-31,one,EUR", "2,c,soon,2,EUR", ",c,2024-01-31,3,EUR")},
+    | {
+        "extracts.yml": TO_BE_MENDED,
+        "billing/invoices.csv": invoices("1,c,2024-01-31,one,EUR", "2,c,soon,2,EUR", ",c,2024-01-31,3,EUR"),
+    },
 }
 # What is accepted and what is quarantined, all in one company: kind -> file, content.
 ACCEPTED = {
     "file that no table takes": ("billing/other.csv", "x\n"),
     "header only": ("billing/refunds_1.csv", "refund_id,customer_id,refunded_at,amount\n"),
     "UTF-16 BE": ("billing/invoices_utf16.csv", b"\xfe\xff" + GOOD.encode("utf-16-be")),
-    "mapped value that occurs nowhere": ("crm/cases.csv", "case_id,customer_id,opened_at,kind\n1,c1,2024-02-01,problem\n"),
+    "mapped value that occurs nowhere": (
+        "crm/cases.csv",
+        "case_id,customer_id,opened_at,kind\n1,c1,2024-02-01,problem\n",
+    ),
     "mapping mended after a first refresh": ("billing/subscriptions.csv", COMPANY["billing/subscriptions.csv"]),
 }
 QUARANTINED = {
@@ -123,25 +146,35 @@ QUARANTINED = {
         "billing/payments.csv",
         b"payment_id,customer_id,paid_at,amount,status\n1,c,2024-01-31,1.5,failed\n2,\x98,2024-01-31,1.5,failed\n3,c,2024-01-31,1.5,failed\n",
     ),
-    "two-digit years": ("billing/refunds_2.csv", "refund_id,customer_id,refunded_at,amount\n1,c,31.01.2024,1\n2,c,31.01.24,2\n3,c,01.02.2024,3\n"),
+    "two-digit years": (
+        "billing/refunds_2.csv",
+        "refund_id,customer_id,refunded_at,amount\n1,c,31.01.2024,1\n2,c,31.01.24,2\n3,c,01.02.2024,3\n",
+    ),
     "decimal comma that is not declared": ("billing/invoices_comma.csv", among_good('comma,c,2024-01-31,"2,5",EUR')),
     "NaN for a number": ("billing/invoices_nan.csv", among_good("nan,c,2024-01-31,NaN,EUR")),
     "value that is none of the listed": (
         "billing/invoices_status.csv",
         "invoice_id,customer_id,issued_at,amount,status\npaid,c,2024-01-31,1.5, PAID \ndraft,c,2024-01-31,1.5,draft\n",
     ),
-    "two rows of one file with one key": ("billing/invoices_key.csv", invoices("x,c,2024-01-31,1.5,EUR", "key,c,2024-01-31,1.5,EUR", "key,c,2024-01-31,2.5,EUR")),
+    "two rows of one file with one key": (
+        "billing/invoices_key.csv",
+        invoices("x,c,2024-01-31,1.5,EUR", "key,c,2024-01-31,1.5,EUR", "key,c,2024-01-31,2.5,EUR"),
+    ),
     "wrong number of fields": ("billing/invoices_fields.csv", among_good("fields,c,2024-01-31")),
     "broken quoting within a line": ("billing/invoices_quotes.csv", among_good('quotes,"c"d,2024-01-31,2.5,EUR')),
     "broken line in JSON Lines": (
         "billing/invoices.jsonl",
         '{"invoice_id": "j", "customer_id": "c", "issued_at": "2024-01-31", "amount": 1.5}\n{"invoice_id": \n',
     ),
-}  # fmt: skip
+}
 
 
 def documented() -> dict[str, tuple[str, int, int, str]]:
-    rows = [line.strip("|").split(" | ") for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    rows = [
+        line.strip("|").split(" | ")
+        for line in DOCUMENT.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ")
+    ]
     cells = [[cell.strip(" |") for cell in row] for row in rows[1:]]
     return {kind: (outcome, int(refresh), int(check), words) for kind, outcome, refresh, check, words in cells}
 
@@ -175,7 +208,10 @@ def grow(file: Path) -> None:
 
 
 def readers_see(warehouse: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in [warehouse / "churn.duckdb", warehouse / "private.duckdb", *(warehouse / "exports").iterdir()]}
+    return {
+        path.name: path.read_bytes()
+        for path in [warehouse / "churn.duckdb", warehouse / "private.duckdb", *(warehouse / "exports").iterdir()]
+    }
 
 
 def first_mrr(warehouse: Path) -> Decimal:
@@ -196,7 +232,10 @@ def published(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory, published) -> Path:
     """The company with everything that is accepted or quarantined, and its mapping mended."""
-    return deliver(tmp_path_factory.mktemp("odd") / "extracts", COMPANY | dict([*ACCEPTED.values(), *QUARANTINED.values()]) | {"extracts.yml": MENDED})
+    return deliver(
+        tmp_path_factory.mktemp("odd") / "extracts",
+        COMPANY | dict([*ACCEPTED.values(), *QUARANTINED.values()]) | {"extracts.yml": MENDED},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +252,9 @@ def odd_check(odd) -> Done:
 
 def test_every_kind_is_documented():
     tried = {"refused": REFUSED, "not published": NOT_PUBLISHED, "quarantined": QUARANTINED, "accepted": ACCEPTED}
-    assert {kind: outcome for outcome, kinds in tried.items() for kind in kinds} == {kind: outcome for kind, (outcome, *_) in PROMISED.items()}
+    assert {kind: outcome for outcome, kinds in tried.items() for kind in kinds} == {
+        kind: outcome for kind, (outcome, *_) in PROMISED.items()
+    }
 
 
 @pytest.mark.parametrize("kind", [*REFUSED, *NOT_PUBLISHED])
@@ -225,7 +266,9 @@ def test_what_stops_a_refresh_changes_nothing_for_readers(tmp_path, published, k
         prepare(folder)
     meanwhile = partial(grow, folder / "billing" / "invoices.csv") if "grows" in kind else None
     fresh = "billing" in kind  # billing that was delivered before stays
-    warehouse = tmp_path / "warehouse" if fresh else Path(shutil.copytree(published, tmp_path / "warehouse", symlinks=True))
+    warehouse = (
+        tmp_path / "warehouse" if fresh else Path(shutil.copytree(published, tmp_path / "warehouse", symlinks=True))
+    )
 
     done, checked = refresh(folder, warehouse, meanwhile), churn("check", "--extracts", folder, prepare=meanwhile)
     assert (done.code, done.out) == (refresh_code, ""), done.err
@@ -239,16 +282,23 @@ def test_what_stops_a_refresh_changes_nothing_for_readers(tmp_path, published, k
         assert readers_see(warehouse) == readers_see(published)
         if "currenc" not in kind and outcome == "refused":
             with duckdb.connect(str(warehouse / "build.duckdb"), read_only=True) as con:
-                assert con.execute("select distinct table_name from raw.loads order by all").fetchall() == [("billing.subscriptions",), ("crm.customers",)]
+                assert con.execute("select distinct table_name from raw.loads order by all").fetchall() == [
+                    ("billing.subscriptions",),
+                    ("crm.customers",),
+                ]
 
 
 def test_the_refresh_goes_on_without_what_is_quarantined(odd_refresh):
     warehouse, done = odd_refresh
     assert done.code == 0, done.err
     with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
-        audit = con.execute("select rows_read, rows_loaded + rows_quarantined + rows_filtered + rows_repeated from quality.load_audit").fetchall()
+        audit = con.execute(
+            "select rows_read, rows_loaded + rows_quarantined + rows_filtered + rows_repeated from quality.load_audit"
+        ).fetchall()
         assert all(read == accounted for read, accounted in audit)
-        total, quarantined = con.execute("select sum(rows_read), sum(rows_quarantined) from quality.load_audit").fetchone()
+        total, quarantined = con.execute(
+            "select sum(rows_read), sum(rows_quarantined) from quality.load_audit"
+        ).fetchone()
         assert quarantined == len(QUARANTINED)
         assert f"{total:,} read, {total - quarantined:,} loaded, {quarantined} quarantined" in done.out
     with duckdb.connect(str(warehouse / "private.duckdb"), read_only=True) as con:
@@ -260,7 +310,9 @@ def test_a_bad_row_is_quarantined_whole(odd_refresh, odd_check, kind):
     _, _, check_code, words = PROMISED[kind]
     file, content = QUARANTINED[kind]
     with duckdb.connect(str(odd_refresh[0] / "private.duckdb"), read_only=True) as con:
-        found = con.execute("select row_number, reason, raw_row from restricted.quarantine where file = ?", [file]).fetchall()
+        found = con.execute(
+            "select row_number, reason, raw_row from restricted.quarantine where file = ?", [file]
+        ).fetchall()
     assert [(number, reason) for number, reason, _ in found] == [(2, words)]
     lines = (content if isinstance(content, str) else content.decode("windows-1251", "backslashreplace")).splitlines()
     line, raw_row = lines[1 if file.endswith(".jsonl") else 2], json.loads(found[0][2])

@@ -14,7 +14,15 @@ import pytest
 
 from expectations import CheckResult, CheckSpec, Judge, judge_process, runner
 
-HOLDS = CheckSpec("holds", "marts", "marts.some_mart", "critical", "One is at most one", "select 'one' as subject, 1 as measure", maximum=1)
+HOLDS = CheckSpec(
+    "holds",
+    "marts",
+    "marts.some_mart",
+    "critical",
+    "One is at most one",
+    "select 'one' as subject, 1 as measure",
+    maximum=1,
+)
 FAILS = replace(HOLDS, check_name="fails", sql="select 'two' as subject, 2 as measure")
 
 

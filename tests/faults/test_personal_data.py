@@ -38,7 +38,10 @@ PRIVATE = ("build.duckdb", "build.duckdb.wal", "private.duckdb")
 EXTRACTS = {
     "crm/customers": [
         "customer_id,created_at,name,email,phone,messaging,preferred_channel,contact_allowed,country,segment,acquisition_channel,account_manager_id,merged_into,updated_at,Street,Team's region",
-        *(f"c{n},2024-01-01,{NAME},{EMAIL},{PHONE},{PHONE},sms,yes,BG,small,ads,e1,,2024-01-01,{PLANTED},North" for n in range(9)),
+        *(
+            f"c{n},2024-01-01,{NAME},{EMAIL},{PHONE},{PHONE},sms,yes,BG,small,ads,e1,,2024-01-01,{PLANTED},North"
+            for n in range(9)
+        ),
         f"c9,2024-01-01,{NAME},,,,{EMAIL},yes,BG,small,ads,e1,c1,2024-01-01,,",
         "ann@shop.example,2024-01-01,,,,,,,BG,small,ads,,,2024-01-01,,",
     ],
@@ -67,11 +70,18 @@ EXTRACTS = {
     "billing/plans": ["plan_id,name,interval,interval_count,price,currency", f"p1,{PLANTED},month,1,10,EUR"],
     "billing/subscriptions": [
         "subscription_id,started_on,customer_id,plan_id,ended_on,quantity,unit_price,interval,interval_count,currency,discount_rate,trial_ends_on,status,end_reason,updated_at",
-        *(f"s{n},2024-01-{n + 1:02},c{n},p1,{'2024-04-01' if n < 4 else ''},1,10,month,1,EUR,,,{PLANTED},{PLANTED},2024-04-01" for n in range(7)),
+        *(
+            f"s{n},2024-01-{n + 1:02},c{n},p1,{'2024-04-01' if n < 4 else ''},1,10,month,1,EUR,,,{PLANTED},{PLANTED},2024-04-01"
+            for n in range(7)
+        ),
         f"s9,2024-01-01,c2,p1,,{PHONE},10,month,1,{NAME},,,,,",
         "s10,2024-02-01,ann@shop.example,p1,,1,10,month,1,EUR,,,,,2024-04-01",
     ],
-    "billing/subscription_events": ["subscription_id,customer_id,occurred_on,plan_id,event,quantity,unit_price", "v1,c7,2024-01-05,p1,start,1,12", f"v2,c7,2024-01-05,p1,{NAME},1,12"],
+    "billing/subscription_events": [
+        "subscription_id,customer_id,occurred_on,plan_id,event,quantity,unit_price",
+        "v1,c7,2024-01-05,p1,start,1,12",
+        f"v2,c7,2024-01-05,p1,{NAME},1,12",
+    ],
     "billing/invoices": [
         "invoice_id,customer_id,issued_at,amount,cost,currency,status,subscription_id,employee_id,paid_at,updated_at",
         *(f"i{n},c{n % 7},2024-0{1 + n % 3}-15,10,4,EUR,paid,s{n % 7},e1,2024-03-20,2024-03-20" for n in range(9)),
@@ -83,10 +93,13 @@ EXTRACTS = {
         f"l1,1,c8,2024-02-10,20,,,5,EUR,paid,{PLANTED},e1",
         f"l2,1,c8,2024-03-10,20,,,5,EUR,paid,{PLANTED},e1",
     ],
-    "billing/payments": ["payment_id,customer_id,invoice_id,paid_at,amount,currency,status,failure_code", f"p1,c5,i5,2024-03-20,10,EUR,failed,{PLANTED}"],
+    "billing/payments": [
+        "payment_id,customer_id,invoice_id,paid_at,amount,currency,status,failure_code",
+        f"p1,c5,i5,2024-03-20,10,EUR,failed,{PLANTED}",
+    ],
     "billing/refunds": ["refund_id,customer_id,invoice_id,refunded_at,amount,currency", "f1,c1,i1,2024-03-25,2,EUR"],
     "billing/fx_rates": ["rate_date,currency,rate", "2024-01-01,USD,0.9"],
-}  # fmt: skip
+}
 NOT_PLANTED = {
     "crm.customers": {"country", "segment", "acquisition_channel"},
     "crm.employees": {"team"},
@@ -122,16 +135,45 @@ def refreshes(place) -> dict[str, Done]:
     here = partial(live_in, place)
 
     def refresh() -> Done:
-        return churn("refresh", "--extracts", place / "extracts", "--warehouse", place / "warehouse", "--as-of", "2024-06-30", prepare=here)
+        return churn(
+            "refresh",
+            "--extracts",
+            place / "extracts",
+            "--warehouse",
+            place / "warehouse",
+            "--as-of",
+            "2024-06-30",
+            prepare=here,
+        )
 
     write(place / "extracts", EXTRACTS)
     (place / "extracts" / "extracts.yml").write_text("policies: {segments: [country, Team's region]}\n")
     done = {"published": refresh()}
-    write(place / "extracts", {"billing/payments_2": [EXTRACTS["billing/payments"][0], *(f"q{n},c5,i5,{NAME},{PHONE},EUR,{EMAIL},{PLANTED}" for n in range(9))]})
+    write(
+        place / "extracts",
+        {
+            "billing/payments_2": [
+                EXTRACTS["billing/payments"][0],
+                *(f"q{n},c5,i5,{NAME},{PHONE},EUR,{EMAIL},{PLANTED}" for n in range(9)),
+            ]
+        },
+    )
     done["refused"] = refresh()
     (place / "extracts" / "billing" / "payments_2.csv").unlink()
-    write(place / "extracts", {"crm/surveys_2": [EXTRACTS["crm/surveys"][0], f'r1,c1,nps,3,,2024-03-11,"{PLANTED},,', "r2,c1,nps,3,,2024-03-11,,,"], "crm/employees_2": [f"e2,{NAME},,"]})
-    (place / "extracts" / "crm" / "cases_2.csv").write_bytes(f"{EXTRACTS['crm/cases'][0]}\nk99,c1,2024-03-10,,,,,{PLANTED} ".encode() + b"\xd6\xe5\xed\xe0,,\n")
+    write(
+        place / "extracts",
+        {
+            "crm/surveys_2": [
+                EXTRACTS["crm/surveys"][0],
+                f'r1,c1,nps,3,,2024-03-11,"{PLANTED},,',
+                "r2,c1,nps,3,,2024-03-11,,,",
+            ],
+            "crm/employees_2": [f"e2,{NAME},,"],
+        },
+    )
+    (place / "extracts" / "crm" / "cases_2.csv").write_bytes(
+        f"{EXTRACTS['crm/cases'][0]}\nk99,c1,2024-03-10,,,,,{PLANTED} ".encode() + b"\xd6\xe5\xed\xe0,,\n"
+    )
     done["stopped"] = refresh()
     return done
 
@@ -140,7 +182,11 @@ def text_columns() -> Iterator[tuple[str, str]]:
     """Table and text column, of all but ids."""
     for table in contract().values():
         for column in table.columns.values():
-            if column.type == "text" and not column.name.endswith("_id") and column.name not in ("merged_into", "noted_by"):
+            if (
+                column.type == "text"
+                and not column.name.endswith("_id")
+                and column.name not in ("merged_into", "noted_by")
+            ):
                 yield table.name, column.name
 
 
@@ -152,7 +198,9 @@ def test_every_text_column_is_planted():
 
 
 def test_the_refreshes_end_as_they_should_and_tell_nothing_of_people(refreshes):
-    assert {name: done.code for name, done in refreshes.items()} == {"published": 0, "refused": 1, "stopped": 2}, refreshes
+    assert {name: done.code for name, done in refreshes.items()} == {"published": 0, "refused": 1, "stopped": 2}, (
+        refreshes
+    )
     for done in (refreshes["published"], refreshes["refused"]):
         assert traces(done.out + done.err) == []
 
@@ -175,25 +223,49 @@ def test_nothing_planted_is_found_outside_the_private_files(place, refreshes):
 
 
 def test_the_private_files_hold_it_and_are_the_owners_alone(place, refreshes):
-    found = [path for path in (place / "warehouse").rglob("*") if path.name in PRIVATE and path.is_file() and not path.is_symlink()]
+    found = [
+        path
+        for path in (place / "warehouse").rglob("*")
+        if path.name in PRIVATE and path.is_file() and not path.is_symlink()
+    ]
     assert {path.name for path in found} >= {"build.duckdb", "private.duckdb"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
     with duckdb.connect(str(place / "warehouse" / "private.duckdb"), read_only=True) as con:
-        assert con.execute("select count(*) from restricted.unmapped_reasons where text like ?", [f"%{NAME}%"]).fetchone()[0] >= 2
-        assert con.execute("select count(*) from restricted.win_back_contacts where address = ?", [PHONE]).fetchone()[0] >= 3
-        assert {table for (table,) in con.execute("select distinct table_name from restricted.quarantine where raw_row like ?", [f"%{NAME}%"]).fetchall()} >= {"billing.invoices", "crm.cases"}
+        assert (
+            con.execute("select count(*) from restricted.unmapped_reasons where text like ?", [f"%{NAME}%"]).fetchone()[
+                0
+            ]
+            >= 2
+        )
+        assert (
+            con.execute("select count(*) from restricted.win_back_contacts where address = ?", [PHONE]).fetchone()[0]
+            >= 3
+        )
+        assert {
+            table
+            for (table,) in con.execute(
+                "select distinct table_name from restricted.quarantine where raw_row like ?", [f"%{NAME}%"]
+            ).fetchall()
+        } >= {"billing.invoices", "crm.cases"}
 
 
 def test_a_column_that_the_contract_does_not_name_may_be_a_segment(place, refreshes):
     with duckdb.connect(str(place / "warehouse" / "churn.duckdb"), read_only=True) as con:
-        segments = con.execute("select distinct segment from marts.churn_rates where segment_type = 'Team''s region' order by all").fetchall()
+        segments = con.execute(
+            "select distinct segment from marts.churn_rates where segment_type = 'Team''s region' order by all"
+        ).fetchall()
     assert segments == [("(unknown)",), ("North",)]
 
 
 def test_a_customer_id_that_is_an_address_is_warned_about(place, refreshes):
     with duckdb.connect(str(place / "warehouse" / "churn.duckdb"), read_only=True) as con:
-        failed = con.execute("select table_name, severity, failed_count from quality.check_results where check_name = 'customer_id_no_email' and status = 'failed' order by all").fetchall()
-    assert failed == [("staging.stg_billing__subscriptions", "warning", 1), ("staging.stg_crm__customers", "warning", 1)]
+        failed = con.execute(
+            "select table_name, severity, failed_count from quality.check_results where check_name = 'customer_id_no_email' and status = 'failed' order by all"
+        ).fetchall()
+    assert failed == [
+        ("staging.stg_billing__subscriptions", "warning", 1),
+        ("staging.stg_crm__customers", "warning", 1),
+    ]
     warned = [line for line in refreshes["published"].err.splitlines() if "customer_id looks like an e-mail" in line]
     assert len(warned) == 2
 
@@ -201,15 +273,22 @@ def test_a_customer_id_that_is_an_address_is_warned_about(place, refreshes):
 @pytest.fixture
 def small(tmp_path) -> Path:
     """Extracts that call things by names of their own, those of a segment and of a plan among them."""
-    write(tmp_path / "extracts", {
-        "crm/customers": ["customer_id,Client,Mail,Team's region", "c1,Ann,ann@shop.example,North"],
-        "billing/subscriptions": ["subscription_id,started_on,customer_id,unit_price", "s1,2024-01-01,c1,10"],
-    })  # fmt: skip
-    (tmp_path / "extracts" / "extracts.yml").write_text("tables: {crm.customers: {columns: {name: Client, email: Mail, messaging: contact.viber}}}\n")
+    write(
+        tmp_path / "extracts",
+        {
+            "crm/customers": ["customer_id,Client,Mail,Team's region", "c1,Ann,ann@shop.example,North"],
+            "billing/subscriptions": ["subscription_id,started_on,customer_id,unit_price", "s1,2024-01-01,c1,10"],
+        },
+    )
+    (tmp_path / "extracts" / "extracts.yml").write_text(
+        "tables: {crm.customers: {columns: {name: Client, email: Mail, messaging: contact.viber}}}\n"
+    )
     return tmp_path
 
 
-@pytest.mark.parametrize("segment", ["name", "email", "phone", "messaging", "Client", "Mail", "contact", "contact.viber"])
+@pytest.mark.parametrize(
+    "segment", ["name", "email", "phone", "messaging", "Client", "Mail", "contact", "contact.viber"]
+)
 def test_a_personal_column_is_no_segment(small, segment):
     mapping = load_mapping(small / "extracts")
     with pytest.raises(UserError, match=f"'{segment}' is personal"):
@@ -218,27 +297,46 @@ def test_a_personal_column_is_no_segment(small, segment):
 
 
 def test_a_segment_that_is_personal_or_that_no_file_has_is_refused(small):
-    (small / "extracts" / "extracts.yml").write_text("tables: {crm.customers: {columns: {name: Client, email: Mail}}}\n")
+    (small / "extracts" / "extracts.yml").write_text(
+        "tables: {crm.customers: {columns: {name: Client, email: Mail}}}\n"
+    )
 
     def refresh(segments: str) -> Done:
-        return churn("refresh", "--extracts", small / "extracts", "--warehouse", small / "warehouse", "--as-of", "2024-06-30", "--policy", f"segments={segments}")
+        return churn(
+            "refresh",
+            "--extracts",
+            small / "extracts",
+            "--warehouse",
+            small / "warehouse",
+            "--as-of",
+            "2024-06-30",
+            "--policy",
+            f"segments={segments}",
+        )
 
     personal, unknown = refresh("Mail"), refresh("country,Teams region")
     assert (personal.code, unknown.code) == (2, 2)
     assert "'Mail' is personal (crm.customers.email comes from it)" in personal.err
-    assert "no file of crm.customers has a column 'Teams region'; the nearest valid name is 'Team's region'" in unknown.err
+    assert (
+        "no file of crm.customers has a column 'Teams region'; the nearest valid name is 'Team's region'" in unknown.err
+    )
     assert not (small / "warehouse" / "churn.duckdb").exists()
 
 
 def test_the_log_of_a_failure_repeats_no_value(tmp_path):
     warehouse = Warehouse(tmp_path)
-    for sql, known in ((f"select '{NAME}'::integer", "ConversionException"), ("select missing from range(1)", 'Referenced column "missing" not found')):
+    for sql, known in (
+        (f"select '{NAME}'::integer", "ConversionException"),
+        ("select missing from range(1)", 'Referenced column "missing" not found'),
+    ):
         with pytest.raises(duckdb.Error) as raised:
             duckdb.sql(sql).fetchall()
         assert traces(str(explained(raised.value, "build", warehouse))) == []
         assert known in warehouse.log.read_text()
     assert traces(warehouse.log.read_text()) == []
-    broken = f"Runtime Error in model stg (models/stg.sql)\n  Conversion Error: Could not convert string '{NAME}' to INT32"
+    broken = (
+        f"Runtime Error in model stg (models/stg.sql)\n  Conversion Error: Could not convert string '{NAME}' to INT32"
+    )
     assert without_values(broken) == "Runtime Error, Conversion Error: (its message may quote values)"
 
 
@@ -249,7 +347,11 @@ def traces(text: str) -> list[str]:
 def found_in(path: Path) -> list[str]:
     """Where something planted is found in a file: in its bytes, or in what they mean where they are compressed."""
     content = path.read_bytes()
-    found = [f"bytes: {trace}" for trace in TRACES if trace.encode() in content.lower() or trace.encode("utf-16-le") in content.lower()]
+    found = [
+        f"bytes: {trace}"
+        for trace in TRACES
+        if trace.encode() in content.lower() or trace.encode("utf-16-le") in content.lower()
+    ]
     if path.suffix == ".duckdb":
         found += of_database(path)
     elif path.suffix == ".parquet":
@@ -261,9 +363,15 @@ def found_in(path: Path) -> list[str]:
 
 def of_database(path: Path) -> list[str]:
     with duckdb.connect(str(path), read_only=True) as con:
-        names = con.execute("select schema_name, table_name from duckdb_tables() union all select schema_name, view_name from duckdb_views() where not internal").fetchall()
+        names = con.execute(
+            "select schema_name, table_name from duckdb_tables() union all select schema_name, view_name from duckdb_views() where not internal"
+        ).fetchall()
         assert len(names) > 20
-        found = of_rows(con.execute("select * from duckdb_tables()").fetchall() + con.execute("select * from duckdb_columns()").fetchall(), "catalog")
+        found = of_rows(
+            con.execute("select * from duckdb_tables()").fetchall()
+            + con.execute("select * from duckdb_columns()").fetchall(),
+            "catalog",
+        )
         for schema, name in names:
             found += of_rows(con.execute(f'select * from "{schema}"."{name}"').fetchall(), f"{schema}.{name}")
     return found
@@ -272,7 +380,11 @@ def of_database(path: Path) -> list[str]:
 def of_sqlite(path: Path) -> list[str]:
     with sqlite3.connect(path) as con:
         names = [name for (name,) in con.execute("select name from sqlite_master where type = 'table'")]
-        return [place for name in names for place in of_rows([tuple(map(unpacked, row)) for row in con.execute(f'select * from "{name}"')], name)]
+        return [
+            place
+            for name in names
+            for place in of_rows([tuple(map(unpacked, row)) for row in con.execute(f'select * from "{name}"')], name)
+        ]
 
 
 def unpacked(cell: object) -> object:

@@ -22,7 +22,13 @@ from orchestration.publishing import Relation
 from orchestration.warehouse import Warehouse
 
 RELATIONS = [
-    Relation("marts", "rates", key=("period_grain", "period_start", "segment"), description="It's a mart.", columns={"version": "Its version."}),
+    Relation(
+        "marts",
+        "rates",
+        key=("period_grain", "period_start", "segment"),
+        description="It's a mart.",
+        columns={"version": "Its version."},
+    ),
     Relation("quality", "load_audit"),
     Relation("restricted", "contacts", private=True),
     *publishing.journals(),
@@ -30,7 +36,9 @@ RELATIONS = [
 CHECKS = {("adds_up", "marts.rates")}
 
 
-def publish(warehouse: Warehouse, version: str, status: str = "passed", severity: str = "critical", declared=CHECKS) -> None:
+def publish(
+    warehouse: Warehouse, version: str, status: str = "passed", severity: str = "critical", declared=CHECKS
+) -> None:
     """Publish a small database all of whose tables say `version`, which is also the refresh id."""
     with warehouse.locked():
         publishing.reconcile(warehouse)
@@ -46,20 +54,27 @@ def publish(warehouse: Warehouse, version: str, status: str = "passed", severity
                 create or replace table quality.load_audit as select '{version}' as version;
                 create or replace table restricted.contacts as select '{version}' as version
             """)
-            con.execute("insert into quality.check_results values (?, 'adds_up', 'marts', 'marts.rates', ?, ?, 6, 1)", [version, severity, status])
+            con.execute(
+                "insert into quality.check_results values (?, 'adds_up', 'marts', 'marts.rates', ?, ?, 6, 1)",
+                [version, severity, status],
+            )
         publishing.publish(warehouse, version, RELATIONS, declared)
 
 
 def query(file: Path, sql: str) -> str:
     """The first value of a query in a process of its own: DuckDB shows one process one version as long as it holds it open."""
     code = f"import duckdb, sys; print(duckdb.connect(sys.argv[1], read_only=True).execute(sys.argv[2]).fetchone()[0])"
-    return subprocess.run([sys.executable, "-c", code, str(file), sql], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", code, str(file), sql], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def versions_seen(warehouse: Warehouse) -> set[str]:
     """The versions that readers meet at all the places of a warehouse."""
     with duckdb.connect() as con:
-        con.execute(f"attach '{warehouse.current}' as churn (read_only); attach '{warehouse.folder / 'private.duckdb'}' as private (read_only)")
+        con.execute(
+            f"attach '{warehouse.current}' as churn (read_only); attach '{warehouse.folder / 'private.duckdb'}' as private (read_only)"
+        )
         rows = con.execute(f"""
             select version from churn.marts.rates union select version from churn.quality.load_audit
             union select version from private.restricted.contacts union select version from '{warehouse.folder / "exports" / "rates.parquet"}'
@@ -86,10 +101,20 @@ def test_publishes_everything_of_one_version(warehouse):
     assert versions_seen(warehouse) == {"v1"}
     with duckdb.connect(str(warehouse.current), read_only=True) as con:
         assert con.execute("select status from quality.refresh_history").fetchall() == [("published",)]
-        assert con.execute("select distinct period_grain, segment_type from marts.rates_quarterly").fetchall() == [("quarter", "all")]
-        assert con.execute("select tags['storage_version'] from duckdb_databases() where database_name = 'churn'").fetchone()[0].startswith("v1.0.0")
-        assert con.execute("select comment from duckdb_tables() where table_name = 'rates'").fetchall() == [("It's a mart.",)]
-        assert con.execute("select comment from duckdb_columns() where table_name = 'rates' and column_name = 'version'").fetchall() == [("Its version.",)]
+        assert con.execute("select distinct period_grain, segment_type from marts.rates_quarterly").fetchall() == [
+            ("quarter", "all")
+        ]
+        assert (
+            con.execute("select tags['storage_version'] from duckdb_databases() where database_name = 'churn'")
+            .fetchone()[0]
+            .startswith("v1.0.0")
+        )
+        assert con.execute("select comment from duckdb_tables() where table_name = 'rates'").fetchall() == [
+            ("It's a mart.",)
+        ]
+        assert con.execute(
+            "select comment from duckdb_columns() where table_name = 'rates' and column_name = 'version'"
+        ).fetchall() == [("Its version.",)]
         assert con.execute("select count(*) from duckdb_tables() where schema_name = 'restricted'").fetchone() == (0,)
     assert not list(warehouse.folder.rglob("churn.duckdb.wal"))
 
@@ -100,7 +125,10 @@ def test_only_the_owner_reads_what_is_private(warehouse):
         publish(warehouse, "v1")
     finally:
         os.umask(umask)
-    modes = {name: stat.S_IMODE((warehouse.folder / name).stat().st_mode) for name in ("build.duckdb", "private.duckdb", "churn.duckdb", "exports")}
+    modes = {
+        name: stat.S_IMODE((warehouse.folder / name).stat().st_mode)
+        for name in ("build.duckdb", "private.duckdb", "churn.duckdb", "exports")
+    }
     assert modes == {"build.duckdb": 0o600, "private.duckdb": 0o600, "churn.duckdb": 0o644, "exports": 0o755}
 
 
@@ -108,8 +136,12 @@ def test_equal_rows_give_equal_exports(warehouse):
     publish(warehouse, "v1")
     first = (warehouse.folder / "exports" / "rates.parquet").read_bytes()
     with warehouse.connect() as con:
-        con.execute("create table turned as from marts.rates order by hash(period_grain || segment); drop table marts.rates")
-        con.execute("create table marts.rates as from turned; drop table turned; insert into quality.check_results select * replace ('v2' as refresh_id) from quality.check_results")
+        con.execute(
+            "create table turned as from marts.rates order by hash(period_grain || segment); drop table marts.rates"
+        )
+        con.execute(
+            "create table marts.rates as from turned; drop table turned; insert into quality.check_results select * replace ('v2' as refresh_id) from quality.check_results"
+        )
     with warehouse.locked():
         publishing.publish(warehouse, "v2", RELATIONS, CHECKS)
     assert (warehouse.folder / "exports" / "rates.parquet").read_bytes() == first
@@ -146,7 +178,9 @@ def test_results_of_another_refresh_do_not_count(warehouse):
 def test_a_reader_keeps_its_version_and_a_new_one_sees_the_next(warehouse):
     publish(warehouse, "v1")
     code = "import duckdb, sys; con = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True); sys.stdin.readline(); print(con.execute('select min(version) from marts.rates').fetchone()[0])"
-    with subprocess.Popen([sys.executable, "-c", code, str(warehouse.current)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(warehouse.current)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
         assert reader.stdout.readline() == "open\n"
         publish(warehouse, "v2")
         assert query(warehouse.current, "select min(version) from marts.rates") == "v2"
@@ -218,8 +252,15 @@ def killed_at(call: int, action: Callable[[], object]) -> bool:
         return changing
 
     for module, name in (
-        (os, "replace"), (os, "link"), (os, "fsync"), (os, "rename"), (os, "symlink"), (os, "unlink"), (os, "rmdir"), (os, "chmod"),
-    ):  # fmt: skip
+        (os, "replace"),
+        (os, "link"),
+        (os, "fsync"),
+        (os, "rename"),
+        (os, "symlink"),
+        (os, "unlink"),
+        (os, "rmdir"),
+        (os, "chmod"),
+    ):
         setattr(module, name, counted(getattr(module, name)))
     publishing._copy = counted(publishing._copy)
     publishing._create_grain_views = counted(publishing._create_grain_views)
@@ -242,7 +283,9 @@ def test_a_kill_at_any_change_of_files_leaves_one_whole_version(tmp_path, action
         # a hard link, as it was
         os.link(warehouse.published / "v2" / "churn.duckdb", tmp_path / "link")
         os.replace(tmp_path / "link", warehouse.current)
-        killed = killed_at(call, lambda: publish(warehouse, "v3") if action == "publish" else publishing.rollback(warehouse))
+        killed = killed_at(
+            call, lambda: publish(warehouse, "v3") if action == "publish" else publishing.rollback(warehouse)
+        )
         with duckdb.connect(str(warehouse.current), read_only=True) as con:
             [(seen,)] = con.execute("select distinct version from marts.rates").fetchall()
         with warehouse.locked():
@@ -258,7 +301,11 @@ def test_a_kill_at_any_change_of_files_leaves_one_whole_version(tmp_path, action
             assert versions_seen(warehouse) == {"v4"}
             with warehouse.connect() as con:
                 expected = {"v3": "published" if seen == "v3" else "interrupted"} if action == "publish" else {}
-                found = dict(con.execute("select refresh_id, status from quality.refresh_history where refresh_id = 'v3'").fetchall())
+                found = dict(
+                    con.execute(
+                        "select refresh_id, status from quality.refresh_history where refresh_id = 'v3'"
+                    ).fetchall()
+                )
                 assert found in (expected, {})
         shutil.rmtree(warehouse.folder)
     assert not killed

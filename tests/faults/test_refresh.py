@@ -34,9 +34,16 @@ def write_extracts(folder: Path, bad_rows: int = 0) -> None:
         end = start + timedelta(days=100) if number % 3 == 0 else ""
         subscriptions.append(f"s{number},{start},c{number},{end},{10 + number % 4},EUR")
         customers.append(f"c{number},Person {number},{'BG' if number % 2 else 'PH'}")
-        invoices += [f"i{number}-{month},c{number},{start + timedelta(days=30 * month)},{10 + number % 4},EUR" for month in range(3)]
+        invoices += [
+            f"i{number}-{month},c{number},{start + timedelta(days=30 * month)},{10 + number % 4},EUR"
+            for month in range(3)
+        ]
     subscriptions += [f"b{number},soon,c{number},,10,EUR" for number in range(bad_rows)]
-    for name, lines in {"billing/subscriptions": subscriptions, "billing/invoices": invoices, "crm/customers": customers}.items():
+    for name, lines in {
+        "billing/subscriptions": subscriptions,
+        "billing/invoices": invoices,
+        "crm/customers": customers,
+    }.items():
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -81,7 +88,10 @@ def exports(warehouse: Path) -> dict[str, bytes]:
 
 def history(warehouse: Path) -> list[str]:
     with duckdb.connect(str(warehouse / "build.duckdb")) as con:
-        return [status for (status,) in con.execute("select status from quality.refresh_history order by refresh_id").fetchall()]
+        return [
+            status
+            for (status,) in con.execute("select status from quality.refresh_history order by refresh_id").fetchall()
+        ]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,9 @@ def report(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(page, "write_report", write)
     with warehouse.connect() as con:
-        con.execute("create schema if not exists intermediate; create or replace table intermediate.int_reporting_currency as select 'EUR' as currency")
+        con.execute(
+            "create schema if not exists intermediate; create or replace table intermediate.int_reporting_currency as select 'EUR' as currency"
+        )
     with warehouse.locked():
         return publishing.add_report(warehouse)
 

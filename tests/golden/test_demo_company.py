@@ -32,10 +32,13 @@ def rows(file: Path, query: str) -> list[tuple]:
 
 def test_the_bad_rows_are_reported_exactly(demo) -> None:
     warehouse, said = demo
-    found = rows(warehouse / "private.duckdb", "select table_name, column_name, count(*) from restricted.quarantine group by all")
+    found = rows(
+        warehouse / "private.duckdb", "select table_name, column_name, count(*) from restricted.quarantine group by all"
+    )
     assert {(table, column): count for table, column, count in found} == BAD_ROWS
     [(read, loaded, quarantined)] = rows(
-        warehouse / "churn.duckdb", "select sum(rows_read), sum(rows_loaded), sum(rows_quarantined) from quality.load_audit"
+        warehouse / "churn.duckdb",
+        "select sum(rows_read), sum(rows_loaded), sum(rows_quarantined) from quality.load_audit",
     )
     assert quarantined == sum(BAD_ROWS.values())
     assert f"{read:,} read, {loaded:,} loaded, {quarantined:,} quarantined" in said
@@ -44,7 +47,10 @@ def test_the_bad_rows_are_reported_exactly(demo) -> None:
 @pytest.mark.parametrize(("column", "expected"), [("rows_filtered", FILTERED_ROWS), ("rows_repeated", REPEATED_ROWS)])
 def test_what_is_left_out_is_counted(demo, column: str, expected: dict[str, int]) -> None:
     warehouse, _ = demo
-    found = rows(warehouse / "churn.duckdb", f"select table_name, sum({column}) from quality.load_audit group by all having sum({column}) > 0")
+    found = rows(
+        warehouse / "churn.duckdb",
+        f"select table_name, sum({column}) from quality.load_audit group by all having sum({column}) > 0",
+    )
     assert dict(found) == expected
 
 
@@ -53,8 +59,20 @@ def test_the_same_folder_again_gives_the_same_bytes_and_loads_nothing(demo) -> N
         return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (warehouse / "exports").iterdir()}
 
     warehouse, _ = demo
-    before, loads = exports(warehouse), rows(warehouse / "build.duckdb", "select count(*), max(loaded_at) from raw.loads")
-    command = [CHURN, "refresh", "--extracts", warehouse.with_name("extracts"), "--warehouse", warehouse, "--as-of", "2025-12-31"]
+    before, loads = (
+        exports(warehouse),
+        rows(warehouse / "build.duckdb", "select count(*), max(loaded_at) from raw.loads"),
+    )
+    command = [
+        CHURN,
+        "refresh",
+        "--extracts",
+        warehouse.with_name("extracts"),
+        "--warehouse",
+        warehouse,
+        "--as-of",
+        "2025-12-31",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert exports(warehouse) == before

@@ -25,13 +25,18 @@ class _WarehouseWithItsSeeds(Warehouse):
 def notes():
     """Language, note and the reason that its writer had in mind."""
     company = live()
-    languages = {card: customer.language for customer in company.customers for card in (customer.customer_id, customer.former_id)}
+    languages = {
+        card: customer.language for customer in company.customers for card in (customer.customer_id, customer.former_id)
+    }
     return [(languages[note.customer_id], note.reason, note.reason_code) for note in company.departures]
 
 
 @pytest.fixture(scope="module")
 def mapped(notes, tmp_path_factory) -> dict[str, dict]:
-    written = [Departure(f"d{n}", "c1", datetime(2025, 1, 1), text) for n, text in enumerate(dict.fromkeys(text for _, text, _ in notes))]
+    written = [
+        Departure(f"d{n}", "c1", datetime(2025, 1, 1), text)
+        for n, text in enumerate(dict.fromkeys(text for _, text, _ in notes))
+    ]
     warehouse = _WarehouseWithItsSeeds(tmp_path_factory.mktemp("notes"), ["int_reason_texts"])
     rows = warehouse.build(Company(as_of=datetime(2025, 12, 31).date(), departures=written))["int_reason_texts"]
     assert len(rows) == len(written)
@@ -56,5 +61,9 @@ def test_the_notes_are_not_the_seeds_rows(notes, mapped):
         aliases = {row["alias"] for row in csv.DictReader(file)}
     texts = [text for _, text, _ in notes]
     assert not aliases & set(texts)
-    by_similarity = [text for text in texts if mapped[text]["normalised"] not in aliases and mapped[text]["reason_code"] != "unmapped"]
+    by_similarity = [
+        text
+        for text in texts
+        if mapped[text]["normalised"] not in aliases and mapped[text]["reason_code"] != "unmapped"
+    ]
     assert len(by_similarity) > 0.2 * len(texts)

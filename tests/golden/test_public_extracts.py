@@ -37,7 +37,14 @@ def refresh(name: str, example: dict, folder: Path) -> tuple[subprocess.Complete
         with tarfile.open(folder / name / archive) as tar:
             tar.extractall(folder / name, filter="data")
     warehouse = folder / "warehouse"
-    arguments = ["--extracts", folder / name / example["folder"], "--warehouse", warehouse, "--as-of", str(example["as_of"])]
+    arguments = [
+        "--extracts",
+        folder / name / example["folder"],
+        "--warehouse",
+        warehouse,
+        "--as-of",
+        str(example["as_of"]),
+    ]
     return subprocess.run([CHURN, "refresh", *arguments], capture_output=True, text=True, timeout=600), warehouse
 
 
@@ -62,15 +69,23 @@ def assert_equal_cells(con: duckdb.DuckDBPyConnection, file: Path) -> None:
     """Every row of the file is in its mart and the other way round, among the mart's rows of the file's grains and segment types."""
     with file.open(newline="", encoding="utf-8") as text:
         expected = list(csv.DictReader(text))
-    tables = {row[0]: f"{row[1]}.{row[0]}" for row in con.execute("select table_name, table_schema from information_schema.tables").fetchall()}
+    tables = {
+        row[0]: f"{row[1]}.{row[0]}"
+        for row in con.execute("select table_name, table_schema from information_schema.tables").fetchall()
+    }
     mart = max((table for table in tables if file.stem.startswith(table)), key=len)
     columns = list(expected[0])
-    rows = [dict(zip(columns, row, strict=True)) for row in con.execute(f"select {', '.join(columns)} from {tables[mart]}").fetchall()]
+    rows = [
+        dict(zip(columns, row, strict=True))
+        for row in con.execute(f"select {', '.join(columns)} from {tables[mart]}").fetchall()
+    ]
     for scope in {"period_grain", "cohort_grain", "segment_type"} & set(columns):
         rows = [row for row in rows if row[scope] in {row[scope] for row in expected}]
     for row in rows:
         if "file" in row:  # the files of an example may lie in a folder beside its own
-            row["file"] = next((line["file"] for line in expected if row["file"].endswith("/" + line["file"])), row["file"])
+            row["file"] = next(
+                (line["file"] for line in expected if row["file"].endswith("/" + line["file"])), row["file"]
+            )
     keys = [column for column in columns if column in KEYS]
     actual = {tuple(str(row[key]) for key in keys): row for row in rows}
     assert len(actual) == len(rows)
@@ -78,13 +93,26 @@ def assert_equal_cells(con: duckdb.DuckDBPyConnection, file: Path) -> None:
     for row in expected:
         found = actual[tuple(row[key] for key in keys)]
         for column in columns:
-            assert same(found[column], row[column]), f"{file.name} {[row[key] for key in keys]} {column}: {found[column]} instead of {row[column]}"
+            assert same(found[column], row[column]), (
+                f"{file.name} {[row[key] for key in keys]} {column}: {found[column]} instead of {row[column]}"
+            )
 
 
 KEYS = {
-    "table_name", "file", "period_grain", "period_start", "segment_type", "segment", "definition", "cohort_grain", "cohort_start",
-    "age", "customer_id", "occurred_on", "tenure_days",
-}  # fmt: skip
+    "table_name",
+    "file",
+    "period_grain",
+    "period_start",
+    "segment_type",
+    "segment",
+    "definition",
+    "cohort_grain",
+    "cohort_start",
+    "age",
+    "customer_id",
+    "occurred_on",
+    "tenure_days",
+}
 
 
 def same(found: object, expected: str) -> bool:

@@ -36,10 +36,28 @@ SPELLS = [
 COMPANY = Company(
     as_of=date(2024, 6, 30),
     customers=[
-        Customer("Ana", name="Ana A.", phone="0888 123 456", email="ana@example.com", contact_allowed=True, preferred_channel="sms", country="BG"),
+        Customer(
+            "Ana",
+            name="Ana A.",
+            phone="0888 123 456",
+            email="ana@example.com",
+            contact_allowed=True,
+            preferred_channel="sms",
+            country="BG",
+        ),
         Customer("Bob", name="Bob B.", phone="0888 222 222", contact_allowed=False, country="BG"),
-        Customer("Cid", name="=Cid", email="cid@example.com", phone="n/a", contact_allowed=True, preferred_channel="viber", country="BG"),
-        Customer("Dora", name="Dora D.", phone="0888 444 444", email="dora@example.com", contact_allowed=True, country="BG"),
+        Customer(
+            "Cid",
+            name="=Cid",
+            email="cid@example.com",
+            phone="n/a",
+            contact_allowed=True,
+            preferred_channel="viber",
+            country="BG",
+        ),
+        Customer(
+            "Dora", name="Dora D.", phone="0888 444 444", email="dora@example.com", contact_allowed=True, country="BG"
+        ),
         Customer("Eve", contact_allowed=True, phone="0888 555 555"),
         Customer("Fay"),
     ],
@@ -60,7 +78,14 @@ COMPANY = Company(
     ],
     cases=[
         Case("c1", "Ana", datetime(2024, 3, 10, 9), first_response_at=datetime(2024, 3, 10, 20), kind="complaint"),
-        Case("c2", "Bob", datetime(2024, 4, 1, 9), first_response_at=datetime(2024, 4, 3, 11), kind="complaint", severity="serious"),
+        Case(
+            "c2",
+            "Bob",
+            datetime(2024, 4, 1, 9),
+            first_response_at=datetime(2024, 4, 3, 11),
+            kind="complaint",
+            severity="serious",
+        ),
     ],
     outreach=[
         # Eve is back 31 days after the first message; 90 days are not over at as_of.
@@ -76,13 +101,24 @@ COMPANY = Company(
         Reason("poor_service", "Poor service", "service", "actionable", "voluntary"),
         Reason("moved_away", "Moved away", "circumstances", "objective", "involuntary"),
     ),
-    aliases=(Alias("too expensive", "high_price"), Alias("bad service", "poor_service"), Alias("moved away", "moved_away")),
+    aliases=(
+        Alias("too expensive", "high_price"),
+        Alias("bad service", "poor_service"),
+        Alias("moved away", "moved_away"),
+    ),
 )
 
 
 @pytest.fixture(scope="module")
 def marts(tmp_path_factory) -> dict[str, list[dict]]:
-    names = ["churn_rates", "churn_reasons", "lost_customers", "win_back_results", "win_back_contacts", "unmapped_reasons"]
+    names = [
+        "churn_rates",
+        "churn_reasons",
+        "lost_customers",
+        "win_back_results",
+        "win_back_contacts",
+        "unmapped_reasons",
+    ]
     return Warehouse(tmp_path_factory.mktemp("reasons"), names).build(COMPANY)
 
 
@@ -97,7 +133,17 @@ def test_reasons_of_each_month_beside_the_month_before(marts) -> None:
     april, may, june = date(2024, 4, 1), date(2024, 5, 1), date(2024, 6, 1)
     # sales are those of the month before: Ana's, Bob's and Eve's March, Cid's and Dora's April; Cid and Dora wait at
     # the opening of May, as do the reasons of April with nobody lost
-    assert _table(months, "period_start", "reason_code", "customers_lost", "share_of_lost", "customers_lost_before", "change", "lost_customers_sales", "interviewed") == {
+    assert _table(
+        months,
+        "period_start",
+        "reason_code",
+        "customers_lost",
+        "share_of_lost",
+        "customers_lost_before",
+        "change",
+        "lost_customers_sales",
+        "interviewed",
+    ) == {
         (april, "high_price", 1, 1 / 3, 0, 1, 20, 1),
         (april, "poor_service", 1, 1 / 3, 0, 1, 30, 0),
         (april, "not_asked", 1, 1 / 3, 0, 1, 25, 0),
@@ -113,9 +159,13 @@ def test_reasons_of_each_month_beside_the_month_before(marts) -> None:
 
 
 def test_a_quarter_counts_who_is_lost_over_the_whole_of_it(marts) -> None:
-    quarters = [row for row in marts["churn_reasons"] if row["period_grain"] == "quarter" and row["segment_type"] == "all"]
+    quarters = [
+        row for row in marts["churn_reasons"] if row["period_grain"] == "quarter" and row["segment_type"] == "all"
+    ]
     # Eve is there at both ends of the second quarter; sales are those of the first
-    assert _table(quarters, "period_start", "reason_code", "customers_lost", "share_of_lost", "lost_customers_sales") == {
+    assert _table(
+        quarters, "period_start", "reason_code", "customers_lost", "share_of_lost", "lost_customers_sales"
+    ) == {
         (date(2024, 4, 1), "high_price", 1, 0.25, 60),
         (date(2024, 4, 1), "poor_service", 1, 0.25, 90),
         (date(2024, 4, 1), "unmapped", 1, 0.25, 30),
@@ -126,9 +176,18 @@ def test_a_quarter_counts_who_is_lost_over_the_whole_of_it(marts) -> None:
 def test_lost_customers_in_the_order_to_win_them_back(marts) -> None:
     # Ana 60 × 0.95 (minor, prompt), Bob 120 × 0.34 (serious, heard), Cid 40 × 0.34 (the lowest rate), Dora 0 (objective)
     columns = (
-        "win_back_rank", "customer_id", "lost_on", "tenure_days", "spells", "sales_last_365_days", "reason_code",
-        "complaint_severity", "complaint_answered_promptly", "best_channel", "expected_recoverable_sales",
-    )  # fmt: skip
+        "win_back_rank",
+        "customer_id",
+        "lost_on",
+        "tenure_days",
+        "spells",
+        "sales_last_365_days",
+        "reason_code",
+        "complaint_severity",
+        "complaint_answered_promptly",
+        "best_channel",
+        "expected_recoverable_sales",
+    )
     assert _table(marts["lost_customers"], *columns) == {
         (1, "Ana", date(2024, 4, 1), 91, 1, 60, "high_price", "minor", True, "sms", 57),
         (2, "Bob", date(2024, 4, 15), 105, 1, 120, "poor_service", "serious", False, "sms", Decimal("40.80")),
@@ -148,16 +207,31 @@ def test_the_mailing_list_has_consent_and_one_address_each(marts) -> None:
 
 def test_unmapped_texts_are_kept_for_a_person(marts) -> None:
     [row] = marts["unmapped_reasons"]
-    assert (row["text"], row["normalised"], row["count"]) == ("gone to live with grandma", "gone to live with grandma", 1)
+    assert (row["text"], row["normalised"], row["count"]) == (
+        "gone to live with grandma",
+        "gone to live with grandma",
+        1,
+    )
     assert row["nearest_alias"] in ("too expensive", "bad service", "moved away")
     assert 0 < row["similarity"] < 0.85
 
 
 def test_what_the_messages_brought(marts) -> None:
     columns = (
-        "campaign", "channel", "contacted", "replied", "reasons_learnt", "contacted_lost",
-        "observed_30d", "returned_30d", "observed_90d", "returned_90d", "return_rate_30d", "return_rate_90d", "revenue_recovered",
-    )  # fmt: skip
+        "campaign",
+        "channel",
+        "contacted",
+        "replied",
+        "reasons_learnt",
+        "contacted_lost",
+        "observed_30d",
+        "returned_30d",
+        "observed_90d",
+        "returned_90d",
+        "return_rate_30d",
+        "return_rate_90d",
+        "revenue_recovered",
+    )
     # Cid is still there at the opening of 1 May, the day of the message: only Eve was lost. She brought June's 25.
     assert _table(marts["win_back_results"], *columns) == {
         ("spring", "sms", 3, 1, 1, 1, 1, 0, 0, 0, 0, None, 25),

@@ -82,12 +82,22 @@ def test_worked_example_months():
 def test_worked_example_quarter_and_cohorts():
     answer = marts(worked_example(), ["churn_rates", "cohort_retention"])
     [quarter] = [
-        row for row in answer["churn_rates"] if (row["period_grain"], row["period_start"]) == ("quarter", date(2024, 1, 1))
+        row
+        for row in answer["churn_rates"]
+        if (row["period_grain"], row["period_start"]) == ("quarter", date(2024, 1, 1))
     ]
-    assert [quarter[f"customers_{name}"] for name in ("at_start", "lost", "new", "passed_through", "at_end")] == [2, 0, 0, 3, 2]
+    assert [quarter[f"customers_{name}"] for name in ("at_start", "lost", "new", "passed_through", "at_end")] == [
+        2,
+        0,
+        0,
+        3,
+        2,
+    ]
 
     def cohort(month: date, column: str) -> list[int]:
-        cells = (row for row in answer["cohort_retention"] if row["cohort_grain"] == "month" and row["cohort_start"] == month)
+        cells = (
+            row for row in answer["cohort_retention"] if row["cohort_grain"] == "month" and row["cohort_start"] == month
+        )
         return [row[column] for row in sorted(cells, key=lambda row: row["age"])]
 
     assert cohort(date(2024, 1, 1), "customers_active") == [2, 2, 0, 1]
@@ -123,7 +133,10 @@ def chinook() -> Company:
         employees=[Employee(str(row["EmployeeId"])) for row in data["Employee"]],
         invoices=[
             Invoice(
-                str(row["InvoiceId"]), str(row["CustomerId"]), datetime.fromisoformat(row["InvoiceDate"]), Decimal(str(row["Total"]))
+                str(row["InvoiceId"]),
+                str(row["CustomerId"]),
+                datetime.fromisoformat(row["InvoiceDate"]),
+                Decimal(str(row["Total"])),
             )
             for row in data["Invoice"]
         ],
@@ -176,7 +189,10 @@ def test_example_company(load):
     answer = marts(load(), sorted(set(names.values())))
     for path, name in names.items():
         expected = list(csv.DictReader(path.open(encoding="utf-8")))
-        pattern = {column: next((row[column] for row in answer[name] if row[column] is not None), None) for column in expected[0]}
+        pattern = {
+            column: next((row[column] for row in answer[name] if row[column] is not None), None)
+            for column in expected[0]
+        }
         expected = [typed(pattern, row) for row in expected]
         scope = [column for column in ("period_grain", "cohort_grain", "segment_type") if column in pattern]
         shown = Counter(tuple(row[column] for column in scope) for row in expected)

@@ -41,10 +41,14 @@ def story(tmp_path_factory) -> dict[str, Told]:
         path.write_text(HEADER + "".join(f"{row},10,EUR\n" for row in rows))
 
     def refresh(*options: str) -> Told:
-        done = churn("refresh", "--extracts", folder / "extracts", "--warehouse", warehouse, "--as-of", "2024-06-30", *options)
+        done = churn(
+            "refresh", "--extracts", folder / "extracts", "--warehouse", warehouse, "--as-of", "2024-06-30", *options
+        )
         with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
             found = con.execute("select * from marts.restatements order by refresh_id, period_start")
-            rows = [dict(zip([column[0] for column in found.description], row, strict=True)) for row in found.fetchall()]
+            rows = [
+                dict(zip([column[0] for column in found.description], row, strict=True)) for row in found.fetchall()
+            ]
         with duckdb.connect(str(warehouse / "build.duckdb")) as con:
             [(versions,)] = con.execute("select count(*) from history.closed_month_versions").fetchall()
         return Told(done, rows, versions, (warehouse / "churn.duckdb").read_bytes())
@@ -54,7 +58,11 @@ def story(tmp_path_factory) -> dict[str, Told]:
             con.execute("update raw.billing__subscriptions_rows set ended_on = ? where customer_id = 'c7'", [value])
 
     ends = {0: "2024-05-15", 8: "2024-04-25"}
-    deliver("billing/subscriptions.csv", *(f"s{n},2023-12-15,c{n},{ends.get(n, '')}" for n in range(24)), "s8,2024-05-05,c8,")
+    deliver(
+        "billing/subscriptions.csv",
+        *(f"s{n},2023-12-15,c{n},{ends.get(n, '')}" for n in range(24)),
+        "s8,2024-05-05,c8,",
+    )
     story = {"first": refresh()}
     deliver(LATE_FILES[0], "s5,2023-12-15,c5,2024-05-10")
     story["late"] = refresh()
@@ -79,8 +87,17 @@ def test_a_late_cancellation_is_named_with_what_it_moved(story):
     done, restatements, _, _ = story["late"]
     assert done.code == 0, done.err
     assert [row["period_start"] for row in restatements] == [MAY, JUNE]
-    assert {(row["cause"], row["files"]) for row in restatements} == {("extracts", f"billing.subscriptions: {LATE_FILES[0]}")}
-    changes = ("customers_at_start_change", "customers_lost_change", "customers_at_end_change", "mrr_at_start_change", "mrr_churned_change", "mrr_at_end_change")
+    assert {(row["cause"], row["files"]) for row in restatements} == {
+        ("extracts", f"billing.subscriptions: {LATE_FILES[0]}")
+    }
+    changes = (
+        "customers_at_start_change",
+        "customers_lost_change",
+        "customers_at_end_change",
+        "mrr_at_start_change",
+        "mrr_churned_change",
+        "mrr_at_end_change",
+    )
     may, june = restatements
     assert (may["churn_rate_first_published"], may["churn_rate_before"], may["churn_rate"]) == (1 / 23, 1 / 23, 2 / 23)
     assert [may[name] for name in changes] == [0, 1, -1, 0, 10, -10]
@@ -116,7 +133,9 @@ def test_a_refused_refresh_leaves_no_trace_and_a_policy_is_a_cause(story):
     before, after = story["nothing new"].restatements, story["another policy"].restatements
     assert story["another policy"].done.code == 0
     assert after[: len(before)] == before
-    assert [(row["period_start"], row["customers_lost_change"], row["cause"], row["files"]) for row in after[len(before) :]] == [
+    assert [
+        (row["period_start"], row["customers_lost_change"], row["cause"], row["files"]) for row in after[len(before) :]
+    ] == [
         (date(2024, 4, 1), -1, "policies", None),
         (MAY, 0, "policies", None),
     ]

@@ -58,16 +58,29 @@ def write_company(folder: Path) -> None:
     cards, rows, notes, invoices = [], [], [], []
     for n in range(160):
         customer, started = f"c{n}", date(2023, 10, 1) + timedelta(days=4 * n)
-        cards.append([customer, ("BG", "PH", "")[n % 3], ("small", "large")[n % 2], ("ads", "friend", "shop", "")[n % 4]])
+        cards.append(
+            [customer, ("BG", "PH", "")[n % 3], ("small", "large")[n % 2], ("ads", "friend", "shop", "")[n % 4]]
+        )
         stays = (20, 75, 160, 330, 2000)[n % 5]
-        lives = [(started, stays)] + ([(started + timedelta(days=stays + (9, 40, 150)[n % 3]), (15, 2000)[n % 2])] if n % 4 == 0 else [])
+        lives = [(started, stays)] + (
+            [(started + timedelta(days=stays + (9, 40, 150)[n % 3]), (15, 2000)[n % 2])] if n % 4 == 0 else []
+        )
         for part, (begins, days) in enumerate(lives):
             ends = begins + timedelta(days=days)
             rows.append([f"s{n}-{part}", customer, f"p{n % 2}", begins, ends if ends <= AS_OF else "", 10 + n % 30])
             if n % 6 == 1:  # another price from the second month on
                 rows[-1][4] = min(ends, begins + timedelta(days=40))
                 if days > 40:
-                    rows.append([f"t{n}-{part}", customer, "p1", begins + timedelta(days=40), ends if ends <= AS_OF else "", 7 + n % 20])
+                    rows.append(
+                        [
+                            f"t{n}-{part}",
+                            customer,
+                            "p1",
+                            begins + timedelta(days=40),
+                            ends if ends <= AS_OF else "",
+                            7 + n % 20,
+                        ]
+                    )
             if ends <= AS_OF and n % 3:
                 notes.append([f"d{n}-{part}", customer, ends, ("high price", "moved away", "competitor")[n % 7 % 3]])
             day = begins
@@ -79,7 +92,10 @@ def write_company(folder: Path) -> None:
     tables = {
         "crm/customers": (["customer_id", "country", "segment", "acquisition_channel"], cards),
         "crm/departures": (["departure_id", "customer_id", "noted_at", "reason"], notes),
-        "billing/subscriptions": (["subscription_id", "customer_id", "plan_id", "started_on", "ended_on", "unit_price"], [row for row in rows if row[3] <= AS_OF]),
+        "billing/subscriptions": (
+            ["subscription_id", "customer_id", "plan_id", "started_on", "ended_on", "unit_price"],
+            [row for row in rows if row[3] <= AS_OF],
+        ),
         "billing/invoices": (["invoice_id", "customer_id", "issued_at", "amount"], invoices),
     }
     for name, (header, lines) in tables.items():
@@ -101,7 +117,16 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("semantic")
     write_company(folder / "extracts")
     (folder / "extracts" / "extracts.yml").write_text("policies: {fiscal_year_start_month: 2}\n")
-    done = churn("refresh", "--extracts", folder / "extracts", "--warehouse", folder / "warehouse", "--as-of", AS_OF, prepare=without_metricflow)
+    done = churn(
+        "refresh",
+        "--extracts",
+        folder / "extracts",
+        "--warehouse",
+        folder / "warehouse",
+        "--as-of",
+        AS_OF,
+        prepare=without_metricflow,
+    )
     assert done.code == 0, done.err
     return folder / "warehouse"
 
@@ -115,13 +140,22 @@ def ask(warehouse: Path) -> Iterator[Ask]:
 
     prepare_manifest()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"CHURN_DB": warehouse / "churn.duckdb", "DBT_PROFILES_DIR": ROOT, "DBT_PROJECT_DIR": ROOT, "DBT_LOG_PATH": TARGET / "logs"}.items():
+        for name, value in {
+            "CHURN_DB": warehouse / "churn.duckdb",
+            "DBT_PROFILES_DIR": ROOT,
+            "DBT_PROJECT_DIR": ROOT,
+            "DBT_LOG_PATH": TARGET / "logs",
+        }.items():
             patch.setenv(name, str(value))
         configuration = CLIConfiguration()
         configuration.setup(configure_file_logging=False)
 
-        def asking(metrics: list[str], group_by: tuple[str, ...] = (), where: tuple[str, ...] = ()) -> dict[tuple, tuple]:
-            request = MetricFlowQueryRequest.create(metric_names=metrics, group_by_names=group_by or None, where_constraints=where or None)
+        def asking(
+            metrics: list[str], group_by: tuple[str, ...] = (), where: tuple[str, ...] = ()
+        ) -> dict[tuple, tuple]:
+            request = MetricFlowQueryRequest.create(
+                metric_names=metrics, group_by_names=group_by or None, where_constraints=where or None
+            )
             rows = [tuple(map(plain, row)) for row in configuration.mf.query(request).result_df.rows]
             return {row[: len(group_by)]: row[len(group_by) :] for row in rows}
 
@@ -158,7 +192,11 @@ def test_the_whole_company(ask: Ask, warehouse: Path, suffix: str, grain: str) -
     assert len(answer) > 1
     assert_same(answer, found(warehouse, 1, expected))
     for name, (mart, column, tolerance) in COLUMNS.items():
-        rows = found(warehouse, 1, f"select period_start, {column} from marts.{mart}_{suffix} where period_start in (select period_start from marts.churn_rates_{suffix} where customers_at_start > 0)")
+        rows = found(
+            warehouse,
+            1,
+            f"select period_start, {column} from marts.{mart}_{suffix} where period_start in (select period_start from marts.churn_rates_{suffix} where customers_at_start > 0)",
+        )
         assert_same(ask([f"{name}_{suffix}"], ("metric_time__month",)), rows, tolerance)
 
 
@@ -176,12 +214,35 @@ def test_several_segments_and_several_periods_together(ask: Ask, warehouse: Path
     """Sums are divided, never rates averaged."""
     rows = f"from {MARTS} where period_grain = '{grain}'"
     two = ask(named(suffix), ("metric_time__month",), ("{{ Dimension('customer__country') }} in ('BG', 'PH')",))
-    assert_same(two, found(warehouse, 1, f"select period_start, {', '.join(RATIOS.values())} {rows} and segment_type = 'country' and segment in ('BG', 'PH') group by 1 having sum(customers_at_start) > 0"))
+    assert_same(
+        two,
+        found(
+            warehouse,
+            1,
+            f"select period_start, {', '.join(RATIOS.values())} {rows} and segment_type = 'country' and segment in ('BG', 'PH') group by 1 having sum(customers_at_start) > 0",
+        ),
+    )
     complete = ask(named(suffix), ("customer__customer_segment",), ("{{ Dimension('period__is_complete') }}",))
-    assert_same(complete, found(warehouse, 1, f"select segment, {', '.join(RATIOS.values())} {rows} and segment_type = 'customer_segment' and is_complete group by 1"))
-    assert_same(ask(named(suffix)), found(warehouse, 0, f"select {', '.join(RATIOS.values())} {rows} and segment_type = 'all'"))
+    assert_same(
+        complete,
+        found(
+            warehouse,
+            1,
+            f"select segment, {', '.join(RATIOS.values())} {rows} and segment_type = 'customer_segment' and is_complete group by 1",
+        ),
+    )
+    assert_same(
+        ask(named(suffix)), found(warehouse, 0, f"select {', '.join(RATIOS.values())} {rows} and segment_type = 'all'")
+    )
     months = ask(["churn_rate_monthly"], ("metric_time__year",))
-    assert_same(months, found(warehouse, 1, f"select date_trunc('year', period_start), {RATIOS['churn_rate']} from {MARTS} where period_grain = 'month' and segment_type = 'all' group by 1 having sum(customers_at_start) > 0"))
+    assert_same(
+        months,
+        found(
+            warehouse,
+            1,
+            f"select date_trunc('year', period_start), {RATIOS['churn_rate']} from {MARTS} where period_grain = 'month' and segment_type = 'all' group by 1 having sum(customers_at_start) > 0",
+        ),
+    )
 
 
 @pytest.mark.parametrize(("suffix", "grain"), GRAINS.items())
@@ -197,7 +258,7 @@ def test_two_segments_at_once(ask: Ask, warehouse: Path, suffix: str, grain: str
     expected = f"""
         with periods as (from marts.churn_rates_{suffix}),
         base as (
-            select period_start, coalesce(country, '(unknown)') as country, customer_segment, {active('period_end')} as stayed, {mrr('period_start')} as before, {mrr('period_end')} as after,
+            select period_start, coalesce(country, '(unknown)') as country, customer_segment, {active("period_end")} as stayed, {mrr("period_start")} as before, {mrr("period_end")} as after,
                 (
                     select coalesce(sum(amount), 0)
                     from (select customer_id, issued_on, amount from marts.fct_purchases union all select customer_id, issued_on, amount from marts.fct_credit_notes) as i
@@ -205,35 +266,59 @@ def test_two_segments_at_once(ask: Ask, warehouse: Path, suffix: str, grain: str
                         and i.issued_on >= (select min(period_start) from periods)
                 ) as sales
             from periods, marts.dim_customers as c
-            where {active('period_start')}
+            where {active("period_start")}
         )
         select period_start, country, customer_segment, count(*) filter (not stayed) / count(*),
             sum(if(before > 0, after, 0))::double / nullif(sum(before), 0), count(*) filter (not stayed) * sum(sales)::double / count(*)
         from base group by all
     """
-    answer = ask([f"{name}_{suffix}" for name in ("churn_rate", "net_revenue_retention", "lost_sales")], ("metric_time__month", "customer__country", "customer__customer_segment"))
+    answer = ask(
+        [f"{name}_{suffix}" for name in ("churn_rate", "net_revenue_retention", "lost_sales")],
+        ("metric_time__month", "customer__country", "customer__customer_segment"),
+    )
     assert len({key[1:] for key in answer}) == 6
     assert_same(answer, found(warehouse, 3, expected))
 
 
 def test_the_view_holds_one_row_a_customer_and_period(warehouse: Path) -> None:
-    [(rows, keys)] = found(warehouse, 0, "select count(*), count(distinct (customer_id, period_grain, period_start)) from semantic.customer_periods").values()
+    [(rows, keys)] = found(
+        warehouse,
+        0,
+        "select count(*), count(distinct (customer_id, period_grain, period_start)) from semantic.customer_periods",
+    ).values()
     assert rows == keys > 1000
 
 
 def test_the_time_spine_holds_every_day(warehouse: Path) -> None:
-    [(days, distinct, first, last)] = found(warehouse, 0, "select count(*), count(distinct day), min(day), max(day) from semantic.days").values()
+    [(days, distinct, first, last)] = found(
+        warehouse, 0, "select count(*), count(distinct day), min(day), max(day) from semantic.days"
+    ).values()
     assert (days, last) == (distinct, AS_OF)
     assert days == (last - first).days + 1
 
 
 def test_the_command_asks_the_published_file(warehouse: Path, tmp_path: Path) -> None:
     """As docs/bi.md has it, and MetricFlow's own validation of models and metrics against the tables."""
-    done = churn("mf", "--warehouse", warehouse, "query", "--metrics", "churn_rate_yearly", "--group-by", "metric_time", "--csv", tmp_path / "out.csv")
+    done = churn(
+        "mf",
+        "--warehouse",
+        warehouse,
+        "query",
+        "--metrics",
+        "churn_rate_yearly",
+        "--group-by",
+        "metric_time",
+        "--csv",
+        tmp_path / "out.csv",
+    )
     assert done.code == 0, done.err
     header, *rows = csv.reader((tmp_path / "out.csv").read_text().splitlines())
     assert header == ["metric_time__month", "churn_rate_yearly"]
-    expected = found(warehouse, 0, "select list(period_start order by period_start) from marts.churn_rates_yearly where customers_at_start > 0")
+    expected = found(
+        warehouse,
+        0,
+        "select list(period_start order by period_start) from marts.churn_rates_yearly where customers_at_start > 0",
+    )
     assert sorted(row[0][:10] for row in rows) == [str(day) for day in expected[()][0]]
     valid = churn("mf", "--warehouse", warehouse, "validate-configs")
     assert valid.code == 0, valid.out

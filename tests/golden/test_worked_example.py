@@ -82,7 +82,8 @@ def test_the_first_quarter(warehouse: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cohort", "size", "active", "at_close"), [("2024-01-01", 2, [2, 2, 0, 1], [2, 1, 0, 1]), ("2024-02-01", 1, [1, 0, 0], [0, 0, 0])]
+    ("cohort", "size", "active", "at_close"),
+    [("2024-01-01", 2, [2, 2, 0, 1], [2, 1, 0, 1]), ("2024-02-01", 1, [1, 0, 0], [0, 0, 0])],
 )
 def test_cohorts(warehouse: Path, cohort: str, size: int, active: list[int], at_close: list[int]) -> None:
     found = rows(
@@ -103,6 +104,8 @@ def test_dbt_unit_tests_pass(warehouse: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path))
     project = ["--project-dir", ROOT, "--profiles-dir", ROOT, "--vars", "{as_of: '2024-04-30'}"]
-    done = subprocess.run([DBT, "test", "--select", "test_type:unit", *project], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [DBT, "test", "--select", "test_type:unit", *project], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stdout
     assert "unit test" in done.stdout, "no unit test ran"

@@ -64,7 +64,9 @@ NULL = "\\N"
 def columns(row_type: type) -> dict[str, str]:
     """Column -> SQL type, as staging has them."""
     hints = typing.get_type_hints(row_type)
-    plain = {name: next(kind for kind in (*typing.get_args(hint), hint) if kind in TYPES) for name, hint in hints.items()}
+    plain = {
+        name: next(kind for kind in (*typing.get_args(hint), hint) if kind in TYPES) for name, hint in hints.items()
+    }
     return {name: "decimal(18,10)" if name == "rate" else TYPES[kind] for name, kind in plain.items()}
 
 
@@ -92,7 +94,17 @@ class Warehouse:
             assert seeded.success, seeded.exception
 
     def _flags(self) -> list[str]:
-        return ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--quiet", "--no-use-colors", "--log-level-file", "none", "--no-write-json"]
+        return [
+            "--project-dir",
+            str(ROOT),
+            "--profiles-dir",
+            str(ROOT),
+            "--quiet",
+            "--no-use-colors",
+            "--log-level-file",
+            "none",
+            "--no-write-json",
+        ]
 
     @contextmanager
     def _environment(self):
@@ -121,7 +133,12 @@ class Warehouse:
             for name, (attribute, row_type) in SEEDS.items():
                 self._fill(database, f"seeds.{name}", row_type, getattr(company, attribute))
         with self._environment():
-            select = ["--select", *(f"+{model.name}" for model in self.marts.values()), "--exclude", "path:models/staging"]
+            select = [
+                "--select",
+                *(f"+{model.name}" for model in self.marts.values()),
+                "--exclude",
+                "path:models/staging",
+            ]
             built = self._run(["run", *self._flags(), *select, "--vars", json.dumps(variables(company))])
         failed = [result for result in built.result or [] if result.status not in ("success", "skipped")]
         assert built.success, built.exception or [(result.node.name, result.message) for result in failed]
@@ -140,7 +157,9 @@ class Warehouse:
             names += ["file", "row_number", "load_id", "delivery_number"]
         quoted = ", ".join(f'"{name}"' for name in names)
         database.execute(f"delete from {table}")
-        database.execute(f"copy {table} ({quoted}) from '{path}' (format csv, auto_detect false, header false, nullstr '{NULL}')")
+        database.execute(
+            f"copy {table} ({quoted}) from '{path}' (format csv, auto_detect false, header false, nullstr '{NULL}')"
+        )
 
     @staticmethod
     def _rows(database, model) -> list[dict]:

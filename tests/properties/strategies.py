@@ -47,9 +47,29 @@ REASONS = (
 ALIASES = tuple(
     Alias(alias, code, "en" if alias.isascii() else "bg")
     for code, aliases in {
-        "high_price": ["too expensive", "price", "твърде скъпо", "цена", "слишком дорого", "mahal masyado", "service is late and dear"],
-        "competitor": ["competitor", "found a better offer", "отиде при конкурент", "ушел к конкуренту", "lumipat sa iba"],
-        "slow_answer": ["slow answer", "nobody answered", "бавен отговор", "долго не отвечали", "service is late and near"],
+        "high_price": [
+            "too expensive",
+            "price",
+            "твърде скъпо",
+            "цена",
+            "слишком дорого",
+            "mahal masyado",
+            "service is late and dear",
+        ],
+        "competitor": [
+            "competitor",
+            "found a better offer",
+            "отиде при конкурент",
+            "ушел к конкуренту",
+            "lumipat sa iba",
+        ],
+        "slow_answer": [
+            "slow answer",
+            "nobody answered",
+            "бавен отговор",
+            "долго не отвечали",
+            "service is late and near",
+        ],
         "no_longer_needed": ["no longer needed", "не ми трябва вече", "больше не нужно", "hindi na kailangan"],
         "non_payment": ["non payment", "card declined", "неплатено", "неоплата", "hindi nagbayad", "plan 2024 unpaid"],
         "moved_away": ["moved away", "moved", "преместих се", "переехал в другой город", "lumipat ng bahay"],
@@ -59,7 +79,15 @@ ALIASES = tuple(
 )
 # one letter from both aliases that differ by one letter: similar to two reasons, so unmapped
 AMBIGUOUS = "service is late and fear"
-NONSENSE = ["asdf", "…", "12", "не знам", "because", "too late for us", "ценa"]  # the last: a Latin a among Cyrillic letters
+NONSENSE = [
+    "asdf",
+    "…",
+    "12",
+    "не знам",
+    "because",
+    "too late for us",
+    "ценa",
+]  # the last: a Latin a among Cyrillic letters
 
 CURRENCIES = ("EUR", "USD")
 COUNTRIES = (None, None, "BG", "bg", " DE", "FR ", "(unknown)", "Ελλάδα")
@@ -67,7 +95,11 @@ CHANNELS = (None, "ads", "referral", "fair")
 TIMES = (time(0), time(9, 30), time(12, 0, 0, 500_000), time(23, 59, 59))
 PHONES = (None, "0888 123 456", "+359 2 11", "(02) 11", "n/a", "1234")
 EMAILS = (None, "ana@example.com", "x@y", "nobody@", "@example.com", "none")
-ANSWERS = (*(timedelta(hours=hours) for hours in (-10, 0, 1, 2, 3, 24, 30, 100)), timedelta(hours=24, microseconds=1), timedelta(hours=24, milliseconds=400))
+ANSWERS = (
+    *(timedelta(hours=hours) for hours in (-10, 0, 1, 2, 3, 24, 30, 100)),
+    timedelta(hours=24, microseconds=1),
+    timedelta(hours=24, milliseconds=400),
+)
 
 
 def sharp_days(first: date, as_of: date) -> list[date]:
@@ -133,12 +165,18 @@ class Draw:
         interval = rng.choice((None, None, "month", "year", "week", "day"))
         return {
             "plan_id": rng.choice([None, "no such plan"] + [plan.plan_id for plan in self.company.plans] * 2),
-            "quantity": rng.choice((Decimal(1), Decimal(1), Decimal(1), Decimal(3), Decimal("0.5"), Decimal(self.chance(0.6)))),
-            "unit_price": rng.choice((None, None, Decimal(10), Decimal("49.90"), self.money(), self.money(), Decimal(-5))),
+            "quantity": rng.choice(
+                (Decimal(1), Decimal(1), Decimal(1), Decimal(3), Decimal("0.5"), Decimal(self.chance(0.6)))
+            ),
+            "unit_price": rng.choice(
+                (None, None, Decimal(10), Decimal("49.90"), self.money(), self.money(), Decimal(-5))
+            ),
             "interval": interval,
             "interval_count": rng.choice((None, 1, 2, 3, 6)),
             "currency": rng.choice((None, None, None, *CURRENCIES)),
-            "discount_rate": rng.choice((None, None, None, Decimal("0.25"), Decimal("0.333333"), Decimal(self.chance(0.5)))),
+            "discount_rate": rng.choice(
+                (None, None, None, Decimal("0.25"), Decimal("0.333333"), Decimal(self.chance(0.5)))
+            ),
             "status": rng.choice((None, "active", "active", "past_due", "canceled", "canceled"))
             if self.chance(0.85)
             else rng.choice(("paused", "trialing", "unpaid", "void", "incomplete")),
@@ -180,12 +218,19 @@ class Draw:
             end = start + timedelta(days=self.length())
             if (subscription, start) not in taken:
                 taken.add((subscription, start))
-                trial = rng.choice((None, None, None, start, end, start + timedelta(days=rng.choice((-3, 1, 7, 14, 30)))))
+                trial = rng.choice(
+                    (None, None, None, start, end, start + timedelta(days=rng.choice((-3, 1, 7, 14, 30))))
+                )
                 stays = self.chance(0.15)
                 self.company.subscriptions.append(
                     Subscription(
-                        subscription, start, self.name, ended_on=None if stays else end, trial_ends_on=trial,
-                        updated_at=self.written(start, end), **self.terms()
+                        subscription,
+                        start,
+                        self.name,
+                        ended_on=None if stays else end,
+                        trial_ends_on=trial,
+                        updated_at=self.written(start, end),
+                        **self.terms(),
                     )
                 )
             self.days += [start, end]
@@ -216,7 +261,9 @@ class Draw:
             if last:
                 break
             start = end + timedelta(days=self.gap() if self.chance(0.4) else 0)
-            if start <= end and any(row.started_on == start for row in self.company.subscriptions if row.subscription_id == subscription):
+            if start <= end and any(
+                row.started_on == start for row in self.company.subscriptions if row.subscription_id == subscription
+            ):
                 break
             price = rng.choice((price, price * 2, Decimal(rng.randint(100, 9999)) / 100))
 
@@ -234,7 +281,10 @@ class Draw:
                     quantity=rng.choice((None, None, Decimal(1), Decimal(2), Decimal(0))),
                     unit_price=rng.choice((None, None, self.money())),
                 )
-                known = {(one.subscription_id, one.occurred_on, one.event, one.plan_id) for one in self.company.subscription_events}
+                known = {
+                    (one.subscription_id, one.occurred_on, one.event, one.plan_id)
+                    for one in self.company.subscription_events
+                }
                 if (subscription, day, event.event, event.plan_id) not in known:
                     self.company.subscription_events.append(event)
         if self.chance(0.1):  # billing.subscriptions has it too and keeps its rows
@@ -247,7 +297,9 @@ class Draw:
         for _ in range(rng.choice((1, 2, 3, 6))):
             self.invoice(day)
             lapse = self.company.policies.lapse_days
-            step = rng.choice((0, 1, lapse - 1, lapse, lapse + 1, lapse + self.company.policies.grace_days + 1, rng.randint(1, 150)))
+            step = rng.choice(
+                (0, 1, lapse - 1, lapse, lapse + 1, lapse + self.company.policies.grace_days + 1, rng.randint(1, 150))
+            )
             day += timedelta(days=step)
         if self.chance(0.3):  # the last of the 365 days that end with as_of, and the day before it
             self.invoice(self.company.as_of - timedelta(days=rng.choice((364, 365))))
@@ -282,7 +334,9 @@ class Draw:
                         moment + timedelta(hours=rng.choice((0, 0, 0, 5, 40))),
                         line_id=str(9 - number) if with_ids else None,
                         amount=self.money() if priced else None,
-                        quantity=None if priced else rng.choice((Decimal(1), Decimal(2), Decimal("-1"), Decimal("0.5"))),
+                        quantity=None
+                        if priced
+                        else rng.choice((Decimal(1), Decimal(2), Decimal("-1"), Decimal("0.5"))),
                         unit_price=None if priced else rng.choice((Decimal("0.001"), Decimal("2.55"), self.money())),
                         cost=self.money() / 2 if with_costs or self.chance(0.5) else None,
                         currency=rng.choice((None, None, *CURRENCIES)),
@@ -350,10 +404,14 @@ class Draw:
                 scale = rng.choice((None, Decimal(5), Decimal(10)))
                 score = Decimal(rng.randint(2, int(scale or 5)))
                 asked = opened + timedelta(days=rng.choice((0, 1, 1, 9)))
-                self.company.surveys.append(Survey(self.id(), self.name, "csat", score, asked, scale_max=scale, case_id=case))
+                self.company.surveys.append(
+                    Survey(self.id(), self.name, "csat", score, asked, scale_max=scale, case_id=case)
+                )
         for _ in range(rng.choice((0, 0, 1, 3))):
             kind = rng.choice(("nps", "nps", "nps", "csat"))
-            self.company.surveys.append(Survey(self.id(), self.name, kind, Decimal(rng.randint(0, 20)) / 2, self.moment()))
+            self.company.surveys.append(
+                Survey(self.id(), self.name, kind, Decimal(rng.randint(0, 20)) / 2, self.moment())
+            )
         for _ in range(rng.choice((0, 0, 1, 2, 4))):
             self.message()
         for _ in range(rng.choice((0, 0, 1, 2))):
@@ -383,7 +441,14 @@ class Draw:
             self.company.departures.append(Departure(self.id(), self.name, noted, self.reason()))
 
     def customer(self) -> None:
-        kinds: list[Callable[[], None]] = [self.subscriptions, self.steady, self.steady, self.event_log, self.purchases, self.purchases]
+        kinds: list[Callable[[], None]] = [
+            self.subscriptions,
+            self.steady,
+            self.steady,
+            self.event_log,
+            self.purchases,
+            self.purchases,
+        ]
         for _ in range(self.rng.choice((0, 1, 1, 1, 1, 2))):
             self.rng.choice(kinds)()
         if self.chance(0.4):

@@ -25,7 +25,14 @@ from tests.reference.compare import differences
 
 AS_OF = date(2024, 12, 31)
 # Marts that no reason goes into: the reference has reasons of its own.
-COMPARED = ["fct_purchases", "fct_mrr_movements", "revenue_retention", "cohort_retention", "average_check", "customer_value"]
+COMPARED = [
+    "fct_purchases",
+    "fct_mrr_movements",
+    "revenue_retention",
+    "cohort_retention",
+    "average_check",
+    "customer_value",
+]
 # Which file changed a month that had been told is a matter of when it came.
 TELLS_OF_REFRESHES = "restatements.parquet"
 MAPPING = """
@@ -41,12 +48,19 @@ Rows = list[dict[str, str]]
 def rows_of(company: Company, table: str) -> Rows:
     attribute, row_type = TABLES[table]
     names = [name for name in columns(row_type) if name != "raw_row"]
-    return [{name: "" if (value := asdict(row)[name]) is None else str(value) for name in names} for row in getattr(company, attribute)]
+    return [
+        {name: "" if (value := asdict(row)[name]) is None else str(value) for name in names}
+        for row in getattr(company, attribute)
+    ]
 
 
 def earlier(row: dict[str, str]) -> dict[str, str]:
     """A version that a later file replaces: other words, and never written later."""
-    return row | {name: other for name, other in {"status": "void", "country": "XX", "channel": "fax", "updated_at": ""}.items() if row.get(name)}
+    return row | {
+        name: other
+        for name, other in {"status": "void", "country": "XX", "channel": "fax", "updated_at": ""}.items()
+        if row.get(name)
+    }
 
 
 def parts(table: str, rows: Rows, rng: Random) -> Iterator[tuple[str, Rows]]:
@@ -87,8 +101,12 @@ def files_of(company: Company) -> dict[str, bytes]:
             if some:
                 files[f"{folder}/{name}.{'jsonl' if table == 'billing__invoices' else 'csv'}"] = text(table, some)
     day = datetime(2024, 6, 1)
-    files["billing/payments/bad.csv"] = f"payment_id,customer_id,paid_at,amount,status\nbad,c,{day},much,paid\n".encode()
-    files["billing/refunds/bad.csv"] = f"refund_id,customer_id,refunded_at,amount\nbad,c,{day + timedelta(days=1)}\n".encode()
+    files["billing/payments/bad.csv"] = (
+        f"payment_id,customer_id,paid_at,amount,status\nbad,c,{day},much,paid\n".encode()
+    )
+    files["billing/refunds/bad.csv"] = (
+        f"refund_id,customer_id,refunded_at,amount\nbad,c,{day + timedelta(days=1)}\n".encode()
+    )
     return files
 
 
@@ -106,7 +124,9 @@ def deliver(folder: Path, files: dict[str, bytes]) -> Path:
 
 def published(warehouse: Path) -> dict[str, object]:
     """The exports byte by byte, and the accounts of the files."""
-    seen: dict[str, object] = {file.name: file.read_bytes() for file in (warehouse / "exports").iterdir() if file.name != TELLS_OF_REFRESHES}
+    seen: dict[str, object] = {
+        file.name: file.read_bytes() for file in (warehouse / "exports").iterdir() if file.name != TELLS_OF_REFRESHES
+    }
     with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
         seen["audit"] = con.execute("select * exclude (loaded_at) from quality.load_audit order by all").fetchall()
     with duckdb.connect(str(warehouse / "private.duckdb"), read_only=True) as con:
@@ -115,16 +135,26 @@ def published(warehouse: Path) -> dict[str, object]:
 
 
 def test_marts_do_not_depend_on_the_order_of_delivery(tmp_path):
-    company = Recipe(seed=5, as_of=AS_OF, months=26, policies=Policies(segments=("country", "first_plan")), customers=150).company()
+    company = Recipe(
+        seed=5, as_of=AS_OF, months=26, policies=Policies(segments=("country", "first_plan")), customers=150
+    ).company()
     files = files_of(company)
-    refresh(deliver(tmp_path / "at once" / "extracts", files | {"extracts.yml": MAPPING.encode()}), tmp_path / "at once" / "warehouse")
+    refresh(
+        deliver(tmp_path / "at once" / "extracts", files | {"extracts.yml": MAPPING.encode()}),
+        tmp_path / "at once" / "warehouse",
+    )
     at_once = published(tmp_path / "at once" / "warehouse")
     with duckdb.connect(str(tmp_path / "at once" / "warehouse" / "churn.duckdb"), read_only=True) as con:
         expected = marts(company, COMPARED)
         for name in COMPARED:
             found = con.execute(f"select * from marts.{name}")
             header = [column[0] for column in found.description]
-            assert differences([dict(zip(header, row, strict=True)) for row in found.fetchall()], expected[name], KEYS[name]) == []
+            assert (
+                differences(
+                    [dict(zip(header, row, strict=True)) for row in found.fetchall()], expected[name], KEYS[name]
+                )
+                == []
+            )
 
     # the rates first, without which nothing is published; the rest shuffled over two refreshes
     folder, warehouse = tmp_path / "shuffled" / "extracts", tmp_path / "shuffled" / "warehouse"

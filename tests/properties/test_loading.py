@@ -25,7 +25,13 @@ def written(rows: list[list[str]], delimiter: str, terminator: str, quoting: int
     return text.getvalue()
 
 
-@given(TABLES, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), st.integers(1, 9))
+@given(
+    TABLES,
+    st.sampled_from(",;\t|"),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    st.integers(1, 9),
+)
 @settings(max_examples=200, deadline=None)
 def test_the_count_of_records_does_not_depend_on_blocks(rows, delimiter, terminator, quoting, size):
     text = written([["head"] * len(rows[0]), *rows] if rows else [["head"]], delimiter, terminator, quoting).encode()
@@ -48,7 +54,9 @@ def test_untangled_records_are_those_that_were_written(rows, delimiter, terminat
     width = len(rows[0]) if rows else 1
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "source"), Path(folder, "target")
-        source.write_text(written([["head"] * width, *rows], delimiter, terminator, csv.QUOTE_ALL), encoding="utf-8", newline="")
+        source.write_text(
+            written([["head"] * width, *rows], delimiter, terminator, csv.QUOTE_ALL), encoding="utf-8", newline=""
+        )
         untangle(source, target, "source", delimiter, width)
         with target.open(encoding="utf-8", newline="") as lines:
             assert list(csv.reader(lines)) == [[str(number), "", "", *row] for number, row in enumerate(rows, 1)]
@@ -73,8 +81,13 @@ def test_raw_rows_are_the_cells_as_delivered(rows, dialect, encoding, quoting, b
         with tempfile.TemporaryDirectory() as folder:
             delivered = Delivered(Path(folder))
             delivered.write("billing/invoices.csv", written([header, *records], *dialect, quoting).encode(encoding))
-            delivered.load("tables: {billing.invoices: {encoding: windows-1251}}" if encoding == "windows-1251" else None)
-            found = [[json.loads(raw_row)[name] or "" for name in header] for raw_row in delivered.column("billing.invoices", "raw_row")]
+            delivered.load(
+                "tables: {billing.invoices: {encoding: windows-1251}}" if encoding == "windows-1251" else None
+            )
+            found = [
+                [json.loads(raw_row)[name] or "" for name in header]
+                for raw_row in delivered.column("billing.invoices", "raw_row")
+            ]
             assert found == records
             assert delivered.column("billing.invoices", "row_number") == list(range(1, len(records) + 1))
     finally:

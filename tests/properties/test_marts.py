@@ -130,7 +130,10 @@ def explained(warehouse: Warehouse, company: Company, found: dict[str, list[str]
     few = only(company, names)
     found = {name: texts[:5] for name, texts in (found | disagreements(warehouse, few, warehouse.build(few))).items()}
     told = [f"{name}: {text}" for name, texts in found.items() for text in texts]
-    rows = [f"{type(row).__name__} { {name: cell for name, cell in asdict(row).items() if cell is not None} }" for row in rows_of(few)]
+    rows = [
+        f"{type(row).__name__} { {name: cell for name, cell in asdict(row).items() if cell is not None} }"
+        for row in rows_of(few)
+    ]
     return "\n".join([*told, str(few), *rows[:40], f"{len(rows)} rows of {len(names)} customers"])
 
 
@@ -179,7 +182,7 @@ def movements_chain(built: Rows) -> None:
 
 
 def cohorts_add_up(built: Rows) -> None:
-    """"Σ over cohorts of `customers_at_close` in a period = `churn_rates.customers_at_end`"; MRR likewise."""
+    """ "Σ over cohorts of `customers_at_close` in a period = `churn_rates.customers_at_end`"; MRR likewise."""
     customers, mrr = defaultdict(int), defaultdict(Decimal)
     for row in built["cohort_retention"]:
         key = row["cohort_grain"], row["period_start"], row["segment_type"], row["segment"]
@@ -194,7 +197,13 @@ def cohorts_add_up(built: Rows) -> None:
 def segments_add_up(built: Rows) -> None:
     """The customers and the money of a segment type are those of the company."""
     for name, additive in {
-        "churn_rates": ["customers_at_start", "customers_lost", "customers_new", "customers_passed_through", "customers_at_end"],
+        "churn_rates": [
+            "customers_at_start",
+            "customers_lost",
+            "customers_new",
+            "customers_passed_through",
+            "customers_at_end",
+        ],
         "revenue_retention": ["mrr_at_start", "mrr_churned", "mrr_at_end"],
         "lost_revenue": ["sales_of_customers_at_start", "lost_customers_sales"],
     }.items():

@@ -74,7 +74,13 @@ class Told(Warehouse):
         with duckdb.connect(str(self.path)) as database:
             database.execute(
                 "insert into quality.refresh_history values (?, ?, null, ?, 'running', ?, ?)",
-                [refresh.refresh_id, refresh.started_at, refresh.company.as_of, json.dumps(policies), refresh.code_version],
+                [
+                    refresh.refresh_id,
+                    refresh.started_at,
+                    refresh.company.as_of,
+                    json.dumps(policies),
+                    refresh.code_version,
+                ],
             )
             for text in refresh.files:
                 table, file = text.split(": ")
@@ -86,7 +92,10 @@ class Told(Warehouse):
         rows = self.build(refresh.company)["restatements"]
         with duckdb.connect(str(self.path)) as database:
             status = "published" if refresh.is_published else "refused"
-            database.execute("update quality.refresh_history set status = ?, finished_at = ? where refresh_id = ?", [status, finished_at, refresh.refresh_id])
+            database.execute(
+                "update quality.refresh_history set status = ?, finished_at = ? where refresh_id = ?",
+                [status, finished_at, refresh.refresh_id],
+            )
         return rows
 
 

@@ -28,12 +28,18 @@ def stays(seed: int) -> tuple[Company, dict[str, list[tuple[int, bool]]]]:
         start = AS_OF - timedelta(days=rng.randint(0, 500))
         end = start + timedelta(days=rng.choice((0, 1, 30, 31, rng.randint(0, 400), 10_000)))
         company.customers.append(Customer(f"c{number}", country=country))
-        company.subscriptions.append(Subscription(f"s{number}", start, f"c{number}", ended_on=end, unit_price=Decimal(1)))
+        company.subscriptions.append(
+            Subscription(f"s{number}", start, f"c{number}", ended_on=end, unit_price=Decimal(1))
+        )
         ended = end <= AS_OF
         durations[country].append(((end if ended else AS_OF + timedelta(days=1)) - start, ended))
         if ended and rng.random() < 0.3:  # a second stay is no part of the curve
-            company.subscriptions.append(Subscription(f"t{number}", end + timedelta(days=9), f"c{number}", unit_price=Decimal(1)))
-    return company, {country: [(length.days, ended) for length, ended in stayed] for country, stayed in durations.items()}
+            company.subscriptions.append(
+                Subscription(f"t{number}", end + timedelta(days=9), f"c{number}", unit_price=Decimal(1))
+            )
+    return company, {
+        country: [(length.days, ended) for length, ended in stayed] for country, stayed in durations.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +64,10 @@ def test_curves_are_those_of_lifelines(warehouse, seed):
             assert (row["at_risk"], row["lost"]) == tuple(events.loc[days, ["at_risk", "observed"]])
             assert row["survival"] == pytest.approx(fitter.predict(days), abs=1e-9)
             if row["survival"]:
-                assert (row["survival_low"], row["survival_high"]) == (pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9))
+                assert (row["survival_low"], row["survival_high"]) == (
+                    pytest.approx(low, abs=1e-9),
+                    pytest.approx(high, abs=1e-9),
+                )
             else:
                 assert row["survival_low"] is row["survival_high"] is None
     assert len(curves["all"]) >= 30

@@ -37,12 +37,12 @@ class Stay:
 
     @cached_property
     def lost(self) -> bool:
-        """"active at start, not at end\""""
+        """ "active at start, not at end\""""
         return self.at_start and not self.at_end
 
     @cached_property
     def new(self) -> bool:
-        """"active at end, not at start", "first spell ever starts in the period\""""
+        """ "active at end, not at start", "first spell ever starts in the period\""""
         return self.at_end and not self.at_start and self.period.holds(self.customer.spells[0].started_on)
 
     @property
@@ -51,7 +51,7 @@ class Stay:
 
     @cached_property
     def passed_through(self) -> bool:
-        """"active at neither, but with a spell that started in the period\""""
+        """ "active at neither, but with a spell that started in the period\""""
         started = any(self.period.holds(spell.started_on) for spell in self.customer.spells)
         return not self.at_start and not self.at_end and started
 
@@ -67,7 +67,7 @@ class Stay:
 
     @property
     def why(self) -> WhyEnded:
-        """"why the last spell that ended in the period ended\""""
+        """ "why the last spell that ended in the period ended\""""
         return self.facts.why[self.ends[-1]]
 
     @cached_property
@@ -86,7 +86,9 @@ def grid(facts: Facts) -> Iterator[tuple[dict, Period, list[Stay]]]:
     for periods in facts.grids.values():
         for period in periods:
             if period not in facts.stays:
-                facts.stays[period] = {customer.customer_id: Stay(facts, customer, period) for customer in facts.customers}
+                facts.stays[period] = {
+                    customer.customer_id: Stay(facts, customer, period) for customer in facts.customers
+                }
             stays = facts.stays[period]
             for segment, members in groups:
                 yield period.keys() | segment, period, [stays[customer.customer_id] for customer in members]
@@ -127,7 +129,7 @@ def churn_rates(facts: Facts) -> list[dict]:
 
 
 def daily_rate(stays: list[Stay], period: Period) -> float | None:
-    """"Σ over days of spell ends that day ÷ customers active at that day's opening (days with nobody active add nothing,
+    """ "Σ over days of spell ends that day ÷ customers active at that day's opening (days with nobody active add nothing,
     null if all are)". From one opening to the next, those who began that day are added and those who ended taken off.
     """
     spells = [spell for stay in stays for spell in stay.customer.spells]
@@ -158,7 +160,13 @@ def churn_rate_by_definition(facts: Facts) -> list[dict]:
             "lost_over_start_and_new": (lost + passed, start + gained + passed),
         }
         rows += [
-            keys | {"definition": name, "numerator": numerator, "denominator": denominator, "rate": rate(numerator, denominator)}
+            keys
+            | {
+                "definition": name,
+                "numerator": numerator,
+                "denominator": denominator,
+                "rate": rate(numerator, denominator),
+            }
             for name, (numerator, denominator) in quotients.items()
         ]
         rows.append(
@@ -168,7 +176,7 @@ def churn_rate_by_definition(facts: Facts) -> list[dict]:
 
 
 def churn_reasons(facts: Facts) -> list[dict]:
-    """"Only reasons with someone lost in this or the previous period have rows.\""""
+    """ "Only reasons with someone lost in this or the previous period have rows.\""""
     rows = []
     before: dict[tuple, dict[str, list[Stay]]] = {}
     for keys, period, stays in grid(facts):
@@ -202,7 +210,7 @@ def churn_reasons(facts: Facts) -> list[dict]:
 
 
 def unmapped_reasons(facts: Facts) -> list[dict]:
-    """"the texts (which may hold anything a person wrote) … with count and nearest alias, for a person to map".
+    """ "the texts (which may hold anything a person wrote) … with count and nearest alias, for a person to map".
 
     "One row a text that explains the end of a spell and that no alias maps to a main reason, texts equal after
     normalisation being one"; "of several spellings the most frequent, then the first in the alphabet"; "the most similar
@@ -235,7 +243,7 @@ def unmapped_reasons(facts: Facts) -> list[dict]:
 
 
 def complaint_before(customer: Customer, end: date) -> Case | None:
-    """"a complaint opened in the 180 days before their end (end − 180 <= day < end; of several, the latest)"; then case_id."""
+    """ "a complaint opened in the 180 days before their end (end − 180 <= day < end; of several, the latest)"; then case_id."""
     heard = [
         case
         for case in customer.cases

@@ -15,7 +15,7 @@ NOTHING = Decimal(0)
 
 
 def cohort_retention(facts: Facts) -> list[dict]:
-    """"A customer's cohort is the period of its first spell's `started_on`; age k is the k-th period after it."
+    """ "A customer's cohort is the period of its first spell's `started_on`; age k is the k-th period after it."
 
     "Every cohort that has customers of the segment × every age up to the period of `as_of`. The running period's rates
     are null". Reading: `revenue_per_customer` is money and shown to date; `retention_rate`, `close_retention_rate`,

@@ -19,7 +19,9 @@ def survivors(company: Company) -> dict[str, str]:
     Reading: a card that names itself ends a chain; a chain that runs in a circle has no end, so its cards are not merged.
     """
     merged_into = {
-        card.customer_id: card.merged_into for card in company.customers if card.merged_into not in (None, card.customer_id)
+        card.customer_id: card.merged_into
+        for card in company.customers
+        if card.merged_into not in (None, card.customer_id)
     }
 
     def end_of_chain(card: str) -> str:
@@ -32,11 +34,12 @@ def survivors(company: Company) -> dict[str, str]:
 
 
 def all_customers(company: Company) -> list[str]:
-    """"Customers that appear only in billing become customers."
+    """ "Customers that appear only in billing become customers."
 
     Reading: every card of the CRM, every customer of a billing row that has begun by as_of, every card that another was
     merged into; then the merged ones are left out.
     """
+
     def begun(day: date) -> bool:
         return day <= company.as_of
 
@@ -52,7 +55,7 @@ def all_customers(company: Company) -> list[str]:
 
 
 def first_plan(counting: list[Row]) -> str | None:
-    """"plan_id of the counting row with the first `started_on` (then smallest subscription_id, then delivery)"."""
+    """ "plan_id of the counting row with the first `started_on` (then smallest subscription_id, then delivery)"."""
     if not counting:
         return None
     return min(counting, key=lambda row: (row.started_on, row.subscription_id, row.delivery)).plan_id

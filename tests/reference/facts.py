@@ -58,17 +58,23 @@ class Customer:
         return self._mrr[day]
 
     def revenue(self, start: date, end: date) -> Decimal:
-        """"Revenue = Σ amount of invoices that are not void or uncollectible; credit notes deducted", issued in `[start, end)`."""
+        """ "Revenue = Σ amount of invoices that are not void or uncollectible; credit notes deducted", issued in `[start, end)`."""
         return sum((invoice.amount for invoice in self.invoices if start <= invoice.day < end), Decimal(0))
 
     @cached_property
     def purchases(self) -> list[Billed]:
-        return sorted((one for one in self.invoices if one.is_purchase), key=lambda one: (one.issued_at, one.invoice_id))
+        return sorted(
+            (one for one in self.invoices if one.is_purchase), key=lambda one: (one.issued_at, one.invoice_id)
+        )
 
     @cached_property
     def first_mrr_on(self) -> date | None:
         """The first day at whose opening MRR > 0."""
-        days = [interval.start + DAY for interval in self.intervals if interval.monthly_amount and interval.start != interval.end]
+        days = [
+            interval.start + DAY
+            for interval in self.intervals
+            if interval.monthly_amount and interval.start != interval.end
+        ]
         return min(days, default=None)
 
     def back_on(self, spell: Spell) -> date | None:
@@ -122,9 +128,11 @@ class Facts:
         cards = {card.customer_id: card for card in company.customers}
 
         def customer(name: str) -> Customer:
-            """"`auto` (default: per customer, subscription rows if any counts, else purchases)"."""
+            """ "`auto` (default: per customer, subscription rows if any counts, else purchases)"."""
             counting = [row for row in future_too[name] if row.starts_on <= company.as_of]
-            on_rows = policies.activity_basis == "subscription" or (policies.activity_basis == "auto" and bool(counting))
+            on_rows = policies.activity_basis == "subscription" or (
+                policies.activity_basis == "auto" and bool(counting)
+            )
             rows = counting if on_rows else []
             if on_rows:
                 intervals = [interval_of_row(row, company.as_of) for row in rows]
@@ -155,13 +163,13 @@ class Facts:
 
     @cached_property
     def grids(self) -> dict[str, list[Period]]:
-        """"A period runs from the first in which anyone is active to the one that holds `as_of`." None without activity."""
+        """ "A period runs from the first in which anyone is active to the one that holds `as_of`." None without activity."""
         starts = [spell.started_on for customer in self.customers for spell in customer.spells]
         fiscal = self.company.policies.fiscal_year_start_month
         return {grain: grid(grain, min(starts), self.as_of, fiscal) if starts else [] for grain in MONTHS}
 
     def base_of(self, period: Period) -> Period | None:
-        """"Base = the previous period of the same grain"; none before the first."""
+        """ "Base = the previous period of the same grain"; none before the first."""
         return next((other for other in self.grids[period.grain] if other.end == period.start), None)
 
     def groups(self) -> list[tuple[dict, list[Customer]]]:

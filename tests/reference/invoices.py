@@ -28,12 +28,12 @@ class Billed:
 
     @property
     def is_purchase(self) -> bool:
-        """"each purchase (invoice total > 0, not void or uncollectible)"; "'Amount > 0' is asked after rounding"."""
+        """ "each purchase (invoice total > 0, not void or uncollectible)"; "'Amount > 0' is asked after rounding"."""
         return self.amount > 0
 
 
 def line_amount(line: InvoiceLine) -> Fraction:
-    """"amount? or quantity and unit_price\""""
+    """ "amount? or quantity and unit_price\""""
     return Fraction(line.amount) if line.amount is not None else Fraction(line.quantity) * Fraction(line.unit_price)
 
 
@@ -51,7 +51,12 @@ def of_lines(company: Company, lines: list[InvoiceLine]) -> tuple[Billed, str | 
     if all(line.cost is not None for line in lines):
         cost = sum(Fraction(line.cost) * rate for line, rate in zip(lines, rates, strict=True))
     billed = Billed(
-        earliest.invoice_id, earliest.customer_id, earliest.issued_at, rounded(amount), rounded(cost), earliest.employee_id
+        earliest.invoice_id,
+        earliest.customer_id,
+        earliest.issued_at,
+        rounded(amount),
+        rounded(cost),
+        earliest.employee_id,
     )
     return billed, earliest.status
 
@@ -75,7 +80,12 @@ def billed(company: Company) -> list[Billed]:
         judged.append(
             (
                 Billed(
-                    invoice.invoice_id, invoice.customer_id, invoice.issued_at, rounded(amount * rate), cost, invoice.employee_id
+                    invoice.invoice_id,
+                    invoice.customer_id,
+                    invoice.issued_at,
+                    rounded(amount * rate),
+                    cost,
+                    invoice.employee_id,
                 ),
                 invoice.status,
             )

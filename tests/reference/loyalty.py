@@ -13,7 +13,7 @@ from .periods import MONTHS, later, start_of
 
 
 def staff_retention(facts: Facts) -> list[dict]:
-    """"employee × quarter of a customer's first purchase ever (by issued_at, then invoice_id)": those served, of these the
+    """ "employee × quarter of a customer's first purchase ever (by issued_at, then invoice_id)": those served, of these the
     `observed_90d` (day + 90 <= as_of), of these the `returned_90d` (a purchase on a later day, at most 90 days on).
     """
     served: dict[tuple[str, date], list[Customer]] = {}
@@ -63,7 +63,7 @@ def staff_retention(facts: Facts) -> list[dict]:
 
 
 def net_promoter_score(facts: Facts) -> list[dict]:
-    """"responses (last per customer and period, by answered_at, then response_id), promoters (>= 9), passives, detractors
+    """ "responses (last per customer and period, by answered_at, then response_id), promoters (>= 9), passives, detractors
     (<= 6), `nps` (−100..100)"; "nps ± z × 100 × √((p + d − (p − d)²) ÷ n), clipped".
 
     Reading: answers of people that nobody else knows make no customer and are not among the responses.

@@ -25,7 +25,7 @@ def rounded(value: Fraction | Decimal | int | None) -> Decimal | None:
 
 
 def rate(numerator: Decimal | Fraction | int, denominator: Decimal | Fraction | int) -> float | None:
-    """"A rate with denominator 0 is null.\""""
+    """ "A rate with denominator 0 is null.\""""
     return float(Fraction(numerator) / Fraction(denominator)) if denominator else None
 
 

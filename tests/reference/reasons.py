@@ -25,12 +25,16 @@ class WhyEnded:
 
 
 def normalised(text: str) -> str:
-    """"lower case, every run of characters that are neither letters nor digits one blank, trimmed"; Unicode's letters and digits.
+    """ "lower case, every run of characters that are neither letters nor digits one blank, trimmed"; Unicode's letters and digits.
 
     Composed first (NFC), so that a letter typed as base and mark is one letter.
     """
     lower = unicodedata.normalize("NFC", text).lower()
-    return " ".join("".join(c if unicodedata.category(c)[0] == "L" or unicodedata.category(c) == "Nd" else " " for c in lower).split())
+    return " ".join(
+        "".join(
+            c if unicodedata.category(c)[0] == "L" or unicodedata.category(c) == "Nd" else " " for c in lower
+        ).split()
+    )
 
 
 @lru_cache(maxsize=None)
@@ -45,19 +49,19 @@ def levenshtein(left: str, right: str) -> int:
 
 
 def similarity(left: str, right: str) -> Fraction:
-    """"1 − Levenshtein ÷ longer length\""""
+    """ "1 − Levenshtein ÷ longer length\""""
     longer = max(len(left), len(right))
     return 1 - Fraction(levenshtein(left, right), longer) if longer else Fraction(1)
 
 
 def are_similar(left: str, right: str) -> bool:
-    """"similarity >= 0.85"; lengths alone often tell that it is less."""
+    """ "similarity >= 0.85"; lengths alone often tell that it is less."""
     shorter, longer = sorted((len(left), len(right)))
     return shorter >= SIMILAR * longer and similarity(left, right) >= SIMILAR
 
 
 def code_of(text: str, aliases: tuple[Alias, ...]) -> str | None:
-    """"an alias of the seed, then similarity >= 0.85 to aliases of one reason only, else `unmapped`" (null)."""
+    """ "an alias of the seed, then similarity >= 0.85 to aliases of one reason only, else `unmapped`" (null)."""
     wording = normalised(text)
     wordings = [(normalised(alias.alias), alias.reason_code) for alias in aliases]
     codes = {code for alias, code in wordings if alias == wording}
@@ -71,7 +75,9 @@ def reason_of(text: str, aliases: tuple[Alias, ...], reasons: tuple[Reason, ...]
     return next((reason for reason in reasons if reason.reason_code == code), UNMAPPED)
 
 
-def why_ended(company: Company, spell: Spell, back_on: date | None, notes: list[Departure], rows: list[Row]) -> WhyEnded:
+def why_ended(
+    company: Company, spell: Spell, back_on: date | None, notes: list[Departure], rows: list[Row]
+) -> WhyEnded:
     """The reason of a spell's end; `back_on` is the start of the customer's next spell or null.
 
     "the latest departure note (`noted_at`, then departure_id) from `reason_window_days` before the last active day (but
@@ -84,9 +90,13 @@ def why_ended(company: Company, spell: Spell, back_on: date | None, notes: list[
     heard = [note for note in notes if first <= note.noted_at.date() <= last]
     if heard:
         latest = max(heard, key=lambda note: (note.noted_at, note.departure_id))
-        return WhyEnded(reason_of(latest.reason, company.aliases, company.reasons), interviewed=True, text=latest.reason)
+        return WhyEnded(
+            reason_of(latest.reason, company.aliases, company.reasons), interviewed=True, text=latest.reason
+        )
     ended_with_it = [row for row in rows if row.ends_on == spell.ended_on and row.end_reason]
     if ended_with_it:
         row = max(ended_with_it, key=lambda row: (row.started_on, row.subscription_id))
-        return WhyEnded(reason_of(row.end_reason, company.aliases, company.reasons), interviewed=False, text=row.end_reason)
+        return WhyEnded(
+            reason_of(row.end_reason, company.aliases, company.reasons), interviewed=False, text=row.end_reason
+        )
     return WhyEnded(NOT_ASKED, interviewed=False)

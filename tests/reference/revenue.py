@@ -19,13 +19,17 @@ NOTHING = Decimal(0)
 
 
 def fct_mrr_movements(facts: Facts) -> list[dict]:
-    """"one row for each `customer_id` and day `occurred_on` on which its MRR changes (the openings of that day and the next
+    """ "one row for each `customer_id` and day `occurred_on` on which its MRR changes (the openings of that day and the next
     differ)"; "`new`: no earlier opening had MRR > 0".
     """
     rows = []
     for customer in facts.customers:
         ends = {spell.ended_on for spell in customer.spells}
-        edges = {interval.start for interval in customer.intervals} | {interval.end for interval in customer.intervals} | ends
+        edges = (
+            {interval.start for interval in customer.intervals}
+            | {interval.end for interval in customer.intervals}
+            | ends
+        )
         for day in sorted(edges - {None}):
             before, after = customer.mrr_at(day), customer.mrr_at(day + DAY)
             if before == after:
@@ -55,9 +59,7 @@ def mrr_changes(members: list[Customer], period: Period) -> dict[str, Decimal]:
     "0 → >0: new if no opening up to that of period_start had MRR > 0, else reactivated; >0 → 0: churned; else the
     difference, contraction and churn as positive amounts".
     """
-    lines = dict.fromkeys(
-        ("at_start", "new", "reactivated", "expanded", "contracted", "churned", "at_end"), NOTHING
-    )
+    lines = dict.fromkeys(("at_start", "new", "reactivated", "expanded", "contracted", "churned", "at_end"), NOTHING)
     for customer in members:
         start, end = customer.mrr_at(period.start), customer.mrr_at(period.end)
         lines["at_start"] += start
@@ -98,7 +100,7 @@ def base_invoices(base: Period | None, customers: list[Customer]) -> list[Billed
 
 
 def profit_margin(facts: Facts, invoices: list[Billed]) -> Fraction | None:
-    """"(Σ amount − Σ cost) ÷ Σ amount over that base's invoices that carry a cost, else the policy"."""
+    """ "(Σ amount − Σ cost) ÷ Σ amount over that base's invoices that carry a cost, else the policy"."""
     costed = [invoice for invoice in invoices if invoice.cost is not None]
     amount = sum((invoice.amount for invoice in costed), NOTHING)
     if amount:
@@ -108,7 +110,7 @@ def profit_margin(facts: Facts, invoices: list[Billed]) -> Fraction | None:
 
 
 def recoverable(lost: list[Stay], promptly: bool) -> Decimal:
-    """"for the lost with a complaint opened in the 180 days before their end, Σ own sales × repurchase rate by severity
+    """ "for the lost with a complaint opened in the 180 days before their end, Σ own sales × repurchase rate by severity
     (unstated = minor)".
     """
     total = Fraction(0)
@@ -120,7 +122,7 @@ def recoverable(lost: list[Stay], promptly: bool) -> Decimal:
 
 
 def lost_revenue(facts: Facts) -> list[dict]:
-    """"the six lines of the lost-sales calculation"; "both null with nobody at start, and in the first period"."""
+    """ "the six lines of the lost-sales calculation"; "both null with nobody at start, and in the first period"."""
     rows = []
     for keys, period, stays in grid(facts):
         members = [stay.customer for stay in stays]
@@ -162,7 +164,7 @@ def lost_revenue(facts: Facts) -> list[dict]:
 
 
 def average_check(facts: Facts) -> list[dict]:
-    """"purchase_amount (Σ of the purchases, credit notes apart), average_check (= purchase_amount ÷ purchases)"."""
+    """ "purchase_amount (Σ of the purchases, credit notes apart), average_check (= purchase_amount ÷ purchases)"."""
     rows = []
     for keys, period, stays in grid(facts):
         members = [stay.customer for stay in stays]
@@ -187,7 +189,7 @@ def average_check(facts: Facts) -> list[dict]:
 
 
 def lifetime_value(facts: Facts) -> list[dict]:
-    """"`average_sales_per_customer × margin ÷ churn_rate` (60 months at churn 0) and its parts\""""
+    """ "`average_sales_per_customer × margin ÷ churn_rate` (60 months at churn 0) and its parts\""""
     rows = []
     for keys, period, stays in grid(facts):
         start = [stay for stay in stays if stay.at_start]
@@ -218,7 +220,7 @@ def lifetime_value(facts: Facts) -> list[dict]:
 
 
 def customer_value(facts: Facts) -> list[dict]:
-    """"one row a customer: revenue, gross profit, purchases, average check, MRR, tenure", all to date.
+    """ "one row a customer: revenue, gross profit, purchases, average check, MRR, tenure", all to date.
 
     Reading: gross profit is revenue × margin, over all the customer's own invoices that carry a cost, else the policy;
     the tenure of all spells, a running one up to as_of.
@@ -238,7 +240,9 @@ def customer_value(facts: Facts) -> list[dict]:
                 "purchase_amount": amount,
                 "average_check": rounded(Fraction(amount) / len(customer.purchases)) if customer.purchases else None,
                 "mrr": customer.mrr_at(facts.opening_after),
-                "tenure_days": sum(((spell.ended_on or facts.opening_after) - spell.started_on).days for spell in customer.spells),
+                "tenure_days": sum(
+                    ((spell.ended_on or facts.opening_after) - spell.started_on).days for spell in customer.spells
+                ),
             }
         )
     return rows
@@ -262,7 +266,7 @@ def fct_purchases(facts: Facts) -> list[dict]:
 
 
 def fct_credit_notes(facts: Facts) -> list[dict]:
-    """"an invoice below zero that is neither void nor uncollectible"; asked after rounding, as of purchases."""
+    """ "an invoice below zero that is neither void nor uncollectible"; asked after rounding, as of purchases."""
     return [
         {
             "invoice_id": invoice.invoice_id,

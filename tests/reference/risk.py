@@ -15,7 +15,7 @@ NINETY_DAYS = timedelta(days=90)
 
 
 def gave_notice(facts: Facts, customer: Customer, opening: date) -> bool:
-    """"(scheduled end)": today's, that of the running spell.
+    """ "(scheduled end)": today's, that of the running spell.
 
     For the past: "Notices count only where billing had written the row by then (`updated_at`)". Reading: a later row that
     billing had not written by then was not to follow, and an end to come that it had not written was none.
@@ -33,13 +33,13 @@ def gave_notice(facts: Facts, customer: Customer, opening: date) -> bool:
 
 
 def payment_failing(facts: Facts, customer: Customer, opening: date) -> bool:
-    """"The latest attempt to pay failed"; the latest by paid_at, then payment_id."""
+    """ "The latest attempt to pay failed"; the latest by paid_at, then payment_id."""
     attempts = [attempt for attempt in customer.payments if attempt.paid_at.date() < opening]
     return bool(attempts) and max(attempts, key=lambda one: (one.paid_at, one.payment_id)).status == "failed"
 
 
 def overdue(facts: Facts, customer: Customer, opening: date) -> bool:
-    """"time since last purchase > 2 × own median gap, >= 3 purchases"; both in days, up to the day before the opening."""
+    """ "time since last purchase > 2 × own median gap, >= 3 purchases"; both in days, up to the day before the opening."""
     days = [purchase.day for purchase in customer.purchases if purchase.day < opening]
     if len(days) < 3:
         return False
@@ -48,7 +48,7 @@ def overdue(facts: Facts, customer: Customer, opening: date) -> bool:
 
 
 def open_complaint(facts: Facts, customer: Customer, opening: date) -> bool:
-    """"A complaint is open": it was not resolved before the opening."""
+    """ "A complaint is open": it was not resolved before the opening."""
     return any(
         case.kind == "complaint"
         and case.opened_at.date() < opening
@@ -58,7 +58,7 @@ def open_complaint(facts: Facts, customer: Customer, opening: date) -> bool:
 
 
 def slow_answer(facts: Facts, customer: Customer, opening: date) -> bool:
-    """"A case of the last 90 days was answered later than sla_first_response_hours, or has waited longer than that"."""
+    """ "A case of the last 90 days was answered later than sla_first_response_hours, or has waited longer than that"."""
     limit = timedelta(hours=facts.company.policies.sla_first_response_hours)
     midnight = datetime.combine(opening, time())
 
@@ -66,17 +66,19 @@ def slow_answer(facts: Facts, customer: Customer, opening: date) -> bool:
         answered = case.first_response_at and case.first_response_at < midnight
         return (case.first_response_at if answered else midnight) - case.opened_at
 
-    return any(waited(case) > limit for case in customer.cases if opening - NINETY_DAYS <= case.opened_at.date() < opening)
+    return any(
+        waited(case) > limit for case in customer.cases if opening - NINETY_DAYS <= case.opened_at.date() < opening
+    )
 
 
 def detractor(facts: Facts, customer: Customer, opening: date) -> bool:
-    """"last NPS <= 6"; the last by answered_at, then response_id."""
+    """ "last NPS <= 6"; the last by answered_at, then response_id."""
     answers = [answer for answer in customer.surveys if answer.kind == "nps" and answer.answered_at.date() < opening]
     return bool(answers) and max(answers, key=lambda one: (one.answered_at, one.response_id)).score <= 6
 
 
 def spending_down(facts: Facts, customer: Customer, opening: date) -> bool:
-    """"last 90 days <= half of the 90 before". Reading: something was spent before."""
+    """ "last 90 days <= half of the 90 before". Reading: something was spent before."""
     last = customer.revenue(opening - NINETY_DAYS, opening)
     before = customer.revenue(opening - 2 * NINETY_DAYS, opening - NINETY_DAYS)
     return before > 0 and 2 * last <= before
@@ -91,14 +93,14 @@ def signals(facts: Facts, customer: Customer, opening: date) -> list[str]:
 
 
 def revenue_at_risk(facts: Facts, customer: Customer):
-    """"A year of it: 12 × MRR, or the revenue of the last 365 days where there is no MRR; never below 0"."""
+    """ "A year of it: 12 × MRR, or the revenue of the last 365 days where there is no MRR; never below 0"."""
     mrr = customer.mrr_at(facts.opening_after)
     recent = customer.revenue(facts.opening_after - timedelta(days=365), facts.opening_after)
     return 12 * mrr if mrr else max(recent, 0 * recent)
 
 
 def at_risk_customers(facts: Facts) -> list[dict]:
-    """"active customers at `as_of` with at least one signal"; the score is their number."""
+    """ "active customers at `as_of` with at least one signal"; the score is their number."""
     rows = []
     for customer in facts.customers:
         shown = signals(facts, customer, facts.opening_after)
@@ -118,7 +120,7 @@ def lost_within_90d(customer: Customer, opening: date) -> bool:
 
 
 def at_risk_backtest(facts: Facts) -> list[dict]:
-    """"for each past quarter's opening: flagged, lost within 90 days, precision, recall, base rate, lift".
+    """ "for each past quarter's opening: flagged, lost within 90 days, precision, recall, base rate, lift".
 
     "One row a past quarter × signal", of the quarters whose first 90 days have passed; "signal = 'any' is the list itself".
     "periods … without events are there with zeros, never missing".

@@ -18,7 +18,7 @@ NINETY_DAYS = timedelta(days=90)
 
 
 def dimensions(facts: Facts) -> dict[str, Callable[[Case], str]]:
-    """"`dimension (all, employee, team, channel, severity)`"; "'(unknown)' where the case has none"."""
+    """ "`dimension (all, employee, team, channel, severity)`"; "'(unknown)' where the case has none"."""
     teams = {employee.employee_id: (employee.team or "").strip() for employee in facts.company.employees}
     return {
         "all": lambda case: "all",
@@ -38,7 +38,7 @@ def hours_to(facts: Facts, case: Case, moment: datetime | None) -> Fraction | No
 
 
 def quantile(values: list[Fraction], share: Fraction) -> float | None:
-    """"quantiles interpolate linearly between the two nearest cases (percentile_cont)"."""
+    """ "quantiles interpolate linearly between the two nearest cases (percentile_cont)"."""
     if not values:
         return None
     values = sorted(values)
@@ -65,7 +65,10 @@ def satisfied(facts: Facts) -> dict[str, bool]:
         if answer.kind == "csat" and answer.case_id is not None and answer.answered_at.date() <= facts.as_of
     ]
     in_order = sorted(answers, key=lambda answer: (answer.answered_at, answer.response_id))
-    return {answer.case_id: Fraction(answer.score) >= Fraction(4, 5) * Fraction(answer.scale_max or 5) for answer in in_order}
+    return {
+        answer.case_id: Fraction(answer.score) >= Fraction(4, 5) * Fraction(answer.scale_max or 5)
+        for answer in in_order
+    }
 
 
 def lost_after(facts: Facts, day: date, customer_id: str) -> bool | None:
@@ -80,9 +83,12 @@ def lost_after(facts: Facts, day: date, customer_id: str) -> bool | None:
 
 
 def complainants(facts: Facts, cases: list[Case]) -> dict[str, int | float | None]:
-    """"complaints, complainants lost within 90 days and their churn": of several complaints of a customer the first counts."""
+    """ "complaints, complainants lost within 90 days and their churn": of several complaints of a customer the first counts."""
     complaints = [case for case in cases if case.kind == "complaint"]
-    first = {customer: min(case.opened_at.date() for case in made) for customer, made in facts.by_customer(complaints).items()}
+    first = {
+        customer: min(case.opened_at.date() for case in made)
+        for customer, made in facts.by_customer(complaints).items()
+    }
     outcomes = [lost_after(facts, day, customer) for customer, day in first.items()]
     observed = [lost for lost in outcomes if lost is not None]
     return {
@@ -95,7 +101,7 @@ def complainants(facts: Facts, cases: list[Case]) -> dict[str, int | float | Non
 
 
 def everyone_else(facts: Facts, period: Period, cases: list[Case]) -> dict[str, int | float | None]:
-    """"against everyone else's": "customers at its opening who made no complaint in it; 0 until 90 days are over"; lost are
+    """ "against everyone else's": "customers at its opening who made no complaint in it; 0 until 90 days are over"; lost are
     those "whose spell ended within 90 days of the opening".
     """
     observed, lost = 0, 0
@@ -110,7 +116,7 @@ def everyone_else(facts: Facts, period: Period, cases: list[Case]) -> dict[str, 
 
 
 def handled(facts: Facts, cases: list[Case], opinions: dict[str, bool]) -> dict[str, int | float | None]:
-    """"cases, answered, resolved, median and 90th percentile hours to first response and to resolution, share within the
+    """ "cases, answered, resolved, median and 90th percentile hours to first response and to resolution, share within the
     SLA policies, csat".
     """
     answered = [(case, hours_to(facts, case, case.first_response_at)) for case in cases]
@@ -141,7 +147,7 @@ def handled(facts: Facts, cases: list[Case], opinions: dict[str, bool]) -> dict[
 
 
 def service_levels(facts: Facts) -> list[dict]:
-    """"period × `dimension`": of cases opened in the period, also those of people whom nobody else knows ("kept and warned
+    """ "period × `dimension`": of cases opened in the period, also those of people whom nobody else knows ("kept and warned
     about"). "Every value that a case bears by as_of has a row in every period; all = every case."
     """
     rows = []
@@ -161,7 +167,7 @@ def service_levels(facts: Facts) -> list[dict]:
 
 
 def loyalty_scorecard(facts: Facts) -> list[dict]:
-    """"one row a period: churn, revenue churn, NPS, LTV, repeat rate, CSAT, response time, lost sales, each with the change
+    """ "one row a period: churn, revenue churn, NPS, LTV, repeat rate, CSAT, response time, lost sales, each with the change
     on the period before". Repeat customers are those with "a purchase in it that is not their first ever".
     """
     lines = {

@@ -21,7 +21,7 @@ class Interval:
     monthly_amount: Decimal = Decimal(0)
 
     def is_open_at(self, day: date) -> bool:
-        """"active *at the opening of day t* when `started_on < t <= ended_on` (running: no end)"."""
+        """ "active *at the opening of day t* when `started_on < t <= ended_on` (running: no end)"."""
         return self.start < day <= (self.end or NEVER)
 
 
@@ -51,19 +51,19 @@ class Spell:
 
 
 def interval_of_row(row: Row, as_of: date) -> Interval:
-    """"an end that lies later is not an end yet": known only when `ended_on <= as_of`."""
+    """ "an end that lies later is not an end yet": known only when `ended_on <= as_of`."""
     end = row.ends_on if row.ends_on and row.ends_on <= as_of else None
     return Interval(row.starts_on, end, row.monthly_amount)
 
 
 def interval_of_purchase(day: date, lapse_days: int, as_of: date) -> Interval:
-    """"each purchase on day d gives `[d, d + lapse_days)`"."""
+    """ "each purchase on day d gives `[d, d + lapse_days)`"."""
     end = day + timedelta(days=lapse_days)
     return Interval(day, end if end <= as_of else None)
 
 
 def scheduled_end(rows: list[Row], as_of: date) -> date | None:
-    """"the latest future end of the customer's running rows, null when one of them has none or another row follows it
+    """ "the latest future end of the customer's running rows, null when one of them has none or another row follows it
     without a gap".
 
     Reading: the row that follows is one that will count, is active on the day of that end and lasts beyond it.
@@ -77,7 +77,7 @@ def scheduled_end(rows: list[Row], as_of: date) -> date | None:
 
 
 def spells(customer: str, intervals: list[Interval], grace_days: int, scheduled_end_on: date | None) -> list[Spell]:
-    """"Intervals of a customer merge when the gap between them is `<= grace_days`.\""""
+    """ "Intervals of a customer merge when the gap between them is `<= grace_days`.\""""
     stretches: list[tuple[date, date | None]] = []
     for interval in sorted(intervals, key=lambda interval: interval.start):
         if stretches:
@@ -99,5 +99,7 @@ def mrr_at(intervals: list[Interval], spells: list[Spell], day: date) -> Decimal
     rows)"; "Across a bridged gap (`grace_days`) the amount at the last opening before the gap is carried."
     """
     if not any(interval.is_open_at(day) for interval in intervals) and any(spell.is_active_at(day) for spell in spells):
-        return mrr_at(intervals, spells, max(interval.end for interval in intervals if interval.end and interval.end < day))
+        return mrr_at(
+            intervals, spells, max(interval.end for interval in intervals if interval.end and interval.end < day)
+        )
     return sum((interval.monthly_amount for interval in intervals if interval.is_open_at(day)), Decimal(0))

@@ -74,7 +74,7 @@ def rows_of_events(events: list[SubscriptionEvent]) -> list[Subscription]:
 
 
 def all_rows(company: Company) -> list[Subscription]:
-    """"A subscription that billing.subscriptions has too keeps those rows.\""""
+    """ "A subscription that billing.subscriptions has too keeps those rows.\""""
     known = {row.subscription_id for row in company.subscriptions}
     logs: dict[str, list[SubscriptionEvent]] = {}
     for event in company.subscription_events:
@@ -96,7 +96,10 @@ def monthly_amount(company: Company, row: Subscription) -> Decimal:
     interval, count = next(
         ((terms.interval, terms.interval_count or 1) for terms in (row, plan) if terms and terms.interval), ("month", 1)
     )
-    months = count * {"month": Fraction(1), "year": Fraction(12), "week": Fraction(12, 52), "day": Fraction(12, 365)}[interval]
+    months = (
+        count
+        * {"month": Fraction(1), "year": Fraction(12), "week": Fraction(12, 52), "day": Fraction(12, 365)}[interval]
+    )
     amount = Fraction(price or 0) * Fraction(row.quantity) * (1 - Fraction(row.discount_rate or 0)) / months
     return rounded(amount * exchange_rate(company, currency, row.started_on))
 
@@ -123,7 +126,16 @@ def counting(company: Company, row: Subscription, delivery: int) -> Row | None:
         starts_on = row.trial_ends_on
     written_on = row.updated_at.date() if row.updated_at else None
     return Row(
-        row.customer_id, row.subscription_id, row.plan_id, row.started_on, starts_on, row.ended_on, amount, row.end_reason, delivery, written_on
+        row.customer_id,
+        row.subscription_id,
+        row.plan_id,
+        row.started_on,
+        starts_on,
+        row.ended_on,
+        amount,
+        row.end_reason,
+        delivery,
+        written_on,
     )
 
 

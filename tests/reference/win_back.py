@@ -39,17 +39,17 @@ def addresses(customer: Customer) -> dict[str, str]:
 
 
 def replied(facts: Facts, message: Outreach) -> bool:
-    """"with a reply by as_of\""""
+    """ "with a reply by as_of\""""
     return message.replied_at is not None and message.replied_at.date() <= facts.as_of
 
 
 def channel_of(message: Outreach) -> str:
-    """"Channel of the messages, lower case.\""""
+    """ "Channel of the messages, lower case.\""""
     return message.channel.strip().lower()
 
 
 def best_channel(facts: Facts, customer: Customer) -> str | None:
-    """"the preferred one where there is an address for it, else the one with most replies to our messages, else the first
+    """ "the preferred one where there is an address for it, else the one with most replies to our messages, else the first
     with an address of sms, email, viber, voice; null where nothing reaches the customer".
     """
     reachable = addresses(customer)
@@ -60,7 +60,7 @@ def best_channel(facts: Facts, customer: Customer) -> str | None:
 
 
 def answered_promptly(facts: Facts, complaint: Case) -> bool:
-    """"Whether its first response came within sla_first_response_hours", and by as_of."""
+    """ "Whether its first response came within sla_first_response_hours", and by as_of."""
     answer = complaint.first_response_at
     if answer is None or answer.date() > facts.as_of:
         return False
@@ -68,7 +68,7 @@ def answered_promptly(facts: Facts, complaint: Case) -> bool:
 
 
 def recoverable_share(nature: str, complaint: Case | None, promptly: bool | None) -> Fraction:
-    """"by severity and promptness of the complaint; without a complaint its lowest rate; 0 where the reason is objective"."""
+    """ "by severity and promptness of the complaint; without a complaint its lowest rate; 0 where the reason is objective"."""
     if nature == "objective":
         return Fraction(0)
     if complaint is None:
@@ -77,7 +77,7 @@ def recoverable_share(nature: str, complaint: Case | None, promptly: bool | None
 
 
 def lost_customers(facts: Facts) -> list[dict]:
-    """"one row a customer that has been active and is not at the opening of as_of + 1"; the rank is "by
+    """ "one row a customer that has been active and is not at the opening of as_of + 1"; the rank is "by
     expected_recoverable_sales, then sales_last_365_days, then customer_id".
     """
     rows = []
@@ -117,7 +117,7 @@ def lost_customers(facts: Facts) -> list[dict]:
 
 
 def win_back_contacts(facts: Facts) -> list[dict]:
-    """"the same customers with consent and a reachable channel, with name and the address of their channel"."""
+    """ "the same customers with consent and a reachable channel, with name and the address of their channel"."""
     customers = {customer.customer_id: customer for customer in facts.customers}
     labels = {why.reason.reason_code: why.reason.reason for why in facts.why.values()}
     rows = []
@@ -141,7 +141,7 @@ def win_back_contacts(facts: Facts) -> list[dict]:
 
 
 def win_back_results(facts: Facts) -> list[dict]:
-    """"campaign × channel": "Customers count once, from their first message of the campaign on the channel".
+    """ "campaign × channel": "Customers count once, from their first message of the campaign on the channel".
 
     Reading: whoever was written to is contacted, also who is nobody's customer.
     """
@@ -156,7 +156,9 @@ def win_back_results(facts: Facts) -> list[dict]:
 
     rows = []
     for (campaign, channel), contacts in campaigns.items():
-        first = {customer_id: min(message.sent_at for message in messages) for customer_id, messages in contacts.items()}
+        first = {
+            customer_id: min(message.sent_at for message in messages) for customer_id, messages in contacts.items()
+        }
         lost = {
             customer_id: moment.date()
             for customer_id, moment in first.items()
@@ -180,13 +182,15 @@ def win_back_results(facts: Facts) -> list[dict]:
                 f"returned_{days}d": len(returned),
                 f"return_rate_{days}d": rate(len(returned), len(observed)),
             }
-        recovered = [customers[one].revenue(back[one], day + YEAR + timedelta(days=1)) for one, day in lost.items() if back[one]]
+        recovered = [
+            customers[one].revenue(back[one], day + YEAR + timedelta(days=1)) for one, day in lost.items() if back[one]
+        ]
         rows.append(row | {"revenue_recovered": sum(recovered, Decimal(0))})
     return rows
 
 
 def was_lost(customer: Customer, day: date) -> bool:
-    """"active before, and not at the opening of the day\""""
+    """ "active before, and not at the opening of the day\""""
     return any(spell.started_on < day for spell in customer.spells) and not customer.is_active_at(day)
 
 

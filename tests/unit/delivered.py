@@ -42,13 +42,24 @@ class Delivered:
         return str(refusal.value)
 
     def snapshot(self) -> list:
-        tables = [name for (name,) in self.con.execute("select table_name from duckdb_tables() where schema_name = 'raw'").fetchall()]
-        return [(name, rows) for name in sorted(tables) if (rows := self.con.execute(f"from raw.{name} order by all").fetchall())]
+        tables = [
+            name
+            for (name,) in self.con.execute(
+                "select table_name from duckdb_tables() where schema_name = 'raw'"
+            ).fetchall()
+        ]
+        return [
+            (name, rows)
+            for name in sorted(tables)
+            if (rows := self.con.execute(f"from raw.{name} order by all").fetchall())
+        ]
 
     def rows(self, table: str, columns: str) -> list[tuple]:
         """Rows of a contract table in the order of their delivery."""
         name = table.replace(".", "__")
-        return self.con.execute(f"select {columns} from raw.{name} order by file_order, load_order, row_number").fetchall()
+        return self.con.execute(
+            f"select {columns} from raw.{name} order by file_order, load_order, row_number"
+        ).fetchall()
 
     def column(self, table: str, column: str) -> list:
         return [value for (value,) in self.rows(table, column)]

@@ -51,7 +51,9 @@ def test_a_webhook_hears_what_failed_and_why(monkeypatch, failure):
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self):
-            heard.append((self.headers["Content-Type"], json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            heard.append(
+                (self.headers["Content-Type"], json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            )
             self.send_response(204)
             self.end_headers()
 
@@ -95,9 +97,12 @@ def test_an_email_goes_to_everyone_named(monkeypatch, failure):
 
     monkeypatch.setattr(smtplib, "SMTP", Server)
     for name, value in {
-        "CHURN_ALERT_EMAIL": "a@example.org, b@example.org", "CHURN_SMTP_FROM": "churn@example.org",
-        "CHURN_SMTP_HOST": "mail.example.org", "CHURN_SMTP_PORT": "2525", "CHURN_SMTP_PASSWORD": "secret",
-    }.items():  # fmt: skip
+        "CHURN_ALERT_EMAIL": "a@example.org, b@example.org",
+        "CHURN_SMTP_FROM": "churn@example.org",
+        "CHURN_SMTP_HOST": "mail.example.org",
+        "CHURN_SMTP_PORT": "2525",
+        "CHURN_SMTP_PASSWORD": "secret",
+    }.items():
         monkeypatch.setenv(name, value)
     [sensor] = alerts()
     sensor(failure)

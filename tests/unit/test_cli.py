@@ -38,8 +38,14 @@ def test_help_names_every_command_and_imports_nothing_slow():
     ("arguments", "message"),
     [
         (["refresh"], "Missing option '--extracts'"),
-        (["refresh", "--extracts", "x", "--warehouse", "w", "--as-of", "31.12.2025"], "does not match the format '%Y-%m-%d'"),
-        (["refresh", "--extracts", "x", "--warehouse", "w", "--policy", "laps_days=3"], "the nearest valid name is 'lapse_days'"),
+        (
+            ["refresh", "--extracts", "x", "--warehouse", "w", "--as-of", "31.12.2025"],
+            "does not match the format '%Y-%m-%d'",
+        ),
+        (
+            ["refresh", "--extracts", "x", "--warehouse", "w", "--policy", "laps_days=3"],
+            "the nearest valid name is 'lapse_days'",
+        ),
         (["refresh", "--extracts", "x", "--warehouse", "w", "--policy", "lapse_days"], "write NAME=VALUE"),
         (["refresh", "--extracts", "x", "--warehouse", "w", "--polcy", "a=b"], "No such option"),
         (["refersh"], "No such command 'refersh'"),
@@ -127,5 +133,7 @@ def test_a_value_that_a_policy_cannot_have_is_refused(assignment, expected):
 
 
 def test_an_unknown_policy_in_the_extracts_is_named():
-    with pytest.raises(UserError, match="extracts.yml: there is no policy 'grace'; the nearest valid name is 'grace_days'"):
+    with pytest.raises(
+        UserError, match="extracts.yml: there is no policy 'grace'; the nearest valid name is 'grace_days'"
+    ):
         effective_policies({"grace": "1"})

@@ -23,9 +23,16 @@ def described() -> str:
 
     repository = defs.get_repository_def()
     graph = repository.asset_graph
-    lines = [f"asset {key.to_user_string()} in {graph.get(key).group_name}" for key in graph.get_all_asset_keys() if graph.get(key).is_materializable]
+    lines = [
+        f"asset {key.to_user_string()} in {graph.get(key).group_name}"
+        for key in graph.get_all_asset_keys()
+        if graph.get(key).is_materializable
+    ]
     lines += [f"job {job.name}" for job in repository.get_all_jobs() if not job.name.startswith("__")]
-    lines += [f"schedule {schedule.name} of {schedule.job_name} at {schedule.cron_schedule}" for schedule in repository.schedule_defs]
+    lines += [
+        f"schedule {schedule.name} of {schedule.job_name} at {schedule.cron_schedule}"
+        for schedule in repository.schedule_defs
+    ]
     lines += [f"sensor {sensor.name} of {sensor.job_name}" for sensor in repository.sensor_defs]
     return "\n".join(sorted(lines)) + "\n"
 
@@ -58,7 +65,9 @@ def test_the_gates_stand_between_the_stages():
 
     job = defs.resolve_job_def("refresh")
     upstream = {
-        node.name: {dependency.node for definition in inputs.values() for dependency in definition.get_node_dependencies()}
+        node.name: {
+            dependency.node for definition in inputs.values() for dependency in definition.get_node_dependencies()
+        }
         for node, inputs in job.graph.dependencies.items()
     }
     assert {"staging", "raw_gate"} <= upstream["marts"]
@@ -94,7 +103,9 @@ class TestSensor:
             from dagster._core.storage.runs.schema import RunsTable
 
             with look.instance.run_storage.connect() as con:
-                created = datetime.fromtimestamp(datetime.now(UTC).timestamp() - 3600 * hours_ago, UTC).replace(tzinfo=None)
+                created = datetime.fromtimestamp(datetime.now(UTC).timestamp() - 3600 * hours_ago, UTC).replace(
+                    tzinfo=None
+                )
                 con.execute(RunsTable.update().where(RunsTable.c.run_id == run.run_id).values(create_timestamp=created))
 
     def test_the_cursor_moves_only_after_success(self, look):

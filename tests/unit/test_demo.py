@@ -41,7 +41,11 @@ def test_some_five_thousand_customers_in_three_years(company):
     assert {customer.joined.year for customer in company.customers} == {2023, 2024, 2025}
     assert {subscription.currency for subscription in company.subscriptions} == {"EUR", "USD"}
     assert {customer.language for customer in company.customers} == {"bg", "ru", "fil", "en"}
-    moments = [i.issued_at for i in company.invoices] + [p.paid_at for p in company.payments] + [d.noted_at for d in company.departures]
+    moments = (
+        [i.issued_at for i in company.invoices]
+        + [p.paid_at for p in company.payments]
+        + [d.noted_at for d in company.departures]
+    )
     assert max(moments).date() <= AS_OF
 
 
@@ -60,9 +64,15 @@ def test_reasons_move_over_time(company):
         codes = [d.reason_code for d in company.departures if start <= d.left_on < end]
         return codes.count(reason) / len(codes)
 
-    assert share("competitor", date(2025, 7, 1), date(2026, 1, 1)) > 1.5 * share("competitor", date(2023, 1, 1), date(2024, 7, 1))
-    assert share("high_price", date(2025, 2, 1), date(2025, 6, 1)) > 1.5 * share("high_price", date(2023, 1, 1), date(2025, 1, 1))
-    assert share("slow_answer", date(2023, 10, 1), date(2024, 3, 1)) > 1.5 * share("slow_answer", date(2024, 6, 1), date(2026, 1, 1))
+    assert share("competitor", date(2025, 7, 1), date(2026, 1, 1)) > 1.5 * share(
+        "competitor", date(2023, 1, 1), date(2024, 7, 1)
+    )
+    assert share("high_price", date(2025, 2, 1), date(2025, 6, 1)) > 1.5 * share(
+        "high_price", date(2023, 1, 1), date(2025, 1, 1)
+    )
+    assert share("slow_answer", date(2023, 10, 1), date(2024, 3, 1)) > 1.5 * share(
+        "slow_answer", date(2024, 6, 1), date(2026, 1, 1)
+    )
 
 
 def test_rows_of_one_subscription_follow_each_other(company):
@@ -90,12 +100,19 @@ def test_delivered_as_people_do(extracts):
     assert (extracts / "crm/staff.tsv").read_bytes().startswith(b"\xff\xfe")
     assert gzip.open(extracts / "crm/surveys.csv.gz", "rt", encoding="utf-8").readline().startswith("id,client,")
     types = duckdb.sql(f"describe from '{extracts / 'billing/payments.parquet'}'").fetchall()
-    assert {(name, kind) for name, kind, *_ in types} >= {("created", "TIMESTAMP"), ("amount_cents", "BIGINT"), ("invoice", "VARCHAR")}
+    assert {(name, kind) for name, kind, *_ in types} >= {
+        ("created", "TIMESTAMP"),
+        ("amount_cents", "BIGINT"),
+        ("invoice", "VARCHAR"),
+    }
 
 
 def test_the_correction_replaces_amounts_a_hundred_times_too_high(extracts):
     wrong, right = (
-        {row["Фактура №"]: row for row in csv.DictReader((extracts / file).read_text("windows-1251").splitlines(), delimiter=";")}
+        {
+            row["Фактура №"]: row
+            for row in csv.DictReader((extracts / file).read_text("windows-1251").splitlines(), delimiter=";")
+        }
         for file in CORRECTED
     )
 
@@ -109,7 +126,9 @@ def test_the_correction_replaces_amounts_a_hundred_times_too_high(extracts):
 def test_notes_find_their_reason(company):
     """At least 95 % of the notes, in each language at least 90 %, and none a wrong one."""
     found = {text: reason_of(text) for text in {departure.reason for departure in company.departures}}
-    languages = {customer.card(day): customer.language for customer in company.customers for day in (date.min, date.max)}
+    languages = {
+        customer.card(day): customer.language for customer in company.customers for day in (date.min, date.max)
+    }
     outcomes = Counter()
     for departure in company.departures:
         code = found[departure.reason]

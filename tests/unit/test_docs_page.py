@@ -30,19 +30,28 @@ def data(page: str, name: str) -> dict[str, Any]:
 
 def test_every_published_table_is_described_with_its_columns(page: str) -> None:
     nodes, catalog = data(page, "manifest")["nodes"], data(page, "catalog")["nodes"]
-    found = {(node["schema"], node["alias"]): (node, catalog[name]) for name, node in nodes.items() if node["resource_type"] == "model"}
+    found = {
+        (node["schema"], node["alias"]): (node, catalog[name])
+        for name, node in nodes.items()
+        if node["resource_type"] == "model"
+    }
     for relation in relations(manifest()):
         node, entry = found[relation.schema, relation.name]
         assert node["description"] == relation.description != ""
         assert {name: column["description"] for name, column in node["columns"].items()} == relation.columns
-        assert [column["type"] for column in entry["columns"].values()] == [column["data_type"] for column in node["columns"].values()]
+        assert [column["type"] for column in entry["columns"].values()] == [
+            column["data_type"] for column in node["columns"].values()
+        ]
         assert node["database"] == ("private" if relation.private else "churn")
 
 
 def test_it_knows_who_reads_and_what_is_measured(page: str) -> None:
     shown = data(page, "manifest")
     assert {entry["name"] for entry in shown["exposures"].values()} >= {"report", "workbook", "mailing_list"}
-    assert "semantic_model.churn_warehouse.customer_periods" in shown["child_map"]["model.churn_warehouse.customer_periods"]
+    assert (
+        "semantic_model.churn_warehouse.customer_periods"
+        in shown["child_map"]["model.churn_warehouse.customer_periods"]
+    )
     assert "metric.churn_warehouse.churn_rate_monthly" in shown["metrics"]
 
 

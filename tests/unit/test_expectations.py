@@ -41,16 +41,26 @@ def cell(table: str, column: str, kind: str) -> str:
         return f"('{AS_OF}'::date - (i % 5)::integer)::{kind}"
     if kind == "boolean":
         return "true"
-    return f"10::{TYPES.get(kind, 'decimal(18,6)')}" if kind not in ("text", "enumeration", "currency") else f"'{column}-' || i"
+    return (
+        f"10::{TYPES.get(kind, 'decimal(18,6)')}"
+        if kind not in ("text", "enumeration", "currency")
+        else f"'{column}-' || i"
+    )
 
 
 def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
     """Forty usable rows in each contract table, out of one load each."""
     con.execute("create schema raw; create schema staging; create schema quality")
-    con.execute("create table raw.loads (load_id text, table_name text, load_order bigint, rows_read bigint, rows_filtered bigint, file text)")
-    con.execute("create table quality.conflicting_deliveries (table_name text, earlier_file text, later_file text, rows_that_differ bigint)")
+    con.execute(
+        "create table raw.loads (load_id text, table_name text, load_order bigint, rows_read bigint, rows_filtered bigint, file text)"
+    )
+    con.execute(
+        "create table quality.conflicting_deliveries (table_name text, earlier_file text, later_file text, rows_that_differ bigint)"
+    )
     for table in contract().values():
-        cells = ", ".join(f'{cell(table.name, name, column.type)} as "{name}"' for name, column in table.columns.items())
+        cells = ", ".join(
+            f'{cell(table.name, name, column.type)} as "{name}"' for name, column in table.columns.items()
+        )
         con.execute(
             f"""create table staging.stg_{table.raw} as
             select {cells}, '{table.name}.csv' as file, i as row_number, '{table.name} 2' as load_id, i as delivery_number
@@ -60,7 +70,10 @@ def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
             f"""create table staging.base_{table.raw} as
             select *, true as is_current, true as in_force, 'loaded' as row_outcome from staging.stg_{table.raw}"""
         )
-        con.execute("insert into raw.loads values (?, ?, 100, ?, 0, ?)", [f"{table.name} 2", table.name, ROWS, f"{table.name}.csv"])
+        con.execute(
+            "insert into raw.loads values (?, ?, 100, ?, 0, ?)",
+            [f"{table.name} 2", table.name, ROWS, f"{table.name}.csv"],
+        )
     con.execute("create table quality.load_audit as from raw.loads")
 
 
@@ -71,28 +84,67 @@ def company() -> Company:
     for number in range(30):
         start = first + timedelta(days=5 * number)
         end = start + timedelta(days=40 + number) if number % 4 == 0 else None
-        subscriptions.append(Subscription(f"s{number}", start, f"s{number}", ended_on=end, unit_price=Decimal(10 + number)))
-        surveys.append(Survey(f"n{number}", f"s{number}", "nps", Decimal(number % 11), datetime(2024, 2, 1 + number % 28)))
+        subscriptions.append(
+            Subscription(f"s{number}", start, f"s{number}", ended_on=end, unit_price=Decimal(10 + number))
+        )
+        surveys.append(
+            Survey(f"n{number}", f"s{number}", "nps", Decimal(number % 11), datetime(2024, 2, 1 + number % 28))
+        )
         if end:
             departures.append(Departure(f"d{number}", f"s{number}", datetime(end.year, end.month, end.day), "too dear"))
         if end and number % 8 == 0:
-            subscriptions.append(Subscription(f"s{number}", end + timedelta(days=33), f"s{number}", unit_price=Decimal(15)))
-            cases.append(Case(f"k{number}", f"s{number}", datetime(end.year, end.month, end.day) - timedelta(days=9), kind="complaint"))
+            subscriptions.append(
+                Subscription(f"s{number}", end + timedelta(days=33), f"s{number}", unit_price=Decimal(15))
+            )
+            cases.append(
+                Case(
+                    f"k{number}",
+                    f"s{number}",
+                    datetime(end.year, end.month, end.day) - timedelta(days=9),
+                    kind="complaint",
+                )
+            )
     for customer in [f"s{n}" for n in range(30)] + [f"b{n}" for n in range(20)]:
         for month in range(8):
             day = datetime(2023, 11, 1) + timedelta(days=30 * month + int(customer[1:]))
-            invoices.append(Invoice(f"{customer}-{month}", customer, day, Decimal(20 + month) if day.day != 17 else Decimal(-3), cost=Decimal(2)))
+            invoices.append(
+                Invoice(
+                    f"{customer}-{month}",
+                    customer,
+                    day,
+                    Decimal(20 + month) if day.day != 17 else Decimal(-3),
+                    cost=Decimal(2),
+                )
+            )
     return Company(
-        as_of=AS_OF, policies=Policies(segments=("first_plan",)), subscriptions=subscriptions, invoices=invoices, cases=cases,
-        departures=departures, surveys=surveys,
-        reasons=(Reason("price", "High price", "price", "actionable", "voluntary"),), aliases=(Alias("too dear", "price"),),
+        as_of=AS_OF,
+        policies=Policies(segments=("first_plan",)),
+        subscriptions=subscriptions,
+        invoices=invoices,
+        cases=cases,
+        departures=departures,
+        surveys=surveys,
+        reasons=(Reason("price", "High price", "price", "actionable", "voluntary"),),
+        aliases=(Alias("too dear", "price"),),
     )
 
 
 MARTS = (
-    "fct_customer_spells", "fct_mrr_movements", "fct_purchases", "churn_rates", "churn_rate_by_definition",
-    "revenue_retention", "cohort_retention", "lost_revenue", "churn_reasons", "lost_customers", "survival_curves", "lifetime_value",
-    "average_check", "staff_retention", "net_promoter_score",
+    "fct_customer_spells",
+    "fct_mrr_movements",
+    "fct_purchases",
+    "churn_rates",
+    "churn_rate_by_definition",
+    "revenue_retention",
+    "cohort_retention",
+    "lost_revenue",
+    "churn_reasons",
+    "lost_customers",
+    "survival_curves",
+    "lifetime_value",
+    "average_check",
+    "staff_retention",
+    "net_promoter_score",
 )
 
 # What the reference doesn't reckon, as small as it can be.
@@ -136,7 +188,8 @@ def healthy_marts(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"create table marts.{name} as from frame")
     con.execute("create table intermediate.int_invoices (customer_id text, issued_on date, amount decimal(18, 2))")
     con.executemany(
-        "insert into intermediate.int_invoices values (?, ?, ?)", [(i.customer_id, i.issued_at.date(), i.amount) for i in example.invoices]
+        "insert into intermediate.int_invoices values (?, ?, ?)",
+        [(i.customer_id, i.issued_at.date(), i.amount) for i in example.invoices],
     )
     con.execute(BY_HAND)
 
@@ -191,13 +244,35 @@ def test_every_table_of_the_contract_is_looked_at():
 def test_critical_is_what_must_never_be_published():
     critical = {check.check_name for check in declared_checks() if check.severity == "critical"}
     assert critical == {
-        "activity_delivered", "quarantined_majority",
-        "counts_not_negative", "amounts_not_negative", "amounts_above_zero", "rates_in_range", "counts_within_cohort",
-        "counts_and_rate_in_range", "shares_in_range", "days_in_order", "survival_falls", "lifetime_in_range",
-        "hours_and_rates_in_range", "start_is_kept_and_lost", "end_is_kept_and_gained", "lost_by_control", "end_is_next_start",
-        "end_is_open_spells", "lost_over_start_is_churn_rate", "mrr_rolls_forward", "end_is_sum_of_movements",
-        "close_is_customers_at_end", "revenue_accumulates", "revenue_reconciles", "lost_as_in_churn_rates",
-        "money_reconciles", "purchases_reconcile", "agrees_with_its_sources", "contacts_may_be_written_to",
+        "activity_delivered",
+        "quarantined_majority",
+        "counts_not_negative",
+        "amounts_not_negative",
+        "amounts_above_zero",
+        "rates_in_range",
+        "counts_within_cohort",
+        "counts_and_rate_in_range",
+        "shares_in_range",
+        "days_in_order",
+        "survival_falls",
+        "lifetime_in_range",
+        "hours_and_rates_in_range",
+        "start_is_kept_and_lost",
+        "end_is_kept_and_gained",
+        "lost_by_control",
+        "end_is_next_start",
+        "end_is_open_spells",
+        "lost_over_start_is_churn_rate",
+        "mrr_rolls_forward",
+        "end_is_sum_of_movements",
+        "close_is_customers_at_end",
+        "revenue_accumulates",
+        "revenue_reconciles",
+        "lost_as_in_churn_rates",
+        "money_reconciles",
+        "purchases_reconcile",
+        "agrees_with_its_sources",
+        "contacts_may_be_written_to",
     }
 
 
@@ -263,7 +338,10 @@ FEBRUARY = "where period_start = '2024-02-01' and period_grain = 'month' and seg
 MARTS_VIOLATIONS = {
     ("fct_customer_spells", "activity"): "delete from {table}",
     ("fct_purchases", "amounts_above_zero"): "update {table} set amount = 0 where invoice_id = 's1-1'",
-    ("fct_purchases", "plausible_median_check"): "update {table} set amount = amount * 0.01 where issued_on >= '2024-05-01'",
+    (
+        "fct_purchases",
+        "plausible_median_check",
+    ): "update {table} set amount = amount * 0.01 where issued_on >= '2024-05-01'",
     ("churn_rates", "counts_not_negative"): "update {table} set customers_passed_through = -1 {february}",
     ("churn_rates", "rates_in_range"): "update {table} set churn_rate = churn_rate_low / 2 {february}",
     ("churn_rates", "start_is_kept_and_lost"): "update {table} set customers_kept = customers_kept + 1 {february}",
@@ -274,33 +352,72 @@ MARTS_VIOLATIONS = {
     ("churn_rates", "plausible_churn_rate"): "update {table} set churn_rate = 0.4 {february}",
     ("churn_rates", "churn_rate_jump"): "update {table} set churn_rate = churn_rate + 0.02 {february}",
     ("churn_rates", "customers_jump"): "update {table} set customers_at_end = customers_at_end * 1.1 {february}",
-    ("churn_rate_by_definition", "rates_in_range"): "update {table} set rate = 1.1 {february} and definition = 'net_change'",
-    ("churn_rate_by_definition", "lost_over_start_is_churn_rate"): "update {table} set rate = 0.5 {february} and definition = 'lost_over_start'",
+    (
+        "churn_rate_by_definition",
+        "rates_in_range",
+    ): "update {table} set rate = 1.1 {february} and definition = 'net_change'",
+    (
+        "churn_rate_by_definition",
+        "lost_over_start_is_churn_rate",
+    ): "update {table} set rate = 0.5 {february} and definition = 'lost_over_start'",
     ("revenue_retention", "amounts_not_negative"): "update {table} set mrr_churned = -0.01 {february}",
     ("revenue_retention", "rates_in_range"): "update {table} set gross_revenue_retention = null {february}",
     ("revenue_retention", "mrr_rolls_forward"): "update {table} set mrr_expanded = mrr_expanded + 0.01 {february}",
     ("revenue_retention", "end_is_next_start"): "update {table} set mrr_at_end = mrr_at_end + 0.01 {february}",
-    ("revenue_retention", "end_is_sum_of_movements"): "update marts.fct_mrr_movements set mrr_change = mrr_change + 0.01 where customer_id = 's1'",
+    (
+        "revenue_retention",
+        "end_is_sum_of_movements",
+    ): "update marts.fct_mrr_movements set mrr_change = mrr_change + 0.01 where customer_id = 's1'",
     ("revenue_retention", "plausible_net_retention"): "update {table} set net_revenue_retention = 2 {february}",
     ("revenue_retention", "mrr_jump"): "update {table} set mrr_at_end = mrr_at_end * 2 {february}",
-    ("cohort_retention", "counts_within_cohort"): "update {table} set customers_purchasing = cohort_size + 1 where age = 1",
+    (
+        "cohort_retention",
+        "counts_within_cohort",
+    ): "update {table} set customers_purchasing = cohort_size + 1 where age = 1",
     ("cohort_retention", "rates_in_range"): "update {table} set purchase_rate = 0 where not is_complete",
-    ("cohort_retention", "close_is_customers_at_end"): "update {table} set customers_at_close = customers_at_close - 1 where age = 1",
-    ("cohort_retention", "revenue_accumulates"): "update {table} set cumulative_revenue = cumulative_revenue + 0.01 where age = 1",
-    ("cohort_retention", "revenue_reconciles"): "insert into intermediate.int_invoices values ('s1', '2024-05-05', 0.01)",
-    ("lost_revenue", "counts_and_rate_in_range"): "update {table} set customers_lost = customers_at_start + 1 {february}",
+    (
+        "cohort_retention",
+        "close_is_customers_at_end",
+    ): "update {table} set customers_at_close = customers_at_close - 1 where age = 1",
+    (
+        "cohort_retention",
+        "revenue_accumulates",
+    ): "update {table} set cumulative_revenue = cumulative_revenue + 0.01 where age = 1",
+    (
+        "cohort_retention",
+        "revenue_reconciles",
+    ): "insert into intermediate.int_invoices values ('s1', '2024-05-05', 0.01)",
+    (
+        "lost_revenue",
+        "counts_and_rate_in_range",
+    ): "update {table} set customers_lost = customers_at_start + 1 {february}",
     ("lost_revenue", "plausible_profit_margin"): "update {table} set profit_margin = 1.2 {february}",
-    ("lost_revenue", "prompt_recovers_more"): "update {table} set recoverable_sales_if_heard = recoverable_sales_if_heard_promptly + 1 {february}",
-    ("lost_revenue", "lost_as_in_churn_rates"): "update {table} set customers_at_start = customers_at_start + 1 {february}",
+    (
+        "lost_revenue",
+        "prompt_recovers_more",
+    ): "update {table} set recoverable_sales_if_heard = recoverable_sales_if_heard_promptly + 1 {february}",
+    (
+        "lost_revenue",
+        "lost_as_in_churn_rates",
+    ): "update {table} set customers_at_start = customers_at_start + 1 {february}",
     ("lost_revenue", "lost_sales_jump"): "update {table} set lost_sales = lost_sales * 2 {february}",
     ("churn_reasons", "shares_in_range"): "update {table} set share_of_lost = 1.5 where segment_type = 'all'",
     ("churn_reasons", "reasons_mapped"): "update {table} set reason_code = 'unmapped' where reason_code = 'price'",
     ("lost_customers", "days_in_order"): "update {table} set lost_on = '2024-06-30'",
     ("win_back_results", "rates_in_range"): "update {table} set return_rate_30d = -0.1",
-    ("restatements", "few_months_restated"): "insert into {table} values ('2023-12-01', 'refresh-1'), ('2024-01-01', 'refresh-1')",
-    ("restricted.win_back_contacts", "contacts_may_be_written_to"): "update marts.lost_customers set contact_allowed = null where customer_id = 's4'",
+    (
+        "restatements",
+        "few_months_restated",
+    ): "insert into {table} values ('2023-12-01', 'refresh-1'), ('2024-01-01', 'refresh-1')",
+    (
+        "restricted.win_back_contacts",
+        "contacts_may_be_written_to",
+    ): "update marts.lost_customers set contact_allowed = null where customer_id = 's4'",
     ("restricted.unmapped_reasons", "no_text_worth_mapping"): "update {table} set count = 10",
-    ("at_risk_customers", "plausible_share"): "insert into {table} select customer_id from marts.fct_customer_spells where is_open",
+    (
+        "at_risk_customers",
+        "plausible_share",
+    ): "insert into {table} select customer_id from marts.fct_customer_spells where is_open",
     ("at_risk_backtest", "rates_in_range"): "update {table} set precision = null",
     ("survival_curves", "survival_falls"): "update {table} set survival = 1 where segment_type = 'all'",
     ("customer_value", "money_reconciles"): "update {table} set revenue = revenue + 0.01 where customer_id = 's1'",
@@ -314,7 +431,10 @@ MARTS_VIOLATIONS = {
 
 
 def raw_violation(check: CheckSpec) -> str:
-    table = next((table for table in contract().values() if check.table_name.endswith(f"stg_{table.raw}")), contract()["crm.cases"])
+    table = next(
+        (table for table in contract().values() if check.table_name.endswith(f"stg_{table.raw}")),
+        contract()["crm.cases"],
+    )
     return RAW_VIOLATIONS[check.check_name].format(
         name=table.name,
         stg=check.table_name,
@@ -346,7 +466,10 @@ def test_planted_violation_of_the_raw_gate_fails(con, name):
         con.execute(raw_violation(check))
     results = run(con, checks)
     assert [result.table_name for result in results if result.status != "failed"] == []
-    assert all(result.failed_count > 0 and result.sample and result.failed_count <= result.evaluated_count for result in results)
+    assert all(
+        result.failed_count > 0 and result.sample and result.failed_count <= result.evaluated_count
+        for result in results
+    )
 
 
 @pytest.mark.parametrize(("table", "name"), MARTS_VIOLATIONS)
@@ -360,10 +483,16 @@ def test_planted_violation_of_the_marts_gate_fails(con, healthy, table, name):
 def test_every_reference_can_be_missed(con):
     for name, references in REFERENCES.items():
         for number, column in enumerate(references, start=1):
-            con.execute(f"update staging.stg_{name.replace('.', '__')} set {column} = 'nobody' where row_number = {number}")
+            con.execute(
+                f"update staging.stg_{name.replace('.', '__')} set {column} = 'nobody' where row_number = {number}"
+            )
     for result in run(con, checks_named("references")):
         columns = REFERENCES[result.table_name.removeprefix("staging.stg_").replace("__", ".")]
-        assert (result.status, result.failed_count, result.evaluated_count) == ("failed", len(columns), len(columns) * ROWS)
+        assert (result.status, result.failed_count, result.evaluated_count) == (
+            "failed",
+            len(columns),
+            len(columns) * ROWS,
+        )
         assert all(column in result.message for column in columns)
 
 
@@ -397,7 +526,9 @@ def test_a_value_on_the_limit_passes(con):
 
 
 def test_replaced_content_is_not_held_against_its_correction(con):
-    con.execute("update staging.base_crm__cases set row_outcome = 'quarantined', is_current = false where row_number <= 39")
+    con.execute(
+        "update staging.base_crm__cases set row_outcome = 'quarantined', is_current = false where row_number <= 39"
+    )
     result = checked(con, "quarantined_majority", "staging.stg_crm__cases")
     assert (result.status, result.evaluated_count) == ("passed", 1)
 
@@ -421,12 +552,16 @@ def test_references_to_what_nobody_delivered_are_not_asked(con):
 
 
 def test_volume_is_compared_with_recent_loads(con):
-    con.execute("insert into raw.loads select n, 'crm.cases', n, if(n < 20, 9999, 40), 0, n || '.csv' from range(40) as numbers(n)")
+    con.execute(
+        "insert into raw.loads select n, 'crm.cases', n, if(n < 20, 9999, 40), 0, n || '.csv' from range(40) as numbers(n)"
+    )
     assert checked(con, "volume", "staging.stg_crm__cases").status == "passed"
 
 
 def test_rows_after_as_of_are_no_sign_of_freshness(con):
-    con.execute(f"update staging.stg_crm__cases set opened_at = if(row_number = 1, '{AS_OF}'::date + 1, '2020-01-01'::date)")
+    con.execute(
+        f"update staging.stg_crm__cases set opened_at = if(row_number = 1, '{AS_OF}'::date + 1, '2020-01-01'::date)"
+    )
     assert checked(con, "freshness", "staging.stg_crm__cases").status == "failed"
 
 
@@ -459,15 +594,23 @@ def test_a_publish_that_cannot_be_opened_is_warned_about(con, tmp_path):
     damaged = tmp_path / "it's damaged.duckdb"
     damaged.write_bytes(b"not a database")
     result = checked(con, "customers_jump", "marts.churn_rates", previous=damaged)
-    assert (result.status, result.severity, result.sample) == ("failed", "warning", ["the last publish can't be opened"])
+    assert (result.status, result.severity, result.sample) == (
+        "failed",
+        "warning",
+        ["the last publish can't be opened"],
+    )
 
 
 # --- Data Docs
 
 
 def test_data_docs_show_each_gate_without_personal_data(con, tmp_path):
-    con.execute("update staging.stg_crm__customers set name = 'Marked Person', email = 'marked@example.com', customer_id = 'marked@example.com'")
-    con.execute("update staging.base_crm__departures set row_outcome = 'quarantined', reason = 'Marked Person was rude'")
+    con.execute(
+        "update staging.stg_crm__customers set name = 'Marked Person', email = 'marked@example.com', customer_id = 'marked@example.com'"
+    )
+    con.execute(
+        "update staging.base_crm__departures set row_outcome = 'quarantined', reason = 'Marked Person was rude'"
+    )
     docs = tmp_path / "docs"
     for gate in ("raw", "marts", "marts"):  # the second run of a gate replaces the first
         run_gate(gate, con, refresh_id="refresh-1", as_of=AS_OF, docs_dir=docs)

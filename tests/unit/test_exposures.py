@@ -30,18 +30,27 @@ TABLE = re.compile(r"\b(marts|quality|restricted|semantic)\.([a-z_]+?)(?:_monthl
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Path:
     """A published warehouse without a row, but for the refresh that it is of."""
-    nodes = {(node["schema"], node["alias"]): node for node in manifest()["nodes"].values() if node["resource_type"] == "model"}
+    nodes = {
+        (node["schema"], node["alias"]): node
+        for node in manifest()["nodes"].values()
+        if node["resource_type"] == "model"
+    }
     for file, private in (("churn.duckdb", False), ("private.duckdb", True)):
         with duckdb.connect(str(tmp_path / file)) as con:
             for relation in relations(manifest()):
                 if relation.private == private and not relation.sql:
-                    columns = ", ".join(f'"{column["name"]}" {column["data_type"]}' for column in nodes[relation.schema, relation.name]["columns"].values())
+                    columns = ", ".join(
+                        f'"{column["name"]}" {column["data_type"]}'
+                        for column in nodes[relation.schema, relation.name]["columns"].values()
+                    )
                     con.execute(f"create schema if not exists {relation.schema}; create table {relation} ({columns})")
                     for column in relation.columns:
                         con.execute(f"comment on column {relation}.\"{column}\" is 'What it is.'")
             for journal in (REFRESH_HISTORY, CHECK_RESULTS):
                 journal.create(con)
-            con.execute("insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{}', 'v')")
+            con.execute(
+                "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{}', 'v')"
+            )
     return tmp_path
 
 
@@ -71,7 +80,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
 
 def declared(exposure: str) -> set[tuple[str, str]]:
     [found] = [entry for entry in manifest()["exposures"].values() if entry["name"] == exposure]
-    return {(manifest()["nodes"][node]["schema"], manifest()["nodes"][node]["alias"]) for node in found["depends_on"]["nodes"]}
+    return {
+        (manifest()["nodes"][node]["schema"], manifest()["nodes"][node]["alias"])
+        for node in found["depends_on"]["nodes"]
+    }
 
 
 @pytest.mark.parametrize("exposure", READERS)
@@ -82,7 +94,9 @@ def test_an_exposure_names_what_its_code_reads(exposure: str, warehouse: Path, r
 
 
 def test_the_superset_exposure_names_what_its_datasets_read() -> None:
-    datasets = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (ROOT / "superset").rglob("datasets/*.yaml")]
+    datasets = [
+        yaml.safe_load(file.read_text(encoding="utf-8")) for file in (ROOT / "superset").rglob("datasets/*.yaml")
+    ]
     sources = [dataset.get("sql") or f"{dataset['schema']}.{dataset['table_name']}" for dataset in datasets]
     assert declared("superset") == {table for source in sources for table in TABLE.findall(source)}
 

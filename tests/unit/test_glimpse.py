@@ -44,7 +44,9 @@ def test_a_mart_of_several_rows_a_month_shows_those_of_the_latest_complete_month
 
 
 def test_a_mart_without_a_complete_month_shows_that(con):
-    con.execute("create table marts.rates as select date '2024-01-01' as period_start, false as is_complete, 1 as customers")
+    con.execute(
+        "create table marts.rates as select date '2024-01-01' as period_start, false as is_complete, 1 as customers"
+    )
     assert glimpse(con, "marts", "rates") == "| measure | last 0 months | latest |\n| --- | --- | --- |"
 
 
@@ -54,6 +56,8 @@ def test_tables_of_single_customers_are_not_shown(con):
 
 
 def test_every_data_test_says_in_a_sentence_what_it_demands():
-    sentences = {node["name"]: law(node) for node in steps.manifest()["nodes"].values() if node["resource_type"] == "test"}
+    sentences = {
+        node["name"]: law(node) for node in steps.manifest()["nodes"].values() if node["resource_type"] == "test"
+    }
     assert all(len(sentence) > 20 and sentence.endswith(".") for sentence in sentences.values()), sentences
     assert sentences["churn_end_is_next_start"] == "customers_at_end of a period = customers_at_start of the next one."

@@ -24,13 +24,20 @@ def invoices(delivered: Delivered, column: str) -> list:
 def test_plain(delivered):
     delivered.write("billing/invoices.csv", HEADER + ROWS)
     report = delivered.load()
-    assert delivered.rows("billing.invoices", "invoice_id, customer_id, issued_at, amount, currency, row_number, file, malformed") == [
+    assert delivered.rows(
+        "billing.invoices", "invoice_id, customer_id, issued_at, amount, currency, row_number, file, malformed"
+    ) == [
         ("1", "a", "2024-01-31 00:00:00", "10.50", None, 1, "billing/invoices.csv", None),
         ("2", "b", "2024-02-29 00:00:00", "20", None, 2, "billing/invoices.csv", None),
     ]
     (file,) = report.files
     assert (file.rows_read, file.rows_filtered, file.rows_malformed, file.is_new) == (2, 0, 0, True)
-    assert json.loads(invoices(delivered, "raw_row")[0]) == {"invoice_id": "1", "customer_id": "a", "issued_at": "2024-01-31", "amount": "10.50"}
+    assert json.loads(invoices(delivered, "raw_row")[0]) == {
+        "invoice_id": "1",
+        "customer_id": "a",
+        "issued_at": "2024-01-31",
+        "amount": "10.50",
+    }
 
 
 @pytest.mark.parametrize(
@@ -91,7 +98,11 @@ def test_bytes_that_the_declared_encoding_does_not_know(delivered):
     text = RUSSIAN.encode("windows-1251") + b"2;\x98;2024-01-31;6\n3;c;2024-01-31;7\n"
     delivered.write("billing/invoices.csv", text)
     report = delivered.load("tables: {billing.invoices: {encoding: windows-1251}}")
-    assert delivered.rows("billing.invoices", "row_number, amount, malformed") == [(1, "5", None), (2, None, "undecodable bytes"), (3, "7", None)]
+    assert delivered.rows("billing.invoices", "row_number, amount, malformed") == [
+        (1, "5", None),
+        (2, None, "undecodable bytes"),
+        (3, "7", None),
+    ]
     assert json.loads(invoices(delivered, "raw_row")[1]) == {"line": r"2;\x98;2024-01-31;6"}
     assert (report.files[0].rows_read, report.files[0].rows_malformed) == (3, 1)
 
@@ -123,7 +134,10 @@ def test_an_undecodable_header_is_refused(delivered):
     ],
 )
 def test_what_cannot_be_read_is_refused(delivered, name, content, words):
-    delivered.write("billing/subscriptions.csv", "subscription_id,customer_id,started_on\n1,a,2024-01-01\n" if name != "invoices.xls" else "")
+    delivered.write(
+        "billing/subscriptions.csv",
+        "subscription_id,customer_id,started_on\n1,a,2024-01-01\n" if name != "invoices.xls" else "",
+    )
     if name == "invoices.xls":
         (delivered.folder / "billing/subscriptions.csv").unlink()
     delivered.write(f"billing/{name}", content)
@@ -158,14 +172,19 @@ def test_a_delimiter_that_is_not_unique_is_refused(delivered):
 def test_a_column_named_twice_is_refused_where_it_matters(delivered):
     delivered.write("billing/invoices.csv", "invoice_id,customer_id,issued_at,amount,amount\n1,a,2024-01-01,1,2\n")
     assert "two columns are named 'amount'" in delivered.refused()
-    delivered.write("billing/invoices.csv", "invoice_id,customer_id,issued_at,amount,note,note,,\n1,a,2024-01-01,1,2,3,4,5\n")
+    delivered.write(
+        "billing/invoices.csv", "invoice_id,customer_id,issued_at,amount,note,note,,\n1,a,2024-01-01,1,2,3,4,5\n"
+    )
     delivered.load()
     raw_row = json.loads(invoices(delivered, "raw_row")[0])
     assert (raw_row["note"], raw_row["note_6"], raw_row["column_7"], raw_row["column_8"]) == ("2", "3", "4", "5")
 
 
 def test_header_names_that_differ_in_case_or_hold_quotes(delivered):
-    delivered.write("billing/invoices.csv", "invoice_id, customer_id ,issued_at,amount,Amount,\"it's \"\"so\"\"\"\n1,a,2024-01-01,1,2,3\n")
+    delivered.write(
+        "billing/invoices.csv",
+        'invoice_id, customer_id ,issued_at,amount,Amount,"it\'s ""so"""\n1,a,2024-01-01,1,2,3\n',
+    )
     delivered.load()
     raw_row = json.loads(invoices(delivered, "raw_row")[0])
     assert (raw_row["Amount"], raw_row['it\'s "so"'], invoices(delivered, "customer_id")) == ("2", "3", ["a"])
@@ -184,7 +203,8 @@ def test_quoted_fields(delivered):
 def test_malformed_lines_stay_with_their_row_number(delivered):
     delivered.write(
         "billing/invoices.csv",
-        HEADER + '1,a,2024-01-31,10\n\n2,b,2024-01-31\n3,c,2024-01-31,30,x\n4,"d"e,2024-01-31,40\n5,"e\nf",2024-01-31,50\n6,f,2024-01-31,60,\n7,g,2024-01-31,70',
+        HEADER
+        + '1,a,2024-01-31,10\n\n2,b,2024-01-31\n3,c,2024-01-31,30,x\n4,"d"e,2024-01-31,40\n5,"e\nf",2024-01-31,50\n6,f,2024-01-31,60,\n7,g,2024-01-31,70',
     )
     delivered.write("billing/invoices_2.csv", HEADER + ROWS)
     report = delivered.load()
@@ -205,7 +225,8 @@ def test_malformed_lines_stay_with_their_row_number(delivered):
     "lines",
     [
         '500,"x,2024-01-31,10\n' + "501,y,2024-01-31,10\n" * 500,  # never closed
-        '500,"x,2024-01-31,10\n501,y,2024-01-31,10\n502,"z",2024-01-31,10\n' + "503,y,2024-01-31,10\n" * 500,  # closed by the next quote
+        '500,"x,2024-01-31,10\n501,y,2024-01-31,10\n502,"z",2024-01-31,10\n'
+        + "503,y,2024-01-31,10\n" * 500,  # closed by the next quote
         '500,"x,2024-01-31,10\n501,y,2024-01-31,10\n502,"",2024-01-31,10\n503,"z",2024-01-31,9\n',
     ],
 )

@@ -82,18 +82,28 @@ def test_json_paths_and_exploded_arrays(delivered):
         items = [{"id": f"{name}-{price}", "price": {"id": price, "cents": "1.5"}} for price in prices]
         return {"id": name, "customer": {"id": "c"}, "start": "2024-01-31", "items": {"data": items}, "dotted.key": "x"}
 
-    delivered.write("s.json", json.dumps({"data": [subscription("s1", "p1", "p2"), subscription("s2"), subscription("s3", "p3")]}))
+    delivered.write(
+        "s.json", json.dumps({"data": [subscription("s1", "p1", "p2"), subscription("s2"), subscription("s3", "p3")]})
+    )
     columns = "subscription_id: {from: id}\n      customer_id: customer.id\n      started_on: start\n      end_reason: dotted.key\n      status: price.id\n"
-    mapping = "tables:\n  billing.subscriptions:\n    files: s.json\n    records: data\n    EXPLODE\n    columns:\n      " + columns
+    mapping = (
+        "tables:\n  billing.subscriptions:\n    files: s.json\n    records: data\n    EXPLODE\n    columns:\n      "
+        + columns
+    )
     for path in ("items.data.price.id", "items.data[0].price.id"):
         delivered.load(mapping.replace("EXPLODE", "explode: items.data") + f"      plan_id: '{path}'\n")
-        assert delivered.rows("billing.subscriptions", "subscription_id, customer_id, plan_id, status, end_reason, row_number") == [
+        assert delivered.rows(
+            "billing.subscriptions", "subscription_id, customer_id, plan_id, status, end_reason, row_number"
+        ) == [
             ("s1", "c", "p1", "p1", "x", 1),
             ("s1", "c", "p2", "p2", "x", 2),
             ("s3", "c", "p3", "p3", "x", 3),
         ]
     assert json.loads(delivered.column("billing.subscriptions", "raw_row")[1])["items"]["data"]["price"]["id"] == "p2"
-    delivered.load(mapping.replace("      status: price.id\n", "").replace("EXPLODE", "") + "      plan_id: 'items.data[1].price.id'\n")
+    delivered.load(
+        mapping.replace("      status: price.id\n", "").replace("EXPLODE", "")
+        + "      plan_id: 'items.data[1].price.id'\n"
+    )
     assert delivered.column("billing.subscriptions", "plan_id") == ["p2", None, None]
 
 
@@ -106,14 +116,21 @@ def test_json_lines_that_are_no_records_are_malformed(delivered):
         (3, None, "not a JSON object"),
         (4, "in_3", None),
     ]
-    assert [json.loads(raw_row) for (raw_row,) in invoices(delivered, "raw_row")[1:3]] == [{"line": '{"id": "in_2'}, {"line": "[1]"}]
+    assert [json.loads(raw_row) for (raw_row,) in invoices(delivered, "raw_row")[1:3]] == [
+        {"line": '{"id": "in_2'},
+        {"line": "[1]"},
+    ]
     assert (report.files[0].rows_read, report.files[0].rows_malformed) == (4, 2)
 
 
 def test_a_malformed_line_before_its_records_are_taken_out(delivered):
     delivered.write("a.jsonl", json.dumps({"data": TWO}) + '\n{"data": [\n')
     delivered.load(JSON_MAPPING.format(keys="records: data"))
-    assert invoices(delivered, "row_number, invoice_id, malformed") == [(1, "in_1", None), (2, "in_2", None), (3, None, "not valid JSON")]
+    assert invoices(delivered, "row_number, invoice_id, malformed") == [
+        (1, "in_1", None),
+        (2, "in_2", None),
+        (3, None, "not valid JSON"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +160,9 @@ def test_json_without_records_has_no_rows(delivered):
 
 def test_a_filter_and_values_on_json(delivered):
     delivered.write("a.jsonl", "\n".join(json.dumps(invoice(i, paid=i % 2 == 0)) for i in range(1, 5)))
-    report = delivered.load(JSON_MAPPING.format(keys="where: {paid: ['true']}") + "      status: {from: paid, values: {'true': paid}}\n")
+    report = delivered.load(
+        JSON_MAPPING.format(keys="where: {paid: ['true']}") + "      status: {from: paid, values: {'true': paid}}\n"
+    )
     assert invoices(delivered, "invoice_id, status") == [("in_2", "paid"), ("in_4", "paid")]
     assert (report.files[0].rows_read, report.files[0].rows_filtered) == (4, 2)
 
@@ -168,7 +187,9 @@ def test_parquet(delivered, folder):
 
 def test_parquet_text_is_read_like_any_text(delivered):
     path = delivered.folder / "invoices.parquet"
-    delivered.con.execute(f"copy (select 1 as invoice_id, 'c' as customer_id, '31/01/2024' as issued_at, '1,5' as amount) to '{path}' (format parquet)")
+    delivered.con.execute(
+        f"copy (select 1 as invoice_id, 'c' as customer_id, '31/01/2024' as issued_at, '1,5' as amount) to '{path}' (format parquet)"
+    )
     delivered.load("tables: {billing.invoices: {files: '*.parquet', date_format: '%d/%m/%Y', decimal: ','}}")
     assert invoices(delivered, "issued_at, amount") == [("2024-01-31 00:00:00", "1.5")]
 
@@ -221,7 +242,12 @@ def test_xlsx(delivered):
         ("x", "y", "2024-02-01 00:00:00", "49.5", 3),
         (None, "y", "2024-02-01 00:00:00", "1.05", 4),
     ]
-    assert json.loads(invoices(delivered, "raw_row")[0][0]) == {"invoice_id": "17850", "customer_id": "c", "issued_at": "2024-01-31", "amount": "1.234"}
+    assert json.loads(invoices(delivered, "raw_row")[0][0]) == {
+        "invoice_id": "17850",
+        "customer_id": "c",
+        "issued_at": "2024-01-31",
+        "amount": "1.234",
+    }
 
 
 def test_native_numbers_and_dates_are_never_ambiguous(delivered):
@@ -233,7 +259,9 @@ def test_native_numbers_and_dates_are_never_ambiguous(delivered):
 
 
 def test_days_may_be_numbers(delivered):
-    delivered.write("billing/invoices.jsonl", '{"invoice_id": 1, "customer_id": "c", "issued_at": 20240201, "amount": 1}\n')
+    delivered.write(
+        "billing/invoices.jsonl", '{"invoice_id": 1, "customer_id": "c", "issued_at": 20240201, "amount": 1}\n'
+    )
     delivered.load("tables: {billing.invoices: {date_format: '%Y%m%d'}}")
     assert invoices(delivered, "issued_at") == [("2024-02-01 00:00:00",)]
 

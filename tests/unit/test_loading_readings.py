@@ -54,7 +54,10 @@ def test_iso(delivered):
 
 
 def test_the_day_of_an_instant_is_the_companys(delivered):
-    delivered.write("billing/subscriptions.csv", "subscription_id,customer_id,started_on,ended_on\n1,c,2024-01-31T22:30:00Z,2024-05-01 23:59\n")
+    delivered.write(
+        "billing/subscriptions.csv",
+        "subscription_id,customer_id,started_on,ended_on\n1,c,2024-01-31T22:30:00Z,2024-05-01 23:59\n",
+    )
     delivered.load("time_zone: Europe/Sofia")
     assert delivered.rows("billing.subscriptions", "started_on, ended_on") == [("2024-02-01", "2024-05-01")]
 
@@ -65,20 +68,37 @@ def test_the_day_of_an_instant_is_the_companys(delivered):
         (["31.01.2024", "01.02.2024"], ["2024-01-31", "2024-02-01"]),
         (["31/1/2024", "1/2/2024"], ["2024-01-31", "2024-02-01"]),
         (["31-01-2024 9:05", "01-02-2024 10:30:15"], ["2024-01-31 09:05:00", "2024-02-01 10:30:15"]),
-        (["1/31/2024 9:05 PM", "2/1/2024, 12:00 am", "2/1/2024 12:30:01pm"], ["2024-01-31 21:05:00", "2024-02-01 00:00:00", "2024-02-01 12:30:01"]),
-        (["01/31/2024", "02/01/2024", "31/31/2024", "soon"], ["2024-01-31", "2024-02-01", unreadable("31/31/2024"), unreadable("soon")]),
-        (["2024-01-31", "2024-02-01", "01.02.2024"], ["2024-01-31", "2024-02-01", unreadable("01.02.2024")]),  # ISO reads most
+        (
+            ["1/31/2024 9:05 PM", "2/1/2024, 12:00 am", "2/1/2024 12:30:01pm"],
+            ["2024-01-31 21:05:00", "2024-02-01 00:00:00", "2024-02-01 12:30:01"],
+        ),
+        (
+            ["01/31/2024", "02/01/2024", "31/31/2024", "soon"],
+            ["2024-01-31", "2024-02-01", unreadable("31/31/2024"), unreadable("soon")],
+        ),
+        (
+            ["2024-01-31", "2024-02-01", "01.02.2024"],
+            ["2024-01-31", "2024-02-01", unreadable("01.02.2024")],
+        ),  # ISO reads most
         (["soon", "later"], [unreadable("soon"), unreadable("later")]),
         (["31.01/2024", "31.01.2024"], [unreadable("31.01/2024"), "2024-01-31"]),
     ],
 )
 def test_undeclared_dates_have_the_only_reading_that_fits(delivered, values, expected):
-    assert [value.removesuffix(" 00:00:00") if len(expected[i]) < 12 else value for i, value in enumerate(dates(delivered, values))] == expected
+    assert [
+        value.removesuffix(" 00:00:00") if len(expected[i]) < 12 else value
+        for i, value in enumerate(dates(delivered, values))
+    ] == expected
 
 
-@pytest.mark.parametrize("values", [["01.02.2024"], ["1/2/2024", "12/12/2024", ""], ["01-02-2024", "99-99-2024"], ["05.05.2024"]])
+@pytest.mark.parametrize(
+    "values", [["01.02.2024"], ["1/2/2024", "12/12/2024", ""], ["01-02-2024", "99-99-2024"], ["05.05.2024"]]
+)
 def test_dates_that_fit_two_readings_are_refused(delivered, values):
-    delivered.write("billing/invoices.csv", "invoice_id;customer_id;issued_at;amount\n" + "".join(f"1;c;{value};1\n" for value in values))
+    delivered.write(
+        "billing/invoices.csv",
+        "invoice_id;customer_id;issued_at;amount\n" + "".join(f"1;c;{value};1\n" for value in values),
+    )
     message = delivered.refused()
     assert "date_format" in message and "issued_at" in message and "billing/invoices.csv" in message
     if values[0] != "05.05.2024":
@@ -86,7 +106,10 @@ def test_dates_that_fit_two_readings_are_refused(delivered, values):
 
 
 def test_dates_that_contradict_each_other_are_refused(delivered):
-    delivered.write("billing/invoices.csv", "invoice_id;customer_id;issued_at;amount\n1;c;31.01.2024;1\n2;c;01/31/2024;1\n3;c;2024-01-31;1\n")
+    delivered.write(
+        "billing/invoices.csv",
+        "invoice_id;customer_id;issued_at;amount\n1;c;31.01.2024;1\n2;c;01/31/2024;1\n3;c;2024-01-31;1\n",
+    )
     message = delivered.refused()
     assert "contradict" in message and "date_format" in message
 
@@ -116,24 +139,44 @@ def test_a_reading_that_is_overturned_is_read_again(delivered):
 
 
 def test_each_column_has_its_own_reading(delivered):
-    delivered.write("billing/invoices.csv", "invoice_id,customer_id,issued_at,paid_at,amount\n1,c,31.01.2024,2024-02-01,1\n2,c,01.02.2024,,1\n")
+    delivered.write(
+        "billing/invoices.csv",
+        "invoice_id,customer_id,issued_at,paid_at,amount\n1,c,31.01.2024,2024-02-01,1\n2,c,01.02.2024,,1\n",
+    )
     delivered.load()
-    assert delivered.rows("billing.invoices", "issued_at, paid_at") == [("2024-01-31 00:00:00", "2024-02-01 00:00:00"), ("2024-02-01 00:00:00", None)]
+    assert delivered.rows("billing.invoices", "issued_at, paid_at") == [
+        ("2024-01-31 00:00:00", "2024-02-01 00:00:00"),
+        ("2024-02-01 00:00:00", None),
+    ]
 
 
 @pytest.mark.parametrize(
     "format, values",
     [
-        ("%d.%m.%Y %H:%M", {"01.02.2024 10:30": "2024-02-01 10:30:00", "2024-02-01": None, "01.02.24 10:30": None, "01.02.2024": None}),
+        (
+            "%d.%m.%Y %H:%M",
+            {"01.02.2024 10:30": "2024-02-01 10:30:00", "2024-02-01": None, "01.02.24 10:30": None, "01.02.2024": None},
+        ),
         ("%m-%d-%Y", {"01-02-2024": "2024-01-02 00:00:00", "13-02-2024": None, "1-2-24": None}),
         ("%d %b %Y", {"1 Feb 2024": "2024-02-01 00:00:00"}),
         ("%Y-%m-%dT%H:%M:%S%z", {"2024-01-31T22:30:00+0000": "2024-02-01 00:30:00"}),
-        ("epoch_s", {"1706745600": "2024-02-01 02:00:00", "1706745600.5": "2024-02-01 02:00:00.5", "-1": "1970-01-01 01:59:59", "x": None, "9" * 20: None}),
+        (
+            "epoch_s",
+            {
+                "1706745600": "2024-02-01 02:00:00",
+                "1706745600.5": "2024-02-01 02:00:00.5",
+                "-1": "1970-01-01 01:59:59",
+                "x": None,
+                "9" * 20: None,
+            },
+        ),
         ("epoch_ms", {"1706745600123": "2024-02-01 02:00:00.123", "1.7067456e12": "2024-02-01 02:00:00"}),
     ],
 )
 def test_declared_dates(delivered, format, values):
-    found = dates(delivered, list(values), f"time_zone: Europe/Sofia\ntables: {{billing.invoices: {{date_format: '{format}'}}}}")
+    found = dates(
+        delivered, list(values), f"time_zone: Europe/Sofia\ntables: {{billing.invoices: {{date_format: '{format}'}}}}"
+    )
     assert found == [read or unreadable(text) for text, read in values.items()]
 
 
@@ -155,31 +198,68 @@ def test_numbers(delivered):
         ".5": ".5",
         "0.001": "0.001",
         "": None,
-        **{text: unreadable(text) for text in ["12,50", "1,23,456", "0,123", "1,2345", "1,234 567", "NaN", "inf", "-Infinity", "1.2.3", "10 EUR", "1e", "1_000", "(5)", "٣"]},
+        **{
+            text: unreadable(text)
+            for text in [
+                "12,50",
+                "1,23,456",
+                "0,123",
+                "1,2345",
+                "1,234 567",
+                "NaN",
+                "inf",
+                "-Infinity",
+                "1.2.3",
+                "10 EUR",
+                "1e",
+                "1_000",
+                "(5)",
+                "٣",
+            ]
+        },
     }
     assert amounts(delivered, list(values)) == list(values.values())
 
 
 def test_numbers_with_a_declared_comma(delivered):
-    values = {"12,50": "12.50", "1.234,5": "1234.5", "1.234": "1234", "1 234,5": "1234.5", "-0,5": "-0.5", "12.50": None, "1,234.5": None, "7": "7"}
-    assert amounts(delivered, list(values), INVOICES % 'decimal: ","') == [read or unreadable(text) for text, read in values.items()]
+    values = {
+        "12,50": "12.50",
+        "1.234,5": "1234.5",
+        "1.234": "1234",
+        "1 234,5": "1234.5",
+        "-0,5": "-0.5",
+        "12.50": None,
+        "1,234.5": None,
+        "7": "7",
+    }
+    assert amounts(delivered, list(values), INVOICES % 'decimal: ","') == [
+        read or unreadable(text) for text, read in values.items()
+    ]
 
 
 @pytest.mark.parametrize("values", [["1.234"], ["1,234", "5"], ["1.234", "999", "x"], ["-1.234"]])
 def test_numbers_that_fit_both_marks_are_refused(delivered, values):
-    delivered.write("billing/invoices.csv", "invoice_id;customer_id;issued_at;amount\n" + "".join(f"1;c;2024-01-31;{value}\n" for value in values))
+    delivered.write(
+        "billing/invoices.csv",
+        "invoice_id;customer_id;issued_at;amount\n" + "".join(f"1;c;2024-01-31;{value}\n" for value in values),
+    )
     message = delivered.refused()
     assert "decimal:" in message and "amount" in message and values[0] in message
 
 
-@pytest.mark.parametrize("values", [["5", "10"], ["1 234"], ["1.234", "1.5"], ["1.234", "0.123"], ["1.2345", "1.234"], ["0.123"]])
+@pytest.mark.parametrize(
+    "values", [["5", "10"], ["1 234"], ["1.234", "1.5"], ["1.234", "0.123"], ["1.2345", "1.234"], ["0.123"]]
+)
 def test_numbers_that_one_mark_fits_are_not(delivered, values):
     assert amounts(delivered, values) == [value.replace(" ", "") for value in values]
 
 
 def test_files_without_values_have_no_vote(delivered):
     for number, amount in enumerate(["", "1.5", ""]):
-        delivered.write(f"billing/invoices_{number}.csv", f"invoice_id,customer_id,issued_at,amount,paid_at\n{number},c,31.01.2024,{amount},\n")
+        delivered.write(
+            f"billing/invoices_{number}.csv",
+            f"invoice_id,customer_id,issued_at,amount,paid_at\n{number},c,31.01.2024,{amount},\n",
+        )
     delivered.load()
     assert delivered.column("billing.invoices", "amount") == [None, "1.5", None]
 
@@ -197,14 +277,27 @@ def test_undeclared_commas_are_told(delivered):
 @pytest.mark.parametrize(
     "scale, values",
     [
-        ("0.01", {"1999": "19.99", "0.1": "0.001", "1e2": "1", "-5": "-0.05", "": None, "x": unreadable("x"), "9" * 30: unreadable("9" * 30)}),
+        (
+            "0.01",
+            {
+                "1999": "19.99",
+                "0.1": "0.001",
+                "1e2": "1",
+                "-5": "-0.05",
+                "": None,
+                "x": unreadable("x"),
+                "9" * 30: unreadable("9" * 30),
+            },
+        ),
         ("100", {"19.99": "1999", "0": "0"}),
         ("-1", {"5": "-5", "0.30": "-0.3"}),
         ("0.000001", {"1234567": "1.234567"}),
     ],
 )
 def test_scale_multiplies_exactly(delivered, scale, values):
-    found = amounts(delivered, list(values), INVOICES % f'decimal: ".", columns: {{amount: {{from: amount, scale: {scale}}}}}')
+    found = amounts(
+        delivered, list(values), INVOICES % f'decimal: ".", columns: {{amount: {{from: amount, scale: {scale}}}}}'
+    )
     assert found == list(values.values())
 
 
@@ -230,15 +323,21 @@ def test_values_default_constants_and_keys_of_several_columns(delivered, rule, e
 
 
 def test_a_key_of_several_columns_is_empty_when_all_are(delivered):
-    delivered.write("billing/invoice_lines.csv", "invoice_id,customer_id,issued_at,amount,a,b\n1,c,2024-01-31,1,x,\n1,c,2024-01-31,1, ,\n1,c,2024-01-31,1,,y\n")
+    delivered.write(
+        "billing/invoice_lines.csv",
+        "invoice_id,customer_id,issued_at,amount,a,b\n1,c,2024-01-31,1,x,\n1,c,2024-01-31,1, ,\n1,c,2024-01-31,1,,y\n",
+    )
     delivered.load("tables: {billing.invoice_lines: {columns: {line_id: [a, b]}}}")
     assert delivered.column("billing.invoice_lines", "line_id") == ["x|", None, "|y"]
 
 
 def test_values_are_read_like_what_they_stand_for(delivered):
-    delivered.write("billing/invoices.csv", "invoice_id;customer_id;issued_at;amount\n1;c;never;1,5\n2;c;31.01.2024;none\n")
+    delivered.write(
+        "billing/invoices.csv", "invoice_id;customer_id;issued_at;amount\n1;c;never;1,5\n2;c;31.01.2024;none\n"
+    )
     delivered.load(
-        INVOICES % "date_format: '%d.%m.%Y', decimal: ',', columns: {issued_at: {from: issued_at, values: {never: ''}}, amount: {from: amount, values: {none: '0,5'}}}"
+        INVOICES
+        % "date_format: '%d.%m.%Y', decimal: ',', columns: {issued_at: {from: issued_at, values: {never: ''}}, amount: {from: amount, values: {none: '0,5'}}}"
     )
     assert delivered.rows("billing.invoices", "issued_at, amount") == [(None, "1.5"), ("2024-01-31 00:00:00", "0.5")]
 
@@ -261,11 +360,15 @@ def test_keys_that_matched_nothing_are_told_on_every_refresh(delivered):
 
 
 def test_columns_not_listed_come_from_their_namesakes_unless_the_mapping_uses_those(delivered):
-    delivered.write("billing/subscriptions.csv", "customer_id,plan_id,started_on,status,extra\nc,p,2024-01-31,active,e\n")
-    report = delivered.load("tables: {billing.subscriptions: {columns: {subscription_id: customer_id, end_reason: status}}}")
-    assert delivered.rows("billing.subscriptions", "subscription_id, customer_id, plan_id, started_on, status, end_reason") == [
-        ("c", "c", "p", "2024-01-31", None, "active")
-    ]
+    delivered.write(
+        "billing/subscriptions.csv", "customer_id,plan_id,started_on,status,extra\nc,p,2024-01-31,active,e\n"
+    )
+    report = delivered.load(
+        "tables: {billing.subscriptions: {columns: {subscription_id: customer_id, end_reason: status}}}"
+    )
+    assert delivered.rows(
+        "billing.subscriptions", "subscription_id, customer_id, plan_id, started_on, status, end_reason"
+    ) == [("c", "c", "p", "2024-01-31", None, "active")]
     assert report.unmapped == {"billing.subscriptions": ["extra"]}
 
 
@@ -275,7 +378,9 @@ def test_a_source_that_no_file_has_is_refused_with_its_line_and_the_nearest_name
     assert "extracts.yml, line 4" in message and "'Payd'" in message and "'Paid'" in message
 
 
-@pytest.mark.parametrize("rule", ["columns:\n      customer_id: CUSTOMER", "where:\n      CUSTOMER: c", "columns:\n      amount: CUSTOMER"])
+@pytest.mark.parametrize(
+    "rule", ["columns:\n      customer_id: CUSTOMER", "where:\n      CUSTOMER: c", "columns:\n      amount: CUSTOMER"]
+)
 def test_so_is_one_without_which_the_file_cannot_be_read(delivered, rule):
     for table in ("invoices", "invoice_lines"):
         delivered.write(f"billing/{table}.csv", "invoice_id,issued_at,Customer\n1,2024-01-31,c\n")
@@ -292,7 +397,14 @@ def test_a_source_that_only_some_files_have_is_told(delivered):
     assert delivered.column("billing.invoices", "status")[-1] is None
 
 
-@pytest.mark.parametrize("columns, words", [("{}", "'customer_id'"), ("{customer_id: client}", "'client' (customer_id,"), ("{amount: total}", "'total' (amount,")])
+@pytest.mark.parametrize(
+    "columns, words",
+    [
+        ("{}", "'customer_id'"),
+        ("{customer_id: client}", "'client' (customer_id,"),
+        ("{amount: total}", "'total' (amount,"),
+    ],
+)
 def test_a_required_column_that_is_missing_is_refused(delivered, columns, words):
     delivered.write("billing/invoices.csv", "invoice_id,issued_at,amount\n1,2024-01-31,1\n")
     message = delivered.refused(INVOICES % f"columns: {columns}")
@@ -302,5 +414,7 @@ def test_a_required_column_that_is_missing_is_refused(delivered, columns, words)
 def test_lines_need_an_amount_or_quantity_and_price(delivered):
     delivered.write("billing/invoice_lines.csv", "invoice_id,customer_id,issued_at,quantity\n1,c,2024-01-31,1\n")
     assert "amount or quantity and unit_price" in delivered.refused()
-    delivered.write("billing/invoice_lines.csv", "invoice_id,customer_id,issued_at,quantity,unit_price\n1,c,2024-01-31,1,2\n")
+    delivered.write(
+        "billing/invoice_lines.csv", "invoice_id,customer_id,issued_at,quantity,unit_price\n1,c,2024-01-31,1,2\n"
+    )
     delivered.load()

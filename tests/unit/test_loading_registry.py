@@ -25,9 +25,24 @@ def place(delivered: Delivered, table: str = "billing__invoices") -> list[tuple]
 
 
 def test_digit_runs_are_compared_as_numbers():
-    names = ["2.csv", "10.csv", "02a.csv", "a/9/1.csv", "a/10/1.csv", "invoices_2024-9.csv", "invoices_2024-10.csv", "", "0", "00"]
+    names = [
+        "2.csv",
+        "10.csv",
+        "02a.csv",
+        "a/9/1.csv",
+        "a/10/1.csv",
+        "invoices_2024-9.csv",
+        "invoices_2024-10.csv",
+        "",
+        "0",
+        "00",
+    ]
     assert sorted(["10.csv", "9.csv", "1.csv"], key=file_order) == ["1.csv", "9.csv", "10.csv"]
-    assert sorted(["x_2024-10.csv", "x_2024-9.csv", "x_2023-12.csv"], key=file_order) == ["x_2023-12.csv", "x_2024-9.csv", "x_2024-10.csv"]
+    assert sorted(["x_2024-10.csv", "x_2024-9.csv", "x_2023-12.csv"], key=file_order) == [
+        "x_2023-12.csv",
+        "x_2024-9.csv",
+        "x_2024-10.csv",
+    ]
     assert file_order("1.csv") != file_order("01.csv")
     assert len({file_order(name) for name in names}) == len(names)
 
@@ -47,7 +62,10 @@ def test_content_under_a_second_path_loads_once(delivered):
     delivered.write("billing/invoices_a.csv", content("1", "2"))
     report = delivered.load()
     assert place(delivered) == [(["1", "2"], "billing/invoices_a.csv", True, True)]
-    assert [(file.file, file.is_new, file.rows_read) for file in report.files] == [("billing/invoices_a.csv", False, 2), ("billing/invoices_b.csv", False, 2)]
+    assert [(file.file, file.is_new, file.rows_read) for file in report.files] == [
+        ("billing/invoices_a.csv", False, 2),
+        ("billing/invoices_b.csv", False, 2),
+    ]
     assert len({file.load_id for file in report.files}) == 1
     assert delivered.con.execute("select file, is_current from raw.files order by file").fetchall() == [
         ("billing/invoices_a.csv", True),
@@ -59,15 +77,23 @@ def test_new_content_at_a_path(delivered):
     for ids in (["1"], ["2"]):
         delivered.write("billing/invoices.csv", content(*ids))
         delivered.load()
-    assert place(delivered) == [(["1"], "billing/invoices.csv", False, True), (["2"], "billing/invoices.csv", True, True)]
+    assert place(delivered) == [
+        (["1"], "billing/invoices.csv", False, True),
+        (["2"], "billing/invoices.csv", True, True),
+    ]
     delivered.write("billing/invoices.csv", content("1"))  # and back
     assert not delivered.load().files[0].is_new
-    assert place(delivered) == [(["1"], "billing/invoices.csv", True, True), (["2"], "billing/invoices.csv", False, True)]
+    assert place(delivered) == [
+        (["1"], "billing/invoices.csv", True, True),
+        (["2"], "billing/invoices.csv", False, True),
+    ]
 
 
 def test_content_that_comes_back_is_new_at_its_path_though_no_load_is(delivered):
     def current() -> list[tuple]:
-        return delivered.con.execute("select files.loaded_at, loads.loaded_at from raw.files inner join raw.loads using (load_id) where files.is_current").fetchall()
+        return delivered.con.execute(
+            "select files.loaded_at, loads.loaded_at from raw.files inner join raw.loads using (load_id) where files.is_current"
+        ).fetchall()
 
     for ids in ("1", "2", "1", "1"):
         delivered.write("billing/invoices.csv", content(ids))
@@ -86,7 +112,10 @@ def test_a_content_moves_to_the_path_that_still_delivers_it(delivered):
     delivered.load()
     delivered.write("billing/invoices_1.csv", content("2"))
     delivered.load()
-    assert place(delivered) == [(["2"], "billing/invoices_1.csv", True, True), (["1"], "billing/invoices_2.csv", True, True)]
+    assert place(delivered) == [
+        (["2"], "billing/invoices_1.csv", True, True),
+        (["1"], "billing/invoices_2.csv", True, True),
+    ]
 
 
 def test_contents_whose_file_is_gone_stay(delivered):
@@ -132,13 +161,23 @@ def test_of_a_snapshot_only_the_newest_file_is_in_force(delivered):
     delivered.write("billing/invoices_9.csv", content("1", "2"))
     delivered.write("billing/invoices_10.csv", content("1"))
     delivered.load(mapping)
-    assert place(delivered) == [(["1", "2"], "billing/invoices_9.csv", True, False), (["1"], "billing/invoices_10.csv", True, True)]
+    assert place(delivered) == [
+        (["1", "2"], "billing/invoices_9.csv", True, False),
+        (["1"], "billing/invoices_10.csv", True, True),
+    ]
     delivered.write("billing/invoices_11.csv", content("1", "2"))  # the day before yesterday's content again
     delivered.load()
-    assert place(delivered) == [(["1", "2"], "billing/invoices_9.csv", True, True), (["1"], "billing/invoices_10.csv", True, False)]
+    assert place(delivered) == [
+        (["1", "2"], "billing/invoices_9.csv", True, True),
+        (["1"], "billing/invoices_10.csv", True, False),
+    ]
     delivered.write("billing/invoices_11.csv", content("3"))
     delivered.load()
-    assert [(ids, in_force) for ids, _, _, in_force in place(delivered)] == [(["1", "2"], False), (["1"], False), (["3"], True)]
+    assert [(ids, in_force) for ids, _, _, in_force in place(delivered)] == [
+        (["1", "2"], False),
+        (["1"], False),
+        (["3"], True),
+    ]
     delivered.load("tables: {billing.invoices: {delivery: delta}}")
     assert all(in_force for *_, in_force in place(delivered))
 
@@ -167,10 +206,20 @@ def test_one_file_may_serve_two_tables(delivered):
 
 def test_the_canonical_layout(delivered):
     for file in (
-        "crm/customers.csv", "crm/cases_2024-01.csv.gz", "crm/surveys-1.json", "billing/invoices/2024/01.parquet", "billing/invoice_lines.tsv",
-        "billing/subscriptions 2.xlsx", "billing/subscription_events.1.jsonl",
-        "crm/customers.txt.bak", "crm/other.csv", "billing/archive/invoices.csv", "billing/.hidden.csv", "billing/~$plans.xlsx", "notes.csv",
-    ):  # fmt: skip
+        "crm/customers.csv",
+        "crm/cases_2024-01.csv.gz",
+        "crm/surveys-1.json",
+        "billing/invoices/2024/01.parquet",
+        "billing/invoice_lines.tsv",
+        "billing/subscriptions 2.xlsx",
+        "billing/subscription_events.1.jsonl",
+        "crm/customers.txt.bak",
+        "crm/other.csv",
+        "billing/archive/invoices.csv",
+        "billing/.hidden.csv",
+        "billing/~$plans.xlsx",
+        "notes.csv",
+    ):
         delivered.write(file, "x")
     deliveries, warnings, problems = find_deliveries(delivered.folder, load_mapping(delivered.folder))
     assert {(delivery.table, delivery.file) for delivery in deliveries} == {
@@ -182,7 +231,11 @@ def test_the_canonical_layout(delivered):
         ("billing.subscriptions", "billing/subscriptions 2.xlsx"),
         ("billing.subscription_events", "billing/subscription_events.1.jsonl"),
     }
-    assert [warning.partition(":")[0] for warning in warnings] == ["billing/archive/invoices.csv", "crm/customers.txt.bak", "crm/other.csv"]
+    assert [warning.partition(":")[0] for warning in warnings] == [
+        "billing/archive/invoices.csv",
+        "crm/customers.txt.bak",
+        "crm/other.csv",
+    ]
     assert problems == []
 
 
@@ -192,7 +245,11 @@ def test_mapped_files_may_lie_anywhere(delivered):
     (delivered.root / "elsewhere").mkdir()
     (delivered.root / "elsewhere" / "c.csv").write_text(content("3"))
     delivered.write("billing/invoices.csv", content("4"))
-    report = delivered.load("tables: {billing.invoices: {files: ['in/**/a [1].csv', 'in/2024/a [1].csv', 'in/*/b.csv', '../elsewhere/*.csv']}}".replace("'in/**/a [1].csv', ", ""))
+    report = delivered.load(
+        "tables: {billing.invoices: {files: ['in/**/a [1].csv', 'in/2024/a [1].csv', 'in/*/b.csv', '../elsewhere/*.csv']}}".replace(
+            "'in/**/a [1].csv', ", ""
+        )
+    )
     assert [file.file for file in report.files] == ["../elsewhere/c.csv", "in/2024/a [1].csv", "in/2024/b.csv"]
     assert ["billing/invoices.csv" in warning for warning in report.warnings] == [True]
 
@@ -209,7 +266,10 @@ def test_files_of_an_unknown_kind_are_refused_where_they_are_mapped(delivered):
     assert "a.pdf" in message and "CSV" in message
 
 
-@pytest.mark.parametrize("setup, words", [("missing", ["no folder"]), ("empty", ["no files"]), ("crm only", ["no billing table", "crm.customers"])])
+@pytest.mark.parametrize(
+    "setup, words",
+    [("missing", ["no folder"]), ("empty", ["no files"]), ("crm only", ["no billing table", "crm.customers"])],
+)
 def test_folders_without_billing(delivered, setup, words):
     if setup == "missing":
         delivered.folder.rmdir()
@@ -223,10 +283,14 @@ def test_paths_that_share_most_of_their_lines_are_told(delivered):
     header = "invoice_id,customer_id,issued_at,amount\n"
     lines = [f"{i},c,2024-01-31,{i}\n" for i in range(10)]
     delivered.write("billing/invoice_lines_1.csv", header + "".join(lines))
-    delivered.write("billing/invoice_lines_2.csv", header + "".join(lines[5:]) + "".join(f"x{line}" for line in lines[:4]))
+    delivered.write(
+        "billing/invoice_lines_2.csv", header + "".join(lines[5:]) + "".join(f"x{line}" for line in lines[:4])
+    )
     (warning,) = delivered.load().warnings
     assert "invoice_lines_1.csv" in warning and "invoice_lines_2.csv" in warning and "share 5 lines" in warning
-    delivered.write("billing/invoice_lines_2.csv", header + "".join(lines[6:]) + "".join(f"x{line}" for line in lines[:4]))
+    delivered.write(
+        "billing/invoice_lines_2.csv", header + "".join(lines[6:]) + "".join(f"x{line}" for line in lines[:4])
+    )
     assert delivered.load().warnings == []
     keyed = "tables: {billing.invoice_lines: {columns: {line_id: invoice_id, invoice_id: invoice_id}}}"
     delivered.write("billing/invoice_lines_3.csv", header + "".join(lines))
@@ -273,13 +337,18 @@ def test_the_fingerprint_changes_with_content_and_mapping(delivered):
 def test_every_contract_table_exists(delivered):
     delivered.write("billing/invoices.csv", content("1"))
     delivered.load()
-    assert delivered.rows("crm.departures", "departure_id, file, is_current, in_force, load_order, malformed, raw_row") == []
+    assert (
+        delivered.rows("crm.departures", "departure_id, file, is_current, in_force, load_order, malformed, raw_row")
+        == []
+    )
 
 
 def test_folders_that_look_like_partitions_add_no_columns(delivered):
     delivered.write("billing/invoices/year=2024/a.csv", content("1"))
     path = delivered.folder / "billing" / "invoices" / "year=2024" / "b.parquet"
-    delivered.con.execute(f"copy (select 2 as invoice_id, 'c' as customer_id, date '2024-01-31' as issued_at, 1 as amount) to '{path}' (format parquet)")
+    delivered.con.execute(
+        f"copy (select 2 as invoice_id, 'c' as customer_id, date '2024-01-31' as issued_at, 1 as amount) to '{path}' (format parquet)"
+    )
     assert delivered.load().unmapped == {}
     assert delivered.column("billing.invoices", "invoice_id") == ["1", "2"]
 
@@ -324,13 +393,21 @@ class TestMovedToAnotherTable:
         assert self.of(delivered, "refund") == ["1", "2", "3"]
 
     def of(self, delivered, what: str) -> list[str]:
-        return [key for (key,) in delivered.con.execute(f"select {what}_id from raw.billing__{what}s order by all").fetchall()]
+        return [
+            key
+            for (key,) in delivered.con.execute(f"select {what}_id from raw.billing__{what}s order by all").fetchall()
+        ]
 
     def test_its_rows_leave_the_first_table(self, delivered):
         report = delivered.load("tables: {billing.invoices: {files: '*.csv'}}")
         assert (self.of(delivered, "refund"), self.of(delivered, "invoice")) == ([], ["1", "2", "3"])
-        assert "sales.csv was billing.refunds before and is not any more: its rows there are taken back." in report.warnings
-        assert delivered.con.execute("select count(*) from raw.files where table_name = 'billing.refunds'").fetchone() == (0,)
+        assert (
+            "sales.csv was billing.refunds before and is not any more: its rows there are taken back."
+            in report.warnings
+        )
+        assert delivered.con.execute(
+            "select count(*) from raw.files where table_name = 'billing.refunds'"
+        ).fetchone() == (0,)
 
     def test_rows_that_another_path_delivers_stay(self, delivered):
         delivered.load(f"tables: {{{self.refunds.format('copy.csv')}, billing.invoices: {{files: '[sm]*.csv'}}}}")

@@ -81,7 +81,12 @@ tables:
     assert mapping.policies == {"lapse_days": "60", "segments": "country,first_plan"}
     assert rule.files == ("by-day/*.csv", "late/*.csv")
     assert (rule.delivery, rule.encoding, rule.delimiter, rule.decimal) == ("snapshot", "cp1251", "\t", ",")
-    assert (rule.date_format, rule.sheet, rule.records, rule.explode) == ("%d.%m.%Y %H:%M", "Sheet1", "data", "items.data")
+    assert (rule.date_format, rule.sheet, rule.records, rule.explode) == (
+        "%d.%m.%Y %H:%M",
+        "Sheet1",
+        "data",
+        "items.data",
+    )
     assert rule.where == {"Status": ("paid",)}
     assert rule.columns["line_id"].sources == ("InvoiceNo", "StockCode")
     assert rule.columns["issued_at"].format == "%d/%m/%Y"
@@ -98,7 +103,10 @@ tables:
         ("tables:\n  billing.invoice:\n    files: x.csv", ["line 2", "'billing.invoices'"]),
         ("tables:\n  billing.invoices:\n    filez: x.csv", ["line 3", "'filez'", "'files'"]),
         ("tables:\n  billing.invoices:\n    columns:\n      invoce_id: x", ["line 4", "'invoce_id'", "'invoice_id'"]),
-        ("tables:\n  billing.invoices:\n    columns:\n      amount: {from: x, scal: 2}", ["line 4", "'scal'", "'scale'"]),
+        (
+            "tables:\n  billing.invoices:\n    columns:\n      amount: {from: x, scal: 2}",
+            ["line 4", "'scal'", "'scale'"],
+        ),
         ("tables:\n  billing.invoices:\n    columns:\n      amount: {from: x, scale: two}", ["line 4", "'two'"]),
         ("tables:\n  billing.invoices:\n    columns:\n      amount: {scale: 2}", ["line 4", "'from'", "'value'"]),
         ("tables:\n  billing.invoices:\n    columns:\n      amount: {value: 2, scale: 2}", ["line 4", "constant"]),
@@ -147,12 +155,17 @@ def test_own_keys_win_over_presets_in_their_order(tmp_path, monkeypatch):
     )
     (tmp_path / "second.yml").write_text("tables:\n  billing.invoices: {files: b.csv, decimal: ','}\n")
     mapping = read(
-        tmp_path, "preset: [first, second]\ntables:\n  billing.invoices:\n    where: {y: b}\n    columns: {amount: total}\n    decimal: '.'\n"
+        tmp_path,
+        "preset: [first, second]\ntables:\n  billing.invoices:\n    where: {y: b}\n    columns: {amount: total}\n    decimal: '.'\n",
     )
     rule = mapping.tables["billing.invoices"]
     assert mapping.time_zone == "Asia/Manila"
     assert (rule.files, rule.decimal, rule.where) == (("b.csv",), ".", {"y": ("b",)})
-    assert (rule.columns["invoice_id"].sources, rule.columns["amount"].sources, rule.columns["amount"].scale) == (("id",), ("total",), None)
+    assert (rule.columns["invoice_id"].sources, rule.columns["amount"].sources, rule.columns["amount"].scale) == (
+        ("id",),
+        ("total",),
+        None,
+    )
     assert mapping.tables["crm.cases"].files[0].shipped and not rule.where.popitem()[0].shipped
 
 
@@ -161,7 +174,9 @@ def test_where_a_file_lies_does_not_change_how_it_is_read(tmp_path):
         return read(tmp_path, text).rule(contract()["billing.invoices"]).signature("UTC")
 
     plain = signature("tables: {billing.invoices: {columns: {amount: total}}}")
-    assert plain == signature("\n\ntables: {billing.invoices: {files: x.csv, delivery: snapshot, columns: {amount: total}}}")
+    assert plain == signature(
+        "\n\ntables: {billing.invoices: {files: x.csv, delivery: snapshot, columns: {amount: total}}}"
+    )
     assert plain != signature("tables: {billing.invoices: {columns: {amount: {from: total, scale: 0.01}}}}")
     assert plain != signature("tables: {billing.invoices: {decimal: ',', columns: {amount: total}}}")
 
@@ -169,6 +184,11 @@ def test_where_a_file_lies_does_not_change_how_it_is_read(tmp_path):
 def test_the_contract_names_what_it_needs():
     tables = contract()
     assert len(tables) == 14
-    assert [column.name for column in tables["billing.invoices"].columns.values() if column.required] == ["invoice_id", "customer_id", "issued_at", "amount"]
+    assert [column.name for column in tables["billing.invoices"].columns.values() if column.required] == [
+        "invoice_id",
+        "customer_id",
+        "issued_at",
+        "amount",
+    ]
     assert tables["billing.invoice_lines"].row_key == "line_id"
     assert tables["billing.invoices"].raw == "billing__invoices"

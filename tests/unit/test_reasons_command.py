@@ -66,7 +66,9 @@ def test_asks_only_what_is_left_the_next_time(warehouse) -> None:
 
 
 def test_a_text_near_to_two_reasons_needs_an_alias_of_its_own(warehouse) -> None:
-    (warehouse / ALIASES).write_text("alias,reason_code,language\nmega pricy,high_price,en\nmega pricex,competitor,en\n", encoding="utf-8")
+    (warehouse / ALIASES).write_text(
+        "alias,reason_code,language\nmega pricy,high_price,en\nmega pricex,competitor,en\n", encoding="utf-8"
+    )
     listed = run(warehouse, "q\n").stdout
     assert "mega pricey" in listed and "Mega pricy!" not in listed
 
@@ -76,7 +78,10 @@ def test_a_text_near_to_two_reasons_needs_an_alias_of_its_own(warehouse) -> None
     [
         ("alias,reason_code\nmega,high_prize\n", "line 2: there is no reason 'high_prize'; did you mean high_price?"),
         ("alias,reason_code\n!!,high_price\n", "line 2: the alias has neither letters nor digits"),
-        ("alias,reason_code\nmega,high_price\nMEGA!,competitor\n", "line 3: 'mega' means high_price in an earlier line"),
+        (
+            "alias,reason_code\nmega,high_price\nMEGA!,competitor\n",
+            "line 3: 'mega' means high_price in an earlier line",
+        ),
         ("text;reason\n", "the first line must be alias,reason_code,language"),
     ],
 )
@@ -88,7 +93,7 @@ def test_an_alias_file_that_cannot_be_used_says_where(tmp_path, rows, told) -> N
 
 
 def test_an_alias_file_out_of_a_spreadsheet_is_read(tmp_path) -> None:
-    (tmp_path / ALIASES).write_text("alias,reason_code\n\"Mega, pricy\",high_price\n", encoding="utf-8-sig")
+    (tmp_path / ALIASES).write_text('alias,reason_code\n"Mega, pricy",high_price\n', encoding="utf-8-sig")
     assert own_aliases(tmp_path) == [{"alias": "mega pricy", "reason_code": "high_price", "language": ""}]
 
 

@@ -58,7 +58,14 @@ def d(month: int, day: int) -> date:
 
 @pytest.mark.parametrize(
     "exact, money",
-    [("0.005", "0.01"), ("-0.005", "-0.01"), ("0.00499999", "0.00"), ("37.425", "37.43"), ("-1.235", "-1.24"), ("2.5", "2.50")],
+    [
+        ("0.005", "0.01"),
+        ("-0.005", "-0.01"),
+        ("0.00499999", "0.00"),
+        ("37.425", "37.43"),
+        ("-1.235", "-1.24"),
+        ("2.5", "2.50"),
+    ],
 )
 def test_money_is_rounded_half_away_from_zero(exact, money):
     assert rounded(Fraction(exact)) == Decimal(money)
@@ -181,7 +188,9 @@ def test_zero_day_rows_bring_no_mrr():
     """A first spell of no days, then a real one: the customer is back, its MRR is new."""
     both = company(row(d(1, 5), d(1, 5)), row(d(2, 5), None))
     answer = marts(both)
-    [february] = [one for one in answer["churn_rates"] if one["period_grain"] == "month" and one["period_start"] == d(2, 1)]
+    [february] = [
+        one for one in answer["churn_rates"] if one["period_grain"] == "month" and one["period_start"] == d(2, 1)
+    ]
     assert (february["customers_new"], february["customers_returned"]) == (0, 1)
     assert [one["movement"] for one in answer["fct_mrr_movements"]] == ["new"]
 
@@ -195,13 +204,17 @@ def test_merged_cards_to_the_end_of_the_chain():
 
 
 def test_customers_of_billing_rows_that_have_begun():
-    events = [SubscriptionEvent("s", "cancelled only", d(1, 1), event="cancel"), SubscriptionEvent("t", "later", d(5, 1))]
+    events = [
+        SubscriptionEvent("s", "cancelled only", d(1, 1), event="cancel"),
+        SubscriptionEvent("t", "later", d(5, 1)),
+    ]
     invoices = [Invoice("1", "void", datetime(2024, 4, 30, 23, 59), Decimal(1), status="void")]
     assert all_customers(company(subscription_events=events, invoices=invoices)) == ["cancelled only", "void"]
 
 
 def test_invoice_of_lines():
     """Earliest line's day, status and employee; each line in its own currency; rounded once; the header wins."""
+
     def line(invoice: str, hour: int, **more) -> InvoiceLine:
         return InvoiceLine(invoice, "A", datetime(2024, 1, 1, hour), **more)
 
@@ -213,7 +226,9 @@ def test_invoice_of_lines():
         line("2", 9, amount=Decimal(9)),
     ]
     header = Invoice("2", "A", datetime(2024, 2, 1), Decimal(8))
-    one, two = sorted(billed(company(invoice_lines=lines, invoices=[header], fx_rates=rates)), key=lambda one: one.invoice_id)
+    one, two = sorted(
+        billed(company(invoice_lines=lines, invoices=[header], fx_rates=rates)), key=lambda one: one.invoice_id
+    )
     assert (one.amount, one.cost, one.employee_id) == (Decimal("0.01"), None, "a")  # 0.004 − 0.002 + 0.003
     assert (two.amount, two.day) == (8, d(2, 1))
 
@@ -227,7 +242,11 @@ def test_texts_are_normalised_and_compared_by_characters():
 
 
 def test_reason_codes():
-    aliases = (Alias("too expensive", "price"), Alias("service is late and dear", "price"), Alias("service is late and near", "slow"))
+    aliases = (
+        Alias("too expensive", "price"),
+        Alias("service is late and dear", "price"),
+        Alias("service is late and near", "slow"),
+    )
     assert code_of("TOO  expensive.", aliases) == "price"
     assert code_of("to expensive", aliases) == "price"
     assert code_of("service is late and fear", aliases) is None  # like aliases of two reasons
@@ -245,8 +264,13 @@ def test_reason_codes():
     ],
 )
 def test_notes_belong_to_the_end_between_spell_and_return(noted, code):
-    reasons = {"reasons": (Reason("price", "Price", "g", "actionable", "voluntary"),), "aliases": (Alias("dear", "price"),)}
-    told = company(row(d(1, 1), d(2, 1)), row(d(3, 10), d(3, 20)), departures=[Departure("n", "A", noted, "dear")], **reasons)
+    reasons = {
+        "reasons": (Reason("price", "Price", "g", "actionable", "voluntary"),),
+        "aliases": (Alias("dear", "price"),),
+    }
+    told = company(
+        row(d(1, 1), d(2, 1)), row(d(3, 10), d(3, 20)), departures=[Departure("n", "A", noted, "dear")], **reasons
+    )
     first, _ = sorted(marts(told)["fct_customer_spells"], key=lambda one: one["spell_number"])
     assert first["reason_code"] == code
 
@@ -286,16 +310,25 @@ def test_survival_equals_lifelines():
         start = date(2022, 1, 1) + timedelta(days=rng.randint(0, 700))
         length, gone = rng.randint(1, 400), rng.random() < 0.7
         known = gone and start + timedelta(days=length) <= AS_OF
-        rows.append(replace(row(start, start + timedelta(days=length) if gone else None, name=str(number)), customer_id=str(number)))
+        rows.append(
+            replace(
+                row(start, start + timedelta(days=length) if gone else None, name=str(number)), customer_id=str(number)
+            )
+        )
         durations.append(length if known else (AS_OF - start).days + 1)
         ended.append(known)
     fitter = KaplanMeierFitter().fit(durations, ended)
     curve = marts(company(*rows))["survival_curves"]
-    assert [one["tenure_days"] for one in curve] == sorted({days for days, known in zip(durations, ended, strict=True) if known})
+    assert [one["tenure_days"] for one in curve] == sorted(
+        {days for days, known in zip(durations, ended, strict=True) if known}
+    )
     for one in curve:
         low, high = fitter.confidence_interval_.loc[one["tenure_days"]]
         assert one["survival"] == pytest.approx(fitter.survival_function_at_times(one["tenure_days"]).iloc[0], abs=1e-9)
-        assert (one["survival_low"], one["survival_high"]) == (pytest.approx(low, abs=1e-8), pytest.approx(high, abs=1e-8))
+        assert (one["survival_low"], one["survival_high"]) == (
+            pytest.approx(low, abs=1e-8),
+            pytest.approx(high, abs=1e-8),
+        )
 
 
 def test_nobody_active_gives_empty_marts():

@@ -30,7 +30,9 @@ def published(tmp_path: Path) -> Path:
                 con.execute(f"create table {node['schema']}.{node['alias']} ({columns})")
         for journal in (REFRESH_HISTORY, CHECK_RESULTS):
             journal.create(con)
-        con.execute("insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{\"fiscal_year_start_month\": 1}', 'v')")
+        con.execute(
+            "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{\"fiscal_year_start_month\": 1}', 'v')"
+        )
         for kind, value in (("all", "all"), *(("country", country) for country in COUNTRIES)):
             con.execute(
                 "insert into marts.churn_rates by name select 'month' as period_grain, date '2025-01-01' as period_start, date '2025-02-01' as period_end, "
@@ -62,7 +64,11 @@ def test_points_nowhere_outside_itself(published, tmp_path):
     assert [target for target in targets if not target.startswith(("#", "data:"))] == []
     assert "@import" not in text
     assert not re.search(r"url\((?!#)", report._file("style.css"))
-    [policy] = [attributes["content"] for tag, attributes in elements.found if attributes.get("http-equiv") == "Content-Security-Policy"]
+    [policy] = [
+        attributes["content"]
+        for tag, attributes in elements.found
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
     assert "default-src 'none'" in policy
     assert "eval" not in policy
 

@@ -45,7 +45,10 @@ def is_similar(left: str, right: str) -> bool:
     (ours, our_counts), (theirs, their_counts) = letters_of(left), letters_of(right)
     if (ours ^ theirs).bit_count() > 2 * bound:
         return False
-    return max((our_counts - their_counts).total(), (their_counts - our_counts).total()) <= bound and levenshtein(left, right) <= bound
+    return (
+        max((our_counts - their_counts).total(), (their_counts - our_counts).total()) <= bound
+        and levenshtein(left, right) <= bound
+    )
 
 
 def test_every_reason_has_its_attributes_and_four_labels():
@@ -82,7 +85,10 @@ def test_aliases_of_different_reasons_are_far_apart():
     assert len(letters) < 94
     rows = [(alias, alias.translate(one_byte), code) for alias, code in REASON_OF.items()]
     with duckdb.connect() as engine:
-        engine.execute("create table aliases as select unnest(?) as alias, unnest(?) as bytes, unnest(?) as code", list(map(list, zip(*rows))))
+        engine.execute(
+            "create table aliases as select unnest(?) as alias, unnest(?) as bytes, unnest(?) as code",
+            list(map(list, zip(*rows))),
+        )
         twins = engine.execute(
             """
             select l.alias, r.alias from aliases as l
@@ -100,7 +106,9 @@ def test_aliases_of_different_reasons_are_far_apart():
     доволен от обслужването; добро обслужване; любезен персонал; качествен продукт; достатъчно функции; удобно за ползване; плаща редовно
     хорошее обслуживание; понравилось обслуживание; вежливые сотрудники; качественный товар; удобно пользоваться; понятный интерфейс; всё оплачено
     magandang serbisyo; mabait ang staff; maganda ang quality; madaling gamitin; mura ang presyo; nagbayad na; masarap
-    no answer; no response; could not reach the customer; will call back; asked for an invoice; n/a; none; ???; 12345; see above""".replace("\n", ";").split("; "),
+    no answer; no response; could not reach the customer; will call back; asked for an invoice; n/a; none; ???; 12345; see above""".replace(
+        "\n", ";"
+    ).split("; "),
 )
 def test_praise_and_office_talk_are_no_reason_to_leave(note):
     assert reason_of(note.strip()) == "unmapped"
@@ -129,5 +137,8 @@ def test_notes_reach_their_reason(note, reason_code):
 
 
 def test_recovery_rates_are_those_of_the_definition():
-    rates = {row["severity"]: (float(row["rate_if_heard"]), float(row["rate_if_heard_promptly"])) for row in seed("recovery_rates")}
+    rates = {
+        row["severity"]: (float(row["rate_if_heard"]), float(row["rate_if_heard_promptly"]))
+        for row in seed("recovery_rates")
+    }
     assert rates == {"serious": (0.34, 0.52), "minor": (0.54, 0.95)}

@@ -42,7 +42,12 @@ GOOD = {
 
 # What makes that row unusable: (table, other values, column at fault, reason).
 UNUSABLE = [
-    *((name, {column.name: None}, column.name, "a value is required") for name, table in contract().items() for column in table.columns.values() if column.required),
+    *(
+        (name, {column.name: None}, column.name, "a value is required")
+        for name, table in contract().items()
+        for column in table.columns.values()
+        if column.required
+    ),
     ("crm.customers", {"created_at": TEXT}, "created_at", "not a date and time"),
     ("crm.customers", {"contact_allowed": "unreadable: maybe"}, "contact_allowed", "not yes or no"),
     ("crm.customers", {"preferred_channel": "fax"}, "preferred_channel", "none of sms, email, viber, voice"),
@@ -71,30 +76,63 @@ UNUSABLE = [
     ("billing.invoices", {"amount": TEXT}, "amount", "not a number"),
     ("billing.invoices", {"status": "draft"}, "status", "none of paid, open, void, uncollectible"),
     ("billing.invoice_lines", {"amount": None}, "amount", "a value is required, or quantity and unit_price"),
-    ("billing.invoice_lines", {"amount": None, "quantity": "1"}, "amount", "a value is required, or quantity and unit_price"),
+    (
+        "billing.invoice_lines",
+        {"amount": None, "quantity": "1"},
+        "amount",
+        "a value is required, or quantity and unit_price",
+    ),
     ("billing.invoice_lines", {"amount": None, "quantity": TEXT, "unit_price": "1"}, "quantity", "not a number"),
     ("billing.invoice_lines", {"quantity": TEXT}, "quantity", "not a number"),
     ("billing.payments", {"status": "pending"}, "status", "none of succeeded, failed"),
     ("billing.fx_rates", {"rate": "0"}, "rate", "not above 0"),
-]  # fmt: skip
+]
 
 # What is unusual and fine: (table, other values, typed values).
 USABLE = [
-    ("crm.customers", {"preferred_channel": " Viber ", "contact_allowed": "false"}, {"preferred_channel": "viber", "contact_allowed": False}),
-    ("crm.cases", {"channel": "Fax", "resolved_at": "2024-01-05 10:00:00"}, {"channel": "Fax", "resolved_at": datetime(2024, 1, 5, 10)}),
+    (
+        "crm.customers",
+        {"preferred_channel": " Viber ", "contact_allowed": "false"},
+        {"preferred_channel": "viber", "contact_allowed": False},
+    ),
+    (
+        "crm.cases",
+        {"channel": "Fax", "resolved_at": "2024-01-05 10:00:00"},
+        {"channel": "Fax", "resolved_at": datetime(2024, 1, 5, 10)},
+    ),
     ("crm.surveys", {"score": "10"}, {"score": 10}),
     ("crm.surveys", {"kind": "CSAT", "score": "5"}, {"kind": "csat", "scale_max": 5}),
     ("crm.surveys", {"kind": "csat", "score": "7", "scale_max": "7"}, {"score": 7, "scale_max": 7}),
-    ("billing.plans", {"interval": "MONTH", "currency": " eur "}, {"interval": "month", "interval_count": 1, "currency": "EUR"}),
-    ("billing.subscriptions", {"started_on": "2024-01-05 23:59:59", "ended_on": DAY}, {"started_on": date(2024, 1, 5), "ended_on": date(2024, 1, 5)}),
-    ("billing.subscriptions", {"quantity": "0", "discount_rate": "1", "interval_count": "3.0"}, {"quantity": 0, "discount_rate": 1, "interval_count": 3}),
+    (
+        "billing.plans",
+        {"interval": "MONTH", "currency": " eur "},
+        {"interval": "month", "interval_count": 1, "currency": "EUR"},
+    ),
+    (
+        "billing.subscriptions",
+        {"started_on": "2024-01-05 23:59:59", "ended_on": DAY},
+        {"started_on": date(2024, 1, 5), "ended_on": date(2024, 1, 5)},
+    ),
+    (
+        "billing.subscriptions",
+        {"quantity": "0", "discount_rate": "1", "interval_count": "3.0"},
+        {"quantity": 0, "discount_rate": 1, "interval_count": 3},
+    ),
     ("billing.subscriptions", {"status": " Past_Due "}, {"quantity": 1, "status": "past_due", "interval_count": None}),
     ("billing.subscriptions", {"unit_price": "49.900000000000006"}, {"unit_price": Decimal("49.9")}),
     ("billing.subscription_events", {"event": "Start"}, {"subscription_id": "c", "event": "start", "quantity": None}),
     ("billing.invoices", {"amount": "-0.0000005"}, {"amount": Decimal("-0.000001"), "status": None}),
-    ("billing.invoice_lines", {"amount": None, "quantity": "-2", "unit_price": "1.5"}, {"amount": None, "quantity": -2}),
-    ("billing.fx_rates", {"currency": "bgn", "rate": "0.51129188120"}, {"currency": "BGN", "rate": Decimal("0.5112918812")}),
-]  # fmt: skip
+    (
+        "billing.invoice_lines",
+        {"amount": None, "quantity": "-2", "unit_price": "1.5"},
+        {"amount": None, "quantity": -2},
+    ),
+    (
+        "billing.fx_rates",
+        {"currency": "bgn", "rate": "0.51129188120"},
+        {"currency": "BGN", "rate": Decimal("0.5112918812")},
+    ),
+]
 
 
 class Raw:
@@ -103,8 +141,12 @@ class Raw:
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.con, self.loads = con, 0
         con.execute("create schema raw")
-        con.execute("create table raw.loads (load_id varchar, table_name varchar, loaded_at timestamp, rows_read bigint, rows_filtered bigint, file varchar)")
-        con.execute("create table raw.files (table_name varchar, file varchar, content_hash varchar, load_id varchar, is_current boolean)")
+        con.execute(
+            "create table raw.loads (load_id varchar, table_name varchar, loaded_at timestamp, rows_read bigint, rows_filtered bigint, file varchar)"
+        )
+        con.execute(
+            "create table raw.files (table_name varchar, file varchar, content_hash varchar, load_id varchar, is_current boolean)"
+        )
         for table in contract().values():
             columns = ", ".join(f'"{column}" varchar' for column in table.columns)
             con.execute(
@@ -112,24 +154,46 @@ class Raw:
                 "raw_row varchar, malformed varchar, is_current boolean, in_force boolean)"
             )
 
-    def deliver(self, table: str, file: str, *rows: dict[str, str | None], filtered: int = 0, is_current: bool = True, in_force: bool = True) -> str:
+    def deliver(
+        self,
+        table: str,
+        file: str,
+        *rows: dict[str, str | None],
+        filtered: int = 0,
+        is_current: bool = True,
+        in_force: bool = True,
+    ) -> str:
         """A file's rows; values that its key `malformed` doesn't replace. The load's id."""
         self.loads += 1
         load = f"load{self.loads}"
         for number, row in enumerate(rows, 1):
             values = row | {
-                "file": file, "file_order": file, "load_order": self.loads, "load_id": load, "row_number": number,
-                "raw_row": json.dumps(row), "is_current": is_current, "in_force": in_force,
-            }  # fmt: skip
+                "file": file,
+                "file_order": file,
+                "load_order": self.loads,
+                "load_id": load,
+                "row_number": number,
+                "raw_row": json.dumps(row),
+                "is_current": is_current,
+                "in_force": in_force,
+            }
             names = ", ".join(f'"{name}"' for name in values)
-            self.con.execute(f"insert into raw.{contract()[table].raw} ({names}) values ({', '.join('?' * len(values))})", list(values.values()))
-        self.con.execute("insert into raw.loads values (?, ?, ?, ?, ?, ?)", [load, table, datetime(2024, 2, 1), len(rows) + filtered, filtered, file])
+            self.con.execute(
+                f"insert into raw.{contract()[table].raw} ({names}) values ({', '.join('?' * len(values))})",
+                list(values.values()),
+            )
+        self.con.execute(
+            "insert into raw.loads values (?, ?, ?, ?, ?, ?)",
+            [load, table, datetime(2024, 2, 1), len(rows) + filtered, filtered, file],
+        )
         self.found(table, file, load, is_current)
         return load
 
     def found(self, table: str, file: str, load: str, is_current: bool = True) -> None:
         """A path under which the content of a load lies."""
-        self.con.execute("insert into raw.files values (?, ?, ?, ?, ?)", [table, file, f"hash of {load}", load, is_current])
+        self.con.execute(
+            "insert into raw.files values (?, ?, ?, ?, ?)", [table, file, f"hash of {load}", load, is_current]
+        )
 
 
 def scenarios(raw: Raw) -> None:
@@ -139,31 +203,94 @@ def scenarios(raw: Raw) -> None:
         raw.deliver(table, f"usable-{number}", GOOD[table] | values)
     raw.deliver("crm.employees", "malformed", {"malformed": "3 fields instead of 4"})
 
-    newer, older, undated = ({"customer_id": "A", "country": country, "updated_at": day} for country, day in [("BG", "2024-01-02"), ("DE", "2024-01-01"), ("FR", None)])
+    newer, older, undated = (
+        {"customer_id": "A", "country": country, "updated_at": day}
+        for country, day in [("BG", "2024-01-02"), ("DE", "2024-01-01"), ("FR", None)]
+    )
     raw.deliver("crm.customers", "rivals", newer, older, undated, newer, filtered=2)
-    raw.deliver("crm.customers", "bad rivals", {"customer_id": "B", "updated_at": DAY}, {"customer_id": "B", "updated_at": TEXT})
+    raw.deliver(
+        "crm.customers", "bad rivals", {"customer_id": "B", "updated_at": DAY}, {"customer_id": "B", "updated_at": TEXT}
+    )
     first, second = {"refund_id": "A"}, {"refund_id": "A", "customer_id": "other"}
-    raw.deliver("billing.refunds", "undated rivals", GOOD["billing.refunds"] | first, GOOD["billing.refunds"] | second, GOOD["billing.refunds"] | first)
-    raw.deliver("billing.subscriptions", "typed rivals", *({"subscription_id": "T", "started_on": day, "customer_id": "c"} for day in [DAY, f"{DAY} 10:00:00", "2024-01-06"]))
+    raw.deliver(
+        "billing.refunds",
+        "undated rivals",
+        GOOD["billing.refunds"] | first,
+        GOOD["billing.refunds"] | second,
+        GOOD["billing.refunds"] | first,
+    )
+    raw.deliver(
+        "billing.subscriptions",
+        "typed rivals",
+        *(
+            {"subscription_id": "T", "started_on": day, "customer_id": "c"}
+            for day in [DAY, f"{DAY} 10:00:00", "2024-01-06"]
+        ),
+    )
     event = {"customer_id": "E", "occurred_on": DAY}
-    raw.deliver("billing.subscription_events", "events", event, event | {"subscription_id": "E", "quantity": "2"}, event | {"event": "start"}, event | {"plan_id": "P"})
+    raw.deliver(
+        "billing.subscription_events",
+        "events",
+        event,
+        event | {"subscription_id": "E", "quantity": "2"},
+        event | {"event": "start"},
+        event | {"plan_id": "P"},
+    )
 
     # newest across files: by updated_at, else by delivery
-    raw.deliver("crm.customers", "newest-1", {"customer_id": "N", "country": "BG", "updated_at": "2024-01-02"}, {"customer_id": "O", "country": "BG"})
-    raw.deliver("crm.customers", "newest-2", {"customer_id": "N", "country": "DE", "updated_at": "2024-01-01"}, {"customer_id": "O", "country": "DE"})
-    raw.deliver("crm.customers", "newest-3", {"customer_id": "N", "country": "FR"}, {"customer_id": "O", "country": TEXT, "created_at": TEXT})
+    raw.deliver(
+        "crm.customers",
+        "newest-1",
+        {"customer_id": "N", "country": "BG", "updated_at": "2024-01-02"},
+        {"customer_id": "O", "country": "BG"},
+    )
+    raw.deliver(
+        "crm.customers",
+        "newest-2",
+        {"customer_id": "N", "country": "DE", "updated_at": "2024-01-01"},
+        {"customer_id": "O", "country": "DE"},
+    )
+    raw.deliver(
+        "crm.customers",
+        "newest-3",
+        {"customer_id": "N", "country": "FR"},
+        {"customer_id": "O", "country": TEXT, "created_at": TEXT},
+    )
     raw.deliver("crm.customers", "snapshot-1", {"customer_id": "gone"}, in_force=False)
 
     # one path, two contents; and its first content under a second path
     line = GOOD["billing.invoice_lines"]
-    replaced = raw.deliver("billing.invoice_lines", "lines", line | {"invoice_id": "L"}, line | {"line_id": "1"}, line | {"customer_id": None}, is_current=False)
-    raw.deliver("billing.invoice_lines", "lines", line | {"invoice_id": "M"}, line | {"invoice_id": "M"}, line | {"line_id": "2"}, line | {"line_id": "2", "amount": "3"})
+    replaced = raw.deliver(
+        "billing.invoice_lines",
+        "lines",
+        line | {"invoice_id": "L"},
+        line | {"line_id": "1"},
+        line | {"customer_id": None},
+        is_current=False,
+    )
+    raw.deliver(
+        "billing.invoice_lines",
+        "lines",
+        line | {"invoice_id": "M"},
+        line | {"invoice_id": "M"},
+        line | {"line_id": "2"},
+        line | {"line_id": "2", "amount": "3"},
+    )
     raw.found("billing.invoice_lines", "lines again", replaced)
 
     # files that contradict each other, and a path that was corrected
-    names = {"a": [("A", "Ana"), ("B", "Bo"), ("C", None)], "b": [("A", "Ana"), ("C", "Cy")], "c": [("A", "Anna"), ("C", "Cyd")]}
+    names = {
+        "a": [("A", "Ana"), ("B", "Bo"), ("C", None)],
+        "b": [("A", "Ana"), ("C", "Cy")],
+        "c": [("A", "Anna"), ("C", "Cyd")],
+    }
     for file, rows in names.items():
-        raw.deliver("crm.employees", file, *({"employee_id": employee, "name": name} for employee, name in rows), is_current=file != "a")
+        raw.deliver(
+            "crm.employees",
+            file,
+            *({"employee_id": employee, "name": name} for employee, name in rows),
+            is_current=file != "a",
+        )
     raw.deliver("crm.employees", "a", {"employee_id": "B", "name": "Bob"})
 
 
@@ -183,31 +310,65 @@ def build(path: Path) -> None:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    places = {"CHURN_BUILD_DB": str(path), "DBT_LOG_PATH": str(path.parent), "DBT_PACKAGES_INSTALL_PATH": str(path.parent / "packages")}
+    places = {
+        "CHURN_BUILD_DB": str(path),
+        "DBT_LOG_PATH": str(path.parent),
+        "DBT_PACKAGES_INSTALL_PATH": str(path.parent / "packages"),
+    }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in places.items():
             patch.setenv(name, value)
-        arguments = ["--quiet", "build", "--select", "staging", "quality", "--exclude-resource-type", "unit_test", "--vars", "{as_of: '2024-12-31'}"]
-        folders = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(path.parent / "target")]
+        arguments = [
+            "--quiet",
+            "build",
+            "--select",
+            "staging",
+            "quality",
+            "--exclude-resource-type",
+            "unit_test",
+            "--vars",
+            "{as_of: '2024-12-31'}",
+        ]
+        folders = [
+            "--project-dir",
+            str(ROOT),
+            "--profiles-dir",
+            str(ROOT),
+            "--target-path",
+            str(path.parent / "target"),
+        ]
         try:
             outcome = dbtRunner().invoke([*arguments, *folders])
         finally:
             DuckDBConnectionManager.close_all_connections()
-    assert outcome.success, outcome.exception or [result.message for result in outcome.result if result.status != "success"]
+    assert outcome.success, outcome.exception or [
+        result.message for result in outcome.result if result.status != "success"
+    ]
 
 
 def judged(con: duckdb.DuckDBPyConnection, table: str, file: str) -> list[tuple]:
-    return con.execute(f"select row_outcome, fault_column, fault from staging.base_{contract()[table].raw} where file = ? order by delivery_number", [file]).fetchall()
+    return con.execute(
+        f"select row_outcome, fault_column, fault from staging.base_{contract()[table].raw} where file = ? order by delivery_number",
+        [file],
+    ).fetchall()
 
 
-@pytest.mark.parametrize(("number", "table", "column", "reason"), [(number, table, column, reason) for number, (table, _, column, reason) in enumerate(UNUSABLE)])
+@pytest.mark.parametrize(
+    ("number", "table", "column", "reason"),
+    [(number, table, column, reason) for number, (table, _, column, reason) in enumerate(UNUSABLE)],
+)
 def test_an_unusable_row_is_quarantined_with_its_first_fault(staged, number, table, column, reason):
     assert judged(staged, table, f"unusable-{number}") == [("quarantined", column, reason)]
 
 
-@pytest.mark.parametrize(("number", "table", "values"), [(number, table, values) for number, (table, _, values) in enumerate(USABLE)])
+@pytest.mark.parametrize(
+    ("number", "table", "values"), [(number, table, values) for number, (table, _, values) in enumerate(USABLE)]
+)
 def test_an_unusual_row_is_loaded_with_its_types(staged, number, table, values):
-    rows = staged.execute(f"select row_outcome, {', '.join(values)} from staging.base_{contract()[table].raw} where file = ?", [f"usable-{number}"]).fetchall()
+    rows = staged.execute(
+        f"select row_outcome, {', '.join(values)} from staging.base_{contract()[table].raw} where file = ?",
+        [f"usable-{number}"],
+    ).fetchall()
     assert rows == [("loaded", *values.values())]
 
 
@@ -216,9 +377,16 @@ def test_a_malformed_line_is_quarantined_for_what_the_reader_says(staged):
 
 
 def test_of_rows_of_one_file_that_share_a_key_the_newest_is_loaded(staged):
-    superseded, repeated, loaded = ("quarantined", None, "superseded_in_file"), ("repeated", None, None), ("loaded", None, None)
+    superseded, repeated, loaded = (
+        ("quarantined", None, "superseded_in_file"),
+        ("repeated", None, None),
+        ("loaded", None, None),
+    )
     assert judged(staged, "crm.customers", "rivals") == [repeated, superseded, superseded, loaded]
-    assert judged(staged, "crm.customers", "bad rivals") == [loaded, ("quarantined", "updated_at", "not a date and time")]
+    assert judged(staged, "crm.customers", "bad rivals") == [
+        loaded,
+        ("quarantined", "updated_at", "not a date and time"),
+    ]
     assert judged(staged, "billing.refunds", "undated rivals") == [repeated, superseded, loaded]
 
 
@@ -229,24 +397,35 @@ def test_keys_are_compared_by_their_typed_values(staged):
 
 
 def test_the_newest_usable_version_of_a_key_wins(staged):
-    rows = staged.execute("select customer_id, country, raw_row from staging.stg_crm__customers where customer_id in ('N', 'O', 'gone') order by all").fetchall()
-    assert rows == [("N", "BG", '{"customer_id": "N", "country": "BG", "updated_at": "2024-01-02"}'), ("O", "DE", '{"customer_id": "O", "country": "DE"}')]
+    rows = staged.execute(
+        "select customer_id, country, raw_row from staging.stg_crm__customers where customer_id in ('N', 'O', 'gone') order by all"
+    ).fetchall()
+    assert rows == [
+        ("N", "BG", '{"customer_id": "N", "country": "BG", "updated_at": "2024-01-02"}'),
+        ("O", "DE", '{"customer_id": "O", "country": "DE"}'),
+    ]
 
 
 def test_lines_without_an_id_go_with_their_content_and_keyed_ones_stay(staged):
-    rows = staged.execute("select invoice_id, line_id, amount, row_number from staging.stg_billing__invoice_lines where file = 'lines' order by all").fetchall()
+    rows = staged.execute(
+        "select invoice_id, line_id, amount, row_number from staging.stg_billing__invoice_lines where file = 'lines' order by all"
+    ).fetchall()
     assert rows == [("M", None, 1, 1), ("M", None, 1, 2), ("i", "1", 1, 2), ("i", "2", 3, 4)]
 
 
 def test_the_quarantine_holds_the_rows_of_current_contents_whole(staged):
     rows = staged.execute("select column_name, raw_row from restricted.quarantine where file = 'lines'").fetchall()
     assert rows == [(None, json.dumps(GOOD["billing.invoice_lines"] | {"line_id": "2"}))]
-    assert {table for (table,) in staged.execute("select distinct table_name from restricted.quarantine").fetchall()} == contract().keys()
+    assert {
+        table for (table,) in staged.execute("select distinct table_name from restricted.quarantine").fetchall()
+    } == contract().keys()
 
 
 def test_every_record_of_a_file_is_accounted_for(staged):
     columns = "table_name, file, rows_read, rows_loaded, rows_quarantined, rows_filtered, rows_repeated"
-    rows = staged.execute(f"select {columns} from quality.load_audit where file in ('rivals', 'lines', 'lines again') order by file").fetchall()
+    rows = staged.execute(
+        f"select {columns} from quality.load_audit where file in ('rivals', 'lines', 'lines again') order by file"
+    ).fetchall()
     assert rows == [
         ("billing.invoice_lines", "lines", 4, 3, 1, 0, 0),
         ("billing.invoice_lines", "lines again", 3, 3, 0, 0, 0),
@@ -258,11 +437,15 @@ def test_every_record_of_a_file_is_accounted_for(staged):
 
 
 def test_files_that_contradict_each_other_are_named(staged):
-    assert staged.execute("from quality.conflicting_deliveries where table_name = 'crm.employees' order by all").fetchall() == [
+    assert staged.execute(
+        "from quality.conflicting_deliveries where table_name = 'crm.employees' order by all"
+    ).fetchall() == [
         ("crm.employees", "a", "b", 1),
         ("crm.employees", "b", "c", 2),
     ]
-    assert staged.execute("select count(*) from quality.conflicting_deliveries where table_name = 'crm.customers'").fetchone() == (0,)
+    assert staged.execute(
+        "select count(*) from quality.conflicting_deliveries where table_name = 'crm.customers'"
+    ).fetchone() == (0,)
 
 
 def test_nothing_delivered_builds_empty_tables(tmp_path):
@@ -270,7 +453,12 @@ def test_nothing_delivered_builds_empty_tables(tmp_path):
         Raw(con)
     build(tmp_path / "build.duckdb")
     with duckdb.connect(str(tmp_path / "build.duckdb")) as con:
-        tables = [name for (name,) in con.execute("select schema_name || '.' || table_name from duckdb_tables() where schema_name <> 'raw'").fetchall()]
+        tables = [
+            name
+            for (name,) in con.execute(
+                "select schema_name || '.' || table_name from duckdb_tables() where schema_name <> 'raw'"
+            ).fetchall()
+        ]
         assert len(tables) == 2 * len(contract()) + 3
         assert sum(con.execute(f"select count(*) from {name}").fetchone()[0] for name in tables) == 0
 
@@ -278,13 +466,31 @@ def test_nothing_delivered_builds_empty_tables(tmp_path):
 def test_staging_has_the_contracts_tables_and_columns(staged):
     for table in contract().values():
         described = staged.execute(f"describe staging.stg_{table.raw}").fetchall()
-        provenance = ["file", "row_number", "load_id", "delivery_number"] + ["raw_row"] * (table.name == "crm.customers")
+        provenance = ["file", "row_number", "load_id", "delivery_number"] + ["raw_row"] * (
+            table.name == "crm.customers"
+        )
         assert [column[0] for column in described] == [*table.columns, *provenance]
 
 
 def test_the_definition_uses_only_words_that_its_readers_know():
-    of_column = {"type", "required", "key", "values", "minimum", "maximum", "above", "maximum_of", "default", "default_from", "lower", "personal"}
+    of_column = {
+        "type",
+        "required",
+        "key",
+        "values",
+        "minimum",
+        "maximum",
+        "above",
+        "maximum_of",
+        "default",
+        "default_from",
+        "lower",
+        "personal",
+    }
     for path in (ROOT / "models" / "staging").glob("*/_*__sources.yml"):
         for table in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"][0]["tables"]:
             assert table.get("config", {}).get("meta", {}).keys() <= {"periods", "one_of", "row_key"}
-            assert all(column["config"]["meta"].keys() <= of_column and column["data_type"] == "varchar" for column in table["columns"])
+            assert all(
+                column["config"]["meta"].keys() <= of_column and column["data_type"] == "varchar"
+                for column in table["columns"]
+            )
