@@ -52,8 +52,8 @@ lock: install
 	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.lock
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
-	@$(BIN)/python -m orchestration.dbt_project
-	@$(BIN)/python -m orchestration.report.vega
+	@$(BIN)/python -m orchestration.transform.project
+	@$(BIN)/python -m orchestration.readers.report.vega
 	@touch $@
 
 # Superset's pandas has no wheels for Python 3.13. Two of its packages come as source: the lock holds what builds them to hashes too.

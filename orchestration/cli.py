@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration import mailing_list, reasons, workbook
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError
-from orchestration.report import command as report
+from orchestration.readers import mailing_list, reasons, workbook
+from orchestration.readers.report import command as report
 
 if TYPE_CHECKING:
     from orchestration.loading import LoadReport
-    from orchestration.refresh import Refresh
+    from orchestration.refresh.session import Refresh
 
 INTERRUPTED = 130
 DEMO_AS_OF = "2025-12-31"
@@ -69,9 +69,9 @@ def refresh(
 @_extracts
 def check(extracts: Path) -> None:
     """Read and validate everything, load nothing."""
-    from orchestration import steps
-    from orchestration.progress import Progress
-    from orchestration.refresh import refreshing
+    from orchestration.refresh import steps
+    from orchestration.refresh.progress import Progress
+    from orchestration.refresh.session import refreshing
 
     with (
         tempfile.TemporaryDirectory(prefix="churn-check-") as scratch,
@@ -103,8 +103,8 @@ def demo(extracts: Path, warehouse: Path) -> None:
 @_warehouse
 def rollback(warehouse: Path) -> None:
     """Publish the version before the current one again."""
-    from orchestration import publishing
-    from orchestration.warehouse import Warehouse
+    from orchestration.warehouse import publishing
+    from orchestration.warehouse.folder import Warehouse
 
     if not warehouse.is_dir():
         raise click.BadParameter(f"There is no folder {warehouse}.", param_hint="--warehouse")
@@ -128,8 +128,8 @@ def rollback(warehouse: Path) -> None:
 def ui(extracts: Path, warehouse: Path, port: int) -> None:
     """Serve Dagster's web UI, with the schedule and the sensor, on 127.0.0.1."""
     from orchestration.defs.alerts import alerts
-    from orchestration.run_history import run_history
-    from orchestration.warehouse import Warehouse
+    from orchestration.defs.run_history import run_history
+    from orchestration.warehouse.folder import Warehouse
 
     alerts()  # refuses what the environment says by halves, before a server starts
     home = Warehouse(warehouse).dagster
@@ -156,8 +156,9 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
 def mf(warehouse: Path, arguments: tuple[str, ...]) -> None:
     """Ask what is published through MetricFlow, for instance: query --metrics churn_rate_monthly --group-by metric_time."""
-    from orchestration.dbt_project import ROOT, TARGET, prepare_manifest
-    from orchestration.published import published_file
+    from orchestration import ROOT
+    from orchestration.transform.project import TARGET, prepare_manifest
+    from orchestration.warehouse.published import published_file
 
     published = published_file(warehouse, "churn.duckdb")
     prepare_manifest()
@@ -190,7 +191,7 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(error.exit_code)
     except Exception as error:
-        from orchestration.refresh import reason
+        from orchestration.refresh.session import reason
 
         click.echo(f"{reason(error)}. Nothing was changed for readers.", err=True)
         sys.exit(EnvironmentFailure.exit_code)
@@ -201,8 +202,8 @@ def main() -> None:
 def _refresh(
     extracts: Path, warehouse: Path, as_of: datetime | None, policies: tuple[str, ...] = (), full_refresh: bool = False
 ) -> None:
-    from orchestration.progress import Progress
-    from orchestration.refresh import refreshing
+    from orchestration.refresh.progress import Progress
+    from orchestration.refresh.session import refreshing
 
     progress = Progress()
     with refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh) as current:
@@ -210,9 +211,8 @@ def _refresh(
             from dagster import DagsterExecutionInterruptedError
 
             from orchestration.definitions import defs
-            from orchestration.loading.discovery import fingerprint
-            from orchestration.refresh import CONTENT_TAG
-            from orchestration.run_history import run_history
+            from orchestration.defs.run_history import run_history
+            from orchestration.refresh.session import CONTENT_TAG
 
             instance = run_history(current.warehouse.dagster)
             job = defs.resolve_job_def("refresh")
@@ -223,7 +223,7 @@ def _refresh(
                     resources={"refresh": current},
                     # Dagster's own log lines would drown the progress
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                    tags={CONTENT_TAG: fingerprint(extracts, current.mapping), "churn/refresh_id": current.id},
+                    tags={CONTENT_TAG: current.extracts.fingerprint, "churn/refresh_id": current.id},
                 )
             except DagsterExecutionInterruptedError:
                 raise KeyboardInterrupt from None
@@ -232,7 +232,7 @@ def _refresh(
 
 def _print_result(current: Refresh) -> None:
     """What came of a refresh: the headline, the time of each stage, the paths."""
-    from orchestration.headline import headline
+    from orchestration.readers.headline import headline
 
     found, warehouse = headline(current.warehouse.current, current.id), current.warehouse
     click.echo(

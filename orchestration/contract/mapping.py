@@ -7,7 +7,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from hashlib import sha256
@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 import duckdb
 import yaml
 
+from orchestration.contract.names import nearest
 from orchestration.contract.tables import DATES, NUMBERS, Table, contract
 from orchestration.errors import UserError, refuse_if
 
@@ -127,6 +128,7 @@ class Mapping:
     reporting_currency: str | None = None
     policies: dict[str, str] = field(default_factory=dict)
     tables: dict[str, TableRule] = field(default_factory=dict)
+    content_hash: str = field(default="", compare=False)  # of the file itself
 
     @property
     def snapshots(self) -> list[str]:
@@ -135,23 +137,6 @@ class Mapping:
 
     def rule(self, table: Table) -> TableRule:
         return self.tables.get(table.name) or TableRule(table)
-
-
-def closest(word: str, names: Iterable[str]) -> str | None:
-    """The valid name that `word` may have meant, if one is near."""
-    folded = {name.casefold(): name for name in sorted(set(map(str, names)))}
-    close = get_close_matches(word, folded.values(), 1, 0.5) or [
-        folded[name] for name in get_close_matches(word.casefold(), folded, 1, 0.5)
-    ]
-    return close[0] if close else None
-
-
-def nearest(word: str, names: Iterable[str]) -> str:
-    """A hint at the valid name that `word` may have meant, else at all of them."""
-    names = sorted(set(map(str, names)))
-    if close := closest(word, names):
-        return f"the nearest valid name is '{close}'"
-    return f"valid names are {', '.join(names)}" if names else "there are no valid names"
 
 
 def load_mapping(extracts: Path) -> Mapping:
@@ -168,7 +153,8 @@ def load_mapping(extracts: Path) -> Mapping:
             hint = nearest(preset, [shipped.stem for shipped in PRESETS.glob("*.yml")])
             refuse_if([f"{preset.place}: there is no preset '{preset}'; {hint}."])
         merged = _merge(merged, _read(found, f"preset {found.name}", shipped=True))
-    return _Reader().mapping(_merge(merged, own))
+    mapping = _Reader().mapping(_merge(merged, own))
+    return replace(mapping, content_hash=sha256(path.read_bytes()).hexdigest())
 
 
 def _read(path: Path, name: str, shipped: bool = False) -> Block:

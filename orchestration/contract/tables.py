@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import yaml
 
-DEFINITIONS = Path(__file__).parents[2] / "models" / "staging"
+from orchestration import ROOT
+
+DEFINITIONS = ROOT / "models" / "staging"
 DATES = {"date", "timestamp"}
 NUMBERS = {"amount", "price", "quantity", "fraction", "rate", "integer", "number"}
 # one of these must be delivered: without them nobody can be active

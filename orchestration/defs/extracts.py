@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from orchestration import steps
+from orchestration.refresh import steps
 
 TABLES = {
     dg.AssetKey([source["schema"], source["identifier"]]): source

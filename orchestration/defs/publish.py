@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from orchestration import publishing, steps
-from orchestration.headline import headline
+from orchestration.readers.headline import headline
+from orchestration.refresh import steps
+from orchestration.warehouse import publishing
 
 
 @dg.asset(

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import expectations
 
-from orchestration import steps
+import expectations
+from orchestration.refresh import steps
 
 _SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.progress import Progress
-from orchestration.refresh import Refresh, refreshing
+from orchestration.refresh.progress import Progress
+from orchestration.refresh.session import Refresh, refreshing
 
 refresh_job = dg.define_asset_job(
     "refresh",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.contract.mapping import load_mapping
 from orchestration.defs.refresh import refresh_job
 from orchestration.errors import ChurnError
-from orchestration.loading.discovery import fingerprint
-from orchestration.refresh import CONTENT_TAG
+from orchestration.contract.mapping import load_mapping
+from orchestration.loading.discovery import find_extracts
+from orchestration.refresh.session import CONTENT_TAG
 
 RETRY_AFTER = 3600  # seconds since a failed run of the same content started
 
@@ -20,7 +20,7 @@ def new_extracts(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Skip
     """The cursor is the content that was published last: it moves only after success, so that no delivery is lost."""
     extracts = Path(os.environ["CHURN_EXTRACTS"])
     try:
-        content = fingerprint(extracts, load_mapping(extracts))
+        content = find_extracts(extracts, load_mapping(extracts)).fingerprint
     except ChurnError as error:
         return dg.SkipReason(str(error))
     if content == context.cursor:

@@ -8,9 +8,9 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
-from orchestration import steps
-from orchestration.dbt_project import NOT_MARTS, RAW_MODELS
 from orchestration.defs.glimpse import glimpse
+from orchestration.refresh import steps
+from orchestration.transform.project import NOT_MARTS, RAW_MODELS
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.results import NodeResult

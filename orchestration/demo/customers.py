@@ -1,6 +1,6 @@
 """Staff, and the customers whom the company wins: more each year, most in autumn and January."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 from .company import AS_OF, FIRST_DAY, Company, Customer, Employee
 

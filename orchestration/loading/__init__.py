@@ -6,11 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contract.mapping import load_mapping
 from orchestration.contract.tables import BILLING, contract
 from orchestration.errors import refuse_if
 from orchestration.loading import registry
-from orchestration.loading.discovery import Delivery, find_deliveries
+from orchestration.loading.discovery import Delivery, Extracts
 from orchestration.loading.readers import Readers
 from orchestration.loading.report import FileReport, LoadReport
 from orchestration.loading.table_load import TableLoad
@@ -19,7 +18,7 @@ __all__ = ["FileReport", "LoadReport", "read_extracts"]
 
 
 def read_extracts(
-    extracts: Path,
+    extracts: Extracts,
     con: duckdb.DuckDBPyConnection,
     scratch: Path,
     *,
@@ -30,16 +29,15 @@ def read_extracts(
 
     Everything is read and validated before the first row is written, in one transaction. Raises UserError with all
     problems found; nothing is loaded then. `full_refresh` reads the files that are present again."""
-    mapping = load_mapping(extracts)
-    deliveries, warnings, problems = find_deliveries(extracts, mapping)
+    mapping, deliveries, problems = extracts.mapping, extracts.deliveries, []
     registry.prepare(con)
     tables = {name for (name,) in con.execute("select distinct table_name from raw.loads").fetchall()}
     tables |= {delivery.table for delivery in deliveries}
-    if not problems and not tables.intersection(BILLING):
-        problems.append(_no_billing(extracts, deliveries))
+    if not tables.intersection(BILLING):
+        problems.append(_no_billing(extracts.folder, deliveries))
     refuse_if(problems)
 
-    report = LoadReport(mapping, warnings=warnings)
+    report = LoadReport(mapping, warnings=list(extracts.warnings))
     with closing(Readers(con, scratch, mapping.time_zone)) as readers:
         loads = []
         for table in contract().values():

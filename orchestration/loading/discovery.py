@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from orchestration.contract.mapping import FILE_NAME, Mapping, nearest
+from orchestration.contract.mapping import FILE_NAME, Mapping
+from orchestration.contract.names import nearest
 from orchestration.contract.tables import contract
-from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.errors import EnvironmentFailure, UserError, refuse_if
 
 FORMATS = {
     ".csv": "csv",
@@ -51,14 +52,39 @@ def file_order(file: str) -> str:
     return re.sub("[0-9]+", digits, file) + "\t" + file
 
 
-def find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], list[str], list[str]]:
+@dataclass(frozen=True)
+class Extracts:
+    """An extracts folder as it was found, looked at once for a refresh."""
+
+    folder: Path
+    mapping: Mapping
+    deliveries: list[Delivery]  # in delivery order
+    warnings: list[str]
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes when a file's content, its name, or the mapping does."""
+        parts = [f"{delivery.table}\t{delivery.file}\t{delivery.content_hash}" for delivery in self.deliveries]
+        return sha256("\n".join([*parts, self.mapping.content_hash]).encode()).hexdigest()
+
+
+def find_extracts(folder: Path, mapping: Mapping) -> Extracts:
+    """Find and hash the files of a folder.
+
+    Raises UserError with every problem of the files that the mapping names; nothing has been loaded then."""
+    if not folder.is_dir():
+        raise UserError(
+            f"There is no folder {folder}. Name the folder that holds the extracts with --extracts; nothing was loaded."
+        )
+    deliveries, warnings, problems = _find_deliveries(folder, mapping)
+    refuse_if(problems)
+    return Extracts(folder, mapping, deliveries, warnings)
+
+
+def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], list[str], list[str]]:
     """All files of all tables in delivery order, warnings, and problems that forbid loading.
 
-    Raises UserError when there is no such folder, or no file in it."""
-    if not extracts.is_dir():
-        raise UserError(
-            f"There is no folder {extracts}. Name the folder that holds the extracts with --extracts; nothing was loaded."
-        )
+    Raises UserError when there is no file in the folder."""
     if not any(path.is_file() and path.name != FILE_NAME for path in extracts.rglob("*")) and not mapping.tables:
         raise UserError(
             f"The folder {extracts} holds no files. Put the extracts there (crm/, billing/); nothing was loaded."
@@ -106,14 +132,6 @@ def find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], l
         deliveries.append(Delivery(name, path, file, _format(path), _suffixes(path), digest, stamp))
     deliveries.sort(key=lambda delivery: (delivery.table, file_order(delivery.file)))
     return deliveries, warnings, problems
-
-
-def fingerprint(extracts: Path, mapping: Mapping) -> str:
-    """A text that changes when a file's content, its name, or the mapping does."""
-    deliveries, _, _ = find_deliveries(extracts, mapping)
-    parts = [f"{delivery.table}\t{delivery.file}\t{delivery.content_hash}" for delivery in deliveries]
-    own = extracts / FILE_NAME
-    return sha256("\n".join(parts).encode() + (own.read_bytes() if own.exists() else b"")).hexdigest()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

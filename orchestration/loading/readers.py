@@ -12,7 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contract.mapping import DELIMITERS, TableRule, Text, closest, nearest
+from orchestration.contract.mapping import DELIMITERS, TableRule, Text
+from orchestration.contract.names import closest, nearest
 from orchestration.errors import UserError
 from orchestration.loading.decoding import UNDECODABLE, PlainText, plain_text
 from orchestration.loading.discovery import Delivery

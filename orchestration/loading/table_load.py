@@ -6,11 +6,12 @@ from hashlib import sha256
 
 import duckdb
 
-from orchestration.contract.mapping import ColumnRule, Mapping, nearest
+from orchestration.contract.mapping import ColumnRule, Mapping
+from orchestration.contract.names import nearest
 from orchestration.contract.tables import DATES, NUMBERS, Column, Table
 from orchestration.errors import UserError
 from orchestration.loading import readings, registry
-from orchestration.loading.discovery import Delivery, file_order
+from orchestration.loading.discovery import Delivery
 from orchestration.loading.readers import Readers, Source, Stage
 from orchestration.loading.readings import identifier, quote
 from orchestration.loading.report import FileReport, LoadReport

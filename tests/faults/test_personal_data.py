@@ -20,13 +20,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import dbt_project
+from orchestration.transform import project
 from orchestration.contract.mapping import load_mapping
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
-from orchestration.refresh import explained, without_values
-from orchestration.segments import refuse_personal
-from orchestration.warehouse import Warehouse
+from orchestration.refresh.session import explained, without_values
+from orchestration.contract.segments import refuse_personal
+from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
 
 NAME, EMAIL, PHONE = "Zyxa Quorbel", "zyxa@quorbel.example", "+359 88 7654321"
@@ -213,7 +213,7 @@ def test_what_a_person_must_mend_is_shown_to_the_person(refreshes):
 
 def test_nothing_planted_is_found_outside_the_private_files(place, refreshes):
     searched = {}
-    for folder in (place / "warehouse", place / "HOME", place / "TMPDIR", dbt_project.TARGET):
+    for folder in (place / "warehouse", place / "HOME", place / "TMPDIR", project.TARGET):
         for path in folder.rglob("*"):
             if path.is_file() and not path.is_symlink() and path.name not in PRIVATE:
                 searched[path] = found_in(path)

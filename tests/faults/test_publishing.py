@@ -16,10 +16,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import publishing, warehouse as folder
+from orchestration.warehouse import publishing
+from orchestration.warehouse import folder
 from orchestration.errors import Refused, UserError
-from orchestration.publishing import Relation
-from orchestration.warehouse import Warehouse
+from orchestration.transform.project import DOCS
+from orchestration.warehouse.publishing import Relation
+from orchestration.warehouse.folder import Warehouse
 
 RELATIONS = [
     Relation(
@@ -43,7 +45,7 @@ def publish(
     with warehouse.locked():
         publishing.reconcile(warehouse)
         with warehouse.connect() as con:
-            folder.begin(con, version, date(2025, 12, 31), {"lapse_days": 90}, publishing.current_version(warehouse))
+            folder.begin(con, version, date(2025, 12, 31), {"lapse_days": 90}, publishing.current_version(warehouse), "1.0")
             con.execute(f"""
                 create schema if not exists marts;
                 create schema if not exists restricted;
@@ -58,7 +60,7 @@ def publish(
                 "insert into quality.check_results values (?, 'adds_up', 'marts', 'marts.rates', ?, ?, 6, 1)",
                 [version, severity, status],
             )
-        publishing.publish(warehouse, version, RELATIONS, declared)
+        publishing.publish(warehouse, version, RELATIONS, declared, DOCS.parent)
 
 
 def query(file: Path, sql: str) -> str:
@@ -143,7 +145,7 @@ def test_equal_rows_give_equal_exports(warehouse):
             "create table marts.rates as from turned; drop table turned; insert into quality.check_results select * replace ('v2' as refresh_id) from quality.check_results"
         )
     with warehouse.locked():
-        publishing.publish(warehouse, "v2", RELATIONS, CHECKS)
+        publishing.publish(warehouse, "v2", RELATIONS, CHECKS, DOCS.parent)
     assert (warehouse.folder / "exports" / "rates.parquet").read_bytes() == first
 
 
@@ -172,7 +174,7 @@ def test_a_warning_is_published(warehouse):
 def test_results_of_another_refresh_do_not_count(warehouse):
     publish(warehouse, "v1")
     with warehouse.locked(), pytest.raises(Refused, match="was not run"):
-        publishing.publish(warehouse, "v2", RELATIONS, CHECKS)
+        publishing.publish(warehouse, "v2", RELATIONS, CHECKS, DOCS.parent)
 
 
 def test_a_reader_keeps_its_version_and_a_new_one_sees_the_next(warehouse):

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.progress import Progress
+from orchestration.refresh.progress import Progress
 from tests.churn import Done, churn
 
 AS_OF = "2024-06-30"

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestration import publishing, steps
-from orchestration.progress import Progress
-from orchestration.report import page
-from orchestration.warehouse import Warehouse
+from orchestration.warehouse import publishing
+from orchestration.refresh import steps
+from orchestration.refresh.progress import Progress
+from orchestration.readers.report import page
+from orchestration.warehouse.folder import Warehouse
 from tests.faults.test_publishing import publish, versions_seen
 
 

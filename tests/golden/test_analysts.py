@@ -20,7 +20,7 @@ import duckdb
 import pytest
 from python_calamine import CalamineWorkbook
 
-from orchestration.dbt_project import DOCS
+from orchestration.transform.project import DOCS
 from tests.churn import churn, published, write_csv
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from orchestration.dbt_project import ROOT, TARGET, prepare_manifest
+from orchestration import ROOT
+    from orchestration.transform.project import TARGET, prepare_manifest
 from tests.churn import churn
 
 AS_OF = date(2025, 11, 20)

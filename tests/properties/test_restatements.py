@@ -11,7 +11,7 @@ from random import Random
 import duckdb
 
 from orchestration.loading import registry
-from orchestration.warehouse import REFRESH_HISTORY
+from orchestration.warehouse.folder import REFRESH_HISTORY
 from tests.marts import columns_of, described, key_of
 from tests.properties.harness import Warehouse, variables
 from tests.properties.strategies import SHARED, Recipe

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.engines.duckdb import connect
+from orchestration.warehouse.connection import connect
 from orchestration.errors import UserError
+from orchestration.contract.mapping import load_mapping
 from orchestration.loading import LoadReport, read_extracts
+from orchestration.loading.discovery import find_extracts
 
 
 class Delivered:
@@ -31,7 +33,7 @@ class Delivered:
         self.loads += 1
         scratch = self.root / f"scratch_{self.loads}"
         scratch.mkdir()
-        return read_extracts(self.folder, self.con, scratch, full_refresh=full_refresh)
+        return read_extracts(find_extracts(self.folder, load_mapping(self.folder)), self.con, scratch, full_refresh=full_refresh)
 
     def refused(self, mapping: str | None = None) -> str:
         """The message with which these extracts are refused; nothing is loaded by them."""

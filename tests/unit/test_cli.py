@@ -10,9 +10,9 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from orchestration.dbt_project import ROOT
+from orchestration import ROOT
 from orchestration.errors import UserError
-from orchestration.policies import POLICIES, effective_policies
+from orchestration.contract.policies import POLICIES, effective_policies
 
 CHURN = Path(sys.executable).with_name("churn")
 SLOW_IMPORTS = {"dagster", "dbt", "great_expectations", "pandas"}

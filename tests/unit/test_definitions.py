@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.dbt_project import prepare_manifest
+from orchestration.transform.project import prepare_manifest
 
 SNAPSHOT = Path(__file__).with_name("definitions.txt")
 

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 
-from orchestration.contract.mapping import load_mapping
 from orchestration.demo import AS_OF, BAD_ROWS, live, write_extracts
 from orchestration.demo.writing import CORRECTED, CORRECTED_ROWS, RESENT
-from orchestration.loading.discovery import find_deliveries
+from orchestration.contract.mapping import load_mapping
+from orchestration.loading.discovery import find_extracts
 from tests.unit.test_seeds import REASON_OF, reason_of
 
 QUARTERS = [date(year, month, 1) for year in (2024, 2025) for month in (1, 4, 7, 10)]
@@ -84,8 +84,9 @@ def test_rows_of_one_subscription_follow_each_other(company):
 
 
 def test_the_mapping_takes_every_file(extracts):
-    deliveries, warnings, problems = find_deliveries(extracts, load_mapping(extracts))
-    assert warnings == problems == []
+    found = find_extracts(extracts, load_mapping(extracts))
+    deliveries = found.deliveries
+    assert found.warnings == []
     assert {delivery.file for delivery in deliveries} | {"extracts.yml"} == {
         path.relative_to(extracts).as_posix() for path in extracts.rglob("*") if path.is_file()
     }

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestration.dbt_project import DOCS, ROOT
-from orchestration.docs_page import write_docs
-from orchestration.publishing import relations
-from orchestration.steps import manifest
+from orchestration.transform.project import DOCS, ROOT
+from orchestration.transform.docs_page import write_docs
+from orchestration.warehouse.publishing import relations
+from orchestration.refresh.steps import manifest
 
 
 @pytest.fixture(scope="module")

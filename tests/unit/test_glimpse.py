@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from orchestration import steps
+from orchestration.refresh import steps
 from orchestration.defs.glimpse import bars, glimpse
 from orchestration.defs.transform import law
 

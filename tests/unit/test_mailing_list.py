@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from python_calamine import CalamineWorkbook
 
 from orchestration.errors import UserError
-from orchestration.mailing_list import address_on, command, e164, region_of, write_mailing_list
+from orchestration.readers.mailing_list import address_on, command, e164, region_of, write_mailing_list
 
 # customer_id, name, channel, address, country, reason_code, win_back_rank
 CONTACTS = [

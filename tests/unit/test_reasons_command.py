@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from orchestration.errors import UserError
-from orchestration.reasons import ALIASES, command, own_aliases
+from orchestration.contract.reason_aliases import ALIASES, own_aliases
+from orchestration.readers.reasons import command
 
 # text, normalised, count, nearest_alias, nearest_reason_code, nearest_language, similarity
 TEXTS = [

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.report import page as report
-from orchestration.steps import manifest
-from orchestration.warehouse import CHECK_RESULTS, REFRESH_HISTORY
+from orchestration.readers.report import page as report
+from orchestration.refresh.steps import manifest
+from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY
 
 CYRILLIC = re.compile("[а-яА-Я]")
 COUNTRIES = ["BG", "</script><script>alert(1)</script>", "<!--"]

@@ -18,8 +18,8 @@ import click
 import duckdb
 
 from orchestration.errors import UserError
-from orchestration.mailing_list import defused
-from orchestration.published import published_file
+from orchestration.readers.mailing_list import defused
+from orchestration.warehouse.published import published_file
 
 # Sheet -> its mart and columns; one row a period, the years first.
 _TABLES = {

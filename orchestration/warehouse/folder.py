@@ -21,9 +21,8 @@ from typing import Any
 
 import duckdb
 
-from orchestration.dbt_project import code_version
-from orchestration.engines import duckdb as engine
 from orchestration.errors import Busy
+from orchestration.warehouse import connection
 
 RUNNING, PUBLISHED, REFUSED, FAILED, INTERRUPTED = "running", "published", "refused", "failed", "interrupted"
 
@@ -77,7 +76,7 @@ class Warehouse:
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writer's connection to build.duckdb."""
-        with engine.connect(self.build, self.scratch) as con:
+        with connection.connect(self.build, self.scratch) as con:
             yield con
 
     def write_log(self, text: str) -> None:
@@ -147,7 +146,12 @@ CHECK_RESULTS = Journal(
 
 
 def begin(
-    con: duckdb.DuckDBPyConnection, refresh_id: str, as_of: date, policies: Mapping[str, Any], current: str | None
+    con: duckdb.DuckDBPyConnection,
+    refresh_id: str,
+    as_of: date,
+    policies: Mapping[str, Any],
+    current: str | None,
+    code_version: str,
 ) -> None:
     """Enter a refresh into the history, and settle those that a killed process left running: published if theirs is `current`."""
     for journal in (REFRESH_HISTORY, CHECK_RESULTS):
@@ -158,7 +162,7 @@ def begin(
     )
     con.execute(
         "insert into quality.refresh_history values (?, ?, null, ?, ?, ?, ?)",
-        [refresh_id, now(), as_of, RUNNING, json.dumps(policies), code_version()],
+        [refresh_id, now(), as_of, RUNNING, json.dumps(policies), code_version],
     )
 
 

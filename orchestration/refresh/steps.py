@@ -8,10 +8,11 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from orchestration import dbt_project, publishing
+from orchestration.contract.segments import refuse_unknown
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.refresh import Refresh, explained, without_values
-from orchestration.segments import refuse_unknown
+from orchestration.refresh.session import Refresh, explained, without_values
+from orchestration.transform import project
+from orchestration.warehouse import publishing
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,7 +44,7 @@ _STATUS = {"pass": "passed", "warn": "failed", "fail": "failed"}
 @cache
 def manifest() -> Mapping[str, Any]:
     """The project's manifest, as prepared."""
-    return json.loads(dbt_project.prepare_manifest().read_text(encoding="utf-8"))
+    return json.loads(project.prepare_manifest().read_text(encoding="utf-8"))
 
 
 def load(refresh: Refresh) -> LoadReport:
@@ -72,7 +73,7 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
     """
     with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]):
         warehouse = refresh.warehouse
-        results = dbt_project.build(
+        results = project.build(
             warehouse.build,
             warehouse.scratch,
             warehouse.dbt,
@@ -154,6 +155,7 @@ def publish(refresh: Refresh) -> dict[str, int]:
             refresh.id,
             [*publishing.relations(manifest()), *publishing.journals()],
             declared_checks(),
+            project.DOCS.parent,
         )
     _report(refresh)
     return counts
@@ -162,8 +164,10 @@ def publish(refresh: Refresh) -> dict[str, int]:
 def _report(refresh: Refresh) -> None:
     """Write the report of what was published; one that fails is told and takes nothing back."""
     try:
+        from orchestration.readers.report.page import add_report
+
         with refresh.progress.stage("report"):
-            publishing.add_report(refresh.warehouse)
+            add_report(refresh.warehouse)
     except Exception as error:
         refresh.progress.warn(
             f"Published, but without a report. {explained(error, 'writing the report', refresh.warehouse)}"

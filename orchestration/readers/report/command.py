@@ -12,8 +12,8 @@ import click
 @click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
 def command(warehouse: Path, opened: bool) -> None:
     """Print the path of the report, or open it."""
-    from orchestration import publishing
-    from orchestration.warehouse import Warehouse
+    from orchestration.readers.report.page import add_report
+    from orchestration.warehouse.folder import Warehouse
 
     if not warehouse.is_dir():
         raise click.BadParameter(f"There is no folder {warehouse}.", param_hint="--warehouse")
@@ -21,7 +21,7 @@ def command(warehouse: Path, opened: bool) -> None:
     if not page.is_file():
         current = Warehouse(warehouse)
         with current.locked():
-            page = publishing.add_report(current)
+            page = add_report(current)
     click.echo(page)
     if opened:
         click.launch(page.as_uri())

@@ -21,7 +21,7 @@ compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 event_log_storage:
-  module: orchestration.run_history
+  module: orchestration.defs.run_history
   class: EventLog
   config: {base_dir: %s}
 concurrency:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import duckdb
 
-from orchestration.contract.mapping import Mapping, nearest
+from orchestration.contract.mapping import Mapping
+from orchestration.contract.names import nearest
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
 

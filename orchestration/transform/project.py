@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from orchestration.docs_page import write_docs
-from orchestration.engines.duckdb import settings
+from orchestration import ROOT
+from orchestration.transform.docs_page import write_docs
+from orchestration.warehouse.connection import settings
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.results import NodeResult
     from dbt.contracts.graph.manifest import Manifest
 
-ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
 MANIFEST = TARGET / "manifest.json"
 DOCS = TARGET / "docs" / "index.html"
@@ -66,7 +66,7 @@ def prepare_manifest() -> Path:
 
     TARGET.mkdir(exist_ok=True)
     with FileLock(TARGET / ".lock"):
-        current = fingerprint(*_INPUTS, "orchestration/docs_page.py")
+        current = fingerprint(*_INPUTS, "orchestration/transform/docs_page.py")
         if not (
             _STAMP.exists()
             and _STAMP.read_text() == current

@@ -9,12 +9,32 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from orchestration.report import vega
-from orchestration.report.data import read_data
+from orchestration.errors import UserError
+from orchestration.readers.report import vega
+from orchestration.readers.report.data import read_data
+from orchestration.warehouse import publishing
+from orchestration.warehouse.folder import Warehouse
 
 LANGUAGES = ("en", "bg", "ru", "fil")
 MAX_BYTES = 4_800_000
 _FOLDER = Path(__file__).parent
+
+
+def add_report(warehouse: Warehouse) -> Path:
+    """Write the report of the version that is current, and link it. Returns the page's place in the warehouse folder."""
+    version = publishing.current_version(warehouse)
+    if version is None:
+        raise UserError(
+            f"Nothing is published in {warehouse.folder}: there is nothing to report. Run `churn refresh` first."
+        )
+    folder = warehouse.published / version
+    with warehouse.connect() as con:
+        currency = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
+    page = write_report(folder / "churn.duckdb", folder / "report", currency and currency[0])
+    publishing.open_to_readers(warehouse, folder / "report")
+    publishing.sync(page, page.parent)
+    publishing.reconcile(warehouse)
+    return warehouse.folder / "report" / page.name
 
 
 def write_report(database: Path, folder: Path, currency: str | None = None) -> Path:

@@ -19,9 +19,9 @@ from typing import Any
 
 import click
 
+from orchestration.contract.reason_aliases import known_reason, reason_labels
 from orchestration.errors import UserError
-from orchestration.private import read_private
-from orchestration.reasons import known_reason, reason_labels
+from orchestration.warehouse.published import read_private
 
 CHANNELS = ("sms", "email", "viber", "voice")
 COLUMNS = (

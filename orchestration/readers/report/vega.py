@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.metadata import version
 
-from orchestration.dbt_project import TARGET
+from orchestration.transform.project import TARGET
 
 
 def script() -> str:

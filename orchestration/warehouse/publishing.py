@@ -16,9 +16,8 @@ from typing import Any
 
 import duckdb
 
-from orchestration.dbt_project import DOCS
 from orchestration.errors import Refused, UserError
-from orchestration.warehouse import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, now
+from orchestration.warehouse.folder import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, now
 
 KEPT_VERSIONS = 5
 LINKED = ("docs", "exports", "private.duckdb", "report")
@@ -103,9 +102,14 @@ def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[
 
 
 def publish(
-    warehouse: Warehouse, refresh_id: str, published: list[Relation], declared: Collection[tuple[str, str]]
+    warehouse: Warehouse,
+    refresh_id: str,
+    published: list[Relation],
+    declared: Collection[tuple[str, str]],
+    docs: Path,
 ) -> dict[str, int]:
-    """Audit this refresh, write its version and make it the current one. Returns the row count of each published table."""
+    """Audit this refresh, write its version and make it the current one. `docs` is the folder of the project's
+    documentation page. Returns the row count of each published table."""
     folder = warehouse.published / f".{refresh_id}"
     (folder / "exports").mkdir(parents=True)
     with warehouse.connect() as con:
@@ -131,33 +135,14 @@ def publish(
             counts |= {str(relation): _copy(con, relation) for relation in published if relation.private}
     if warehouse.data_docs.is_dir():
         shutil.copytree(warehouse.data_docs, folder / "data_docs")
-    shutil.copytree(DOCS.parent, folder / "docs")
+    shutil.copytree(docs, folder / "docs")
     open_to_readers(warehouse, folder)
     warehouse.published.chmod(0o777 & ~warehouse.umask)
-    _sync(*folder.rglob("*"), folder)
+    sync(*folder.rglob("*"), folder)
     _commit(warehouse, folder)
     reconcile(warehouse)
     _prune(warehouse)
     return counts
-
-
-def add_report(warehouse: Warehouse) -> Path:
-    """Write the report of the version that is current, and link it. Returns the page's place in the warehouse folder."""
-    from orchestration.report.page import write_report
-
-    version = current_version(warehouse)
-    if version is None:
-        raise UserError(
-            f"Nothing is published in {warehouse.folder}: there is nothing to report. Run `churn refresh` first."
-        )
-    folder = warehouse.published / version
-    with warehouse.connect() as con:
-        currency = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
-    page = write_report(folder / "churn.duckdb", folder / "report", currency and currency[0])
-    open_to_readers(warehouse, folder / "report")
-    _sync(page, page.parent)
-    reconcile(warehouse)
-    return warehouse.folder / "report" / page.name
 
 
 def reconcile(warehouse: Warehouse) -> None:
@@ -165,7 +150,7 @@ def reconcile(warehouse: Warehouse) -> None:
     for folder in warehouse.published.glob(".*"):
         if _same_file(folder / "churn.duckdb", warehouse.current):
             folder.rename(folder.with_name(folder.name[1:]))
-            _sync(warehouse.published)
+            sync(warehouse.published)
         else:
             shutil.rmtree(folder)
     if current := current_version(warehouse):
@@ -174,7 +159,7 @@ def reconcile(warehouse: Warehouse) -> None:
                 _link(warehouse.folder / name, Path("published") / current / name)
             elif (warehouse.folder / name).is_symlink():  # a report of another version would contradict the marts
                 (warehouse.folder / name).unlink()
-        _sync(warehouse.folder)
+        sync(warehouse.folder)
 
 
 def current_version(warehouse: Warehouse) -> str | None:
@@ -282,11 +267,11 @@ def _commit(warehouse: Warehouse, folder: Path) -> None:
         os.link(folder / "churn.duckdb", new)
     except OSError:  # a file system without hard links
         shutil.copy2(folder / "churn.duckdb", new)
-        _sync(new)
+        sync(new)
     # Somebody who opened the old file for writing may have left changes that DuckDB would replay into the new one.
     warehouse.current.with_name("churn.duckdb.wal").unlink(missing_ok=True)
     os.replace(new, warehouse.current)
-    _sync(warehouse.folder)
+    sync(warehouse.folder)
 
 
 def _link(link: Path, target: Path) -> None:
@@ -312,7 +297,8 @@ def _same_file(version: Path, current: Path) -> bool:
     return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
-def _sync(*paths: Path) -> None:
+def sync(*paths: Path) -> None:
+    """Bring files and folders to the disk."""
     for path in paths:
         handle = os.open(path, os.O_RDONLY)
         try:

@@ -9,30 +9,18 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
-from orchestration.dbt_project import ROOT
+from orchestration.contract.reason_aliases import ALIASES, Alias, known_reason, read_aliases, reason_labels
 from orchestration.errors import UserError
-from orchestration.private import read_private
+from orchestration.warehouse.published import read_private
 
-ALIASES = "churn_reason_aliases.csv"
 # As int_reason_texts has it: a text that is this similar to aliases of one reason only means that reason.
 SIMILAR = 0.85
-
-
-@dataclass(frozen=True)
-class Alias:
-    """A phrase, normalised, and the main reason that it means."""
-
-    alias: str
-    reason_code: str
-    language: str
 
 
 @dataclass(frozen=True)
@@ -48,29 +36,6 @@ class Unmapped:
     similarity: float | None
 
 
-def reason_labels() -> dict[str, str]:
-    """The main reasons: code -> label in English."""
-    with (ROOT / "seeds" / "main_reasons.csv").open(encoding="utf-8", newline="") as file:
-        return {row["reason_code"]: row["reason"] for row in csv.DictReader(file)}
-
-
-def known_reason(code: str, codes: Sequence[str], where: str) -> str:
-    """`code`, if it is one of `codes`; else a UserError that names the nearest."""
-    if code in codes:
-        return code
-    nearest = get_close_matches(code, codes, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"the reasons are {', '.join(codes)}."
-    raise UserError(f"{where}: there is no reason {code!r}; {hint}")
-
-
-def own_aliases(warehouse: Path) -> list[dict[str, str]]:
-    """The company's own aliases, ready as the dbt var `own_reason_aliases`; none when the file is missing.
-
-    Raises UserError that names file and line when a row can't be used or two rows disagree.
-    """
-    return [asdict(alias) for alias in _read(warehouse / ALIASES)]
-
-
 def unmapped(warehouse: Path) -> list[Unmapped]:
     """What the last published refresh could not map and no alias confirmed since then explains, the most frequent first."""
     rows = read_private(
@@ -78,49 +43,20 @@ def unmapped(warehouse: Path) -> list[Unmapped]:
         "select text, normalised, count, nearest_alias, nearest_reason_code, nearest_language, similarity "
         "from restricted.unmapped_reasons order by count desc, normalised",
     )
-    own = _read(warehouse / ALIASES)
+    own = read_aliases(warehouse / ALIASES)
     return [text for text in (Unmapped(*row) for row in rows) if not _is_explained(text, own)]
 
 
 def confirm(warehouse: Path, text: Unmapped, reason_code: str) -> None:
     """Write the text down as an alias of the reason."""
     file = warehouse / ALIASES
-    aliases = [*_read(file), Alias(text.normalised, reason_code, text.nearest_language or "")]
+    aliases = [*read_aliases(file), Alias(text.normalised, reason_code, text.nearest_language or "")]
     new = file.with_name(f".{ALIASES}.new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, Alias.__annotations__, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(alias) for alias in aliases)
     os.replace(new, file)
-
-
-def _read(file: Path) -> list[Alias]:
-    if not file.exists():
-        return []
-    aliases: dict[str, Alias] = {}
-    codes = list(reason_labels())
-    # utf-8-sig: people edit it in Excel
-    with file.open(encoding="utf-8-sig", newline="") as handle:
-        rows = csv.DictReader(handle)
-        if not {"alias", "reason_code"} <= set(rows.fieldnames or ()):
-            raise UserError(f"{file}: the first line must be alias,reason_code,language.")
-        for row in rows:
-            where = f"{file}, line {rows.line_num}"
-            alias = Alias(
-                _normalised(row["alias"] or ""), (row["reason_code"] or "").strip(), (row.get("language") or "").strip()
-            )
-            if not alias.alias:
-                raise UserError(f"{where}: the alias has neither letters nor digits.")
-            known_reason(alias.reason_code, codes, where)
-            if aliases.setdefault(alias.alias, alias).reason_code != alias.reason_code:
-                raise UserError(
-                    f"{where}: {alias.alias!r} means {aliases[alias.alias].reason_code} in an earlier line; keep one of the two."
-                )
-    return list(aliases.values())
-
-
-def _normalised(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
 def _is_explained(text: Unmapped, own: Sequence[Alias]) -> bool:

@@ -16,18 +16,19 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration import publishing, warehouse as folder
+from orchestration.contract.policies import Value, effective_policies
+from orchestration.contract.reason_aliases import own_aliases
+from orchestration.contract.segments import refuse_personal
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
-from orchestration.policies import Value, effective_policies
-from orchestration.reasons import own_aliases
-from orchestration.segments import refuse_personal
-from orchestration.warehouse import Warehouse
+from orchestration.transform.project import code_version
+from orchestration.warehouse import folder, publishing
+from orchestration.warehouse.folder import Warehouse
 
 if TYPE_CHECKING:
     from expectations import Judge
-    from orchestration.contract.mapping import Mapping as ExtractsMapping
     from orchestration.loading import LoadReport
-    from orchestration.progress import Progress
+    from orchestration.loading.discovery import Extracts
+    from orchestration.refresh.progress import Progress
 
 _SPEAKS_OF_NO_VALUE = re.compile(r"(Binder|Catalog|Parser|Compilation|IO|Out of Memory) Error|\[Errno")
 
@@ -41,10 +42,9 @@ class Refresh:
 
     id: str
     warehouse: Warehouse
-    extracts: Path
+    extracts: Extracts
     as_of: date
     as_of_is_default: bool
-    mapping: ExtractsMapping
     policies: Mapping[str, Value]
     full_refresh: bool
     progress: Progress
@@ -58,7 +58,7 @@ class Refresh:
         """The vars of the dbt project."""
         return {
             "as_of": self.as_of.isoformat(),
-            "reporting_currency": self.mapping.reporting_currency,
+            "reporting_currency": self.extracts.mapping.reporting_currency,
             "own_reason_aliases": own_aliases(self.warehouse.folder),
             **self.policies,
         }
@@ -126,10 +126,12 @@ def refreshing(
     """Hold the warehouse for a refresh, and enter it into the history with the way it ends."""
     from expectations import judge_beside
     from orchestration.contract.mapping import load_mapping
+    from orchestration.loading.discovery import find_extracts
 
     mapping = load_mapping(extracts)
     values = effective_policies(mapping.policies, policies)
     refuse_personal(values["segments"], mapping)
+    found = find_extracts(extracts, mapping)
     yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)
     warehouse = Warehouse(warehouse_folder)
     with warehouse.locked(), judge_beside() as judge:
@@ -137,10 +139,9 @@ def refreshing(
         refresh = Refresh(
             id=folder.new_refresh_id(),
             warehouse=warehouse,
-            extracts=extracts,
+            extracts=found,
             as_of=as_of or yesterday,
             as_of_is_default=as_of is None,
-            mapping=mapping,
             policies=values,
             full_refresh=full_refresh,
             progress=progress,
@@ -149,7 +150,7 @@ def refreshing(
         )
         with warehouse.connect() as con:
             settings = {**values, "reporting_currency": mapping.reporting_currency, "snapshots": mapping.snapshots}
-            folder.begin(con, refresh.id, refresh.as_of, settings, refresh.previous)
+            folder.begin(con, refresh.id, refresh.as_of, settings, refresh.previous, code_version())
         status = folder.INTERRUPTED
         try:
             yield refresh

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import yaml
 
-from orchestration.contract.mapping import nearest
-from orchestration.dbt_project import ROOT
+from orchestration import ROOT
+from orchestration.contract.names import nearest
 from orchestration.errors import UserError
 
 Value = str | int | float | bool | list[str] | None

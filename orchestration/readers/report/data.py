@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.dbt_project import ROOT
+from orchestration import ROOT
 
 # How far back the page looks, in periods; the marts hold everything.
 _PERIODS = {"month": 48, "quarter": 24, "year": 12}

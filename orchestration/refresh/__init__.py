@@ -1,0 +1,1 @@
+"""One refresh from the extracts to the published version: its session, its steps, its progress."""

@@ -1,0 +1,1 @@
+"""dbt in this process: the project, its manifest and its documentation page."""

@@ -1,0 +1,1 @@
+"""The warehouse folder: its lock, its connections, publishing, and what is published."""
