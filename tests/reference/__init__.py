@@ -1,8 +1,8 @@
 """The literal reference of the metric definitions: plain, slow, obviously right.
 
-`marts(company)` gives every mart that the definitions determine, as rows with the definitions' column names. The text of
-a definition stands quoted in the docstring of the code that obeys it; where it leaves a choice open, "Reading:" says which
-one is taken. Nothing here may be shared with the models: a disagreement is what it is for.
+`marts(company)` gives every mart that the definitions determine, as rows with the definitions' column names. The text
+of a definition stands quoted in the docstring of the code that obeys it; where it leaves a choice open, `Reading:`
+says which one is taken. Nothing here may be shared with the models: a disagreement is what it is for.
 """
 
 from __future__ import annotations

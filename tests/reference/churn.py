@@ -37,12 +37,12 @@ class Stay:
 
     @cached_property
     def lost(self) -> bool:
-        """ "active at start, not at end\""""
+        """ "active at the start and not at the end\""""
         return self.at_start and not self.at_end
 
     @cached_property
     def new(self) -> bool:
-        """ "active at end, not at start", "first spell ever starts in the period\""""
+        """ "active at the end and not at the start; the first spell ever starts in the period\""""
         return self.at_end and not self.at_start and self.period.holds(self.customer.spells[0].started_on)
 
     @property
@@ -80,7 +80,8 @@ class Stay:
 def grid(facts: Facts) -> Iterator[tuple[dict, Period, list[Stay]]]:
     """Every grain, period and segment, with what the segment's customers did: keys, period, stays.
 
-    "periods and segments without events are there with zeros, never missing". A customer's stay is reckoned once, for all marts.
+    "Periods and segments in which nothing happened have rows with zeros". A customer's stay is computed once, for all
+    marts.
     """
     groups = facts.groups()
     for periods in facts.grids.values():
@@ -129,8 +130,9 @@ def churn_rates(facts: Facts) -> list[dict]:
 
 
 def daily_rate(stays: list[Stay], period: Period) -> float | None:
-    """ "Σ over days of spell ends that day ÷ customers active at that day's opening (days with nobody active add nothing,
-    null if all are)". From one opening to the next, those who began that day are added and those who ended taken off.
+    """ "sum over days of: spells that ended on the day ÷ customers active at the opening of that day"; "days on which
+    nobody is active at the opening add nothing, and the rate is null if that is true of all days". From one opening
+    to the next, those who began that day are added and those who ended taken off.
     """
     spells = [spell for stay in stays for spell in stay.customer.spells]
     begun = Counter(spell.started_on for spell in spells)
@@ -176,7 +178,7 @@ def churn_rate_by_definition(facts: Facts) -> list[dict]:
 
 
 def churn_reasons(facts: Facts) -> list[dict]:
-    """ "Only reasons with someone lost in this or the previous period have rows.\""""
+    """ "Only reasons for which somebody was lost in this period or the previous one have rows.\""""
     rows = []
     before: dict[tuple, dict[str, list[Stay]]] = {}
     for keys, period, stays in grid(facts):
@@ -210,11 +212,9 @@ def churn_reasons(facts: Facts) -> list[dict]:
 
 
 def unmapped_reasons(facts: Facts) -> list[dict]:
-    """ "the texts (which may hold anything a person wrote) … with count and nearest alias, for a person to map".
-
-    "One row a text that explains the end of a spell and that no alias maps to a main reason, texts equal after
-    normalisation being one"; "of several spellings the most frequent, then the first in the alphabet"; "the most similar
-    alias, of several the first in the alphabet; measured for the 500 most frequent texts" (then the first in the alphabet).
+    """ "One row per normalised text that explains the end of a spell and maps to no reason: its most frequent
+    spelling (then the first in the alphabet), how often it occurs, and the most similar alias (then the first in the
+    alphabet), measured for the 500 most frequent texts".
     """
     spellings: dict[str, Counter[str]] = {}
     for why in facts.why.values():
@@ -243,7 +243,9 @@ def unmapped_reasons(facts: Facts) -> list[dict]:
 
 
 def complaint_before(customer: Customer, end: date) -> Case | None:
-    """ "a complaint opened in the 180 days before their end (end − 180 <= day < end; of several, the latest)"; then case_id."""
+    """ "a complaint opened in the 180 days before its end (end − 180 <= day < end; of several the latest, then the
+    greatest `case_id`)".
+    """
     heard = [
         case
         for case in customer.cases

@@ -15,11 +15,11 @@ NOTHING = Decimal(0)
 
 
 def cohort_retention(facts: Facts) -> list[dict]:
-    """ "A customer's cohort is the period of its first spell's `started_on`; age k is the k-th period after it."
+    """ "A customer's cohort is the period in which its first spell starts; age k is the k-th period after it."
 
-    "Every cohort that has customers of the segment × every age up to the period of `as_of`. The running period's rates
-    are null". Reading: `revenue_per_customer` is money and shown to date; `retention_rate`, `close_retention_rate`,
-    `purchase_rate`, `mrr_retention_rate` are the rates.
+    "Every cohort that has customers of the segment has a row for every age up to the period of `as_of`"; "In the open
+    period all rates are null". Reading: `revenue_per_customer` is money and shown to date; `retention_rate`,
+    `close_retention_rate`, `purchase_rate`, `mrr_retention_rate` are the rates.
     """
     rows = []
     for grain, periods in facts.grids.items():
@@ -36,8 +36,8 @@ def cohort_retention(facts: Facts) -> list[dict]:
 def cohort_cells(cohort: list[Customer], periods: list[Period]) -> list[dict]:
     """One cell a period, from the cohort's own on.
 
-    "`mrr_initial` (Σ of each customer's MRR at the opening of the day after its first spell starts)"; "Revenue before a
-    customer's first spell is in no cohort".
+    "sum of each customer's MRR at the opening of the day after its first spell starts"; "Revenue before a customer's
+    first spell, and revenue of customers without one, is in no cohort".
     """
     cells = []
     size = len(cohort)
@@ -78,8 +78,8 @@ def cohort_cells(cohort: list[Customer], periods: list[Period]) -> list[dict]:
 
 
 def survival_curves(facts: Facts) -> list[dict]:
-    """Kaplan–Meier: "duration of each customer's first spell in days, running ones censored at as_of + 1"; one row for each
-    "distinct event time". "Survival: Greenwood on the log-log scale, null where survival is 0."
+    """Kaplan–Meier: "The duration is that of each customer's first spell in days; open ones are censored at as_of +
+    1"; "Survival uses Greenwood's formula on the log-log scale; the interval is null where survival is 0."
     """
     rows = []
     for segment, members in facts.groups():

@@ -15,8 +15,8 @@ UNKNOWN = "(unknown)"
 def survivors(company: Company) -> dict[str, str]:
     """Card -> the customer that everything of it belongs to.
 
-    "Everything of a merged card (`merged_into`, to the end of the chain) belongs to the customer it was merged into."
-    Reading: a card that names itself ends a chain; a chain that runs in a circle has no end, so its cards are not merged.
+    "everything that belongs to a merged card belongs to the customer at the end of its `merged_into` chain." "A card
+    that names itself ends a chain; cards whose chain is a circle stay separate customers."
     """
     merged_into = {
         card.customer_id: card.merged_into
@@ -34,10 +34,10 @@ def survivors(company: Company) -> dict[str, str]:
 
 
 def all_customers(company: Company) -> list[str]:
-    """ "Customers that appear only in billing become customers."
+    """ "Customers that appear only in billing become customers too."
 
-    Reading: every card of the CRM, every customer of a billing row that has begun by as_of, every card that another was
-    merged into; then the merged ones are left out.
+    Reading: every card of the CRM, every customer of a billing row that has begun by as_of, every card that another
+    was merged into; then the merged ones are left out.
     """
 
     def begun(day: date) -> bool:
@@ -55,14 +55,16 @@ def all_customers(company: Company) -> list[str]:
 
 
 def first_plan(counting: list[Row]) -> str | None:
-    """ "plan_id of the counting row with the first `started_on` (then smallest subscription_id, then delivery)"."""
+    """ "the `plan_id` of the counting row with the earliest `started_on` (then the smallest `subscription_id`, then
+    the earliest delivery)".
+    """
     if not counting:
         return None
     return min(counting, key=lambda row: (row.started_on, row.subscription_id, row.delivery)).plan_id
 
 
 def attributes(company: Company, customer: str, counting: list[Row], names: Iterable[str]) -> dict[str, str | None]:
-    """Attribute -> the customer's value as a segment. "Values are trimmed, case kept, empty = null".
+    """Attribute -> the customer's value as a segment. "Values are trimmed, keep their case, and are null when empty".
 
     Values are the surviving card's; a name that is no column of the contract is looked up in the card's raw row.
     """

@@ -1,4 +1,4 @@
-"""The shared truths of a company, reckoned once: customers, segments, invoices, spells, MRR, reasons."""
+"""The shared facts of a company, computed once: customers, segments, invoices, spells, MRR, reasons."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class Customer:
         return self._mrr[day]
 
     def revenue(self, start: date, end: date) -> Decimal:
-        """ "Revenue = Σ amount of invoices that are not void or uncollectible; credit notes deducted", issued in `[start, end)`."""
+        """ "the sum of all invoices except void and uncollectible ones. Credit notes reduce it", issued in `[start,
+        end)`.
+        """
         return sum((invoice.amount for invoice in self.invoices if start <= invoice.day < end), Decimal(0))
 
     @cached_property
@@ -88,7 +90,7 @@ class Facts:
         self.as_of = company.as_of
         self._survivors = customers.survivors(company)
         self._rows: dict[str, list[dict]] = {}
-        self.stays: dict[Period, dict[str, Stay]] = {}  # churn.grid keeps what it reckons
+        self.stays: dict[Period, dict[str, Stay]] = {}  # churn.grid keeps what it computes
         self.customers = self._customers()
         self.why: dict[Spell, reasons.WhyEnded] = {
             spell: reasons.why_ended(company, spell, customer.back_on(spell), customer.notes, customer.rows)
@@ -109,7 +111,7 @@ class Facts:
         return grouped
 
     def rows_of(self, mart: Callable[[Facts], list[dict]]) -> list[dict]:
-        """The rows of a mart, reckoned once: other marts are made of them."""
+        """The rows of a mart, computed once: other marts are made of them."""
         if mart.__name__ not in self._rows:
             self._rows[mart.__name__] = mart(self)
         return self._rows[mart.__name__]
@@ -128,7 +130,9 @@ class Facts:
         cards = {card.customer_id: card for card in company.customers}
 
         def customer(name: str) -> Customer:
-            """ "`auto` (default: per customer, subscription rows if any counts, else purchases)"."""
+            """ "a customer who has at least one subscription row that counts is on the subscription basis, everybody
+            else on the purchase basis".
+            """
             counting = [row for row in future_too[name] if row.starts_on <= company.as_of]
             on_rows = policies.activity_basis == "subscription" or (
                 policies.activity_basis == "auto" and bool(counting)
@@ -163,17 +167,19 @@ class Facts:
 
     @cached_property
     def grids(self) -> dict[str, list[Period]]:
-        """ "A period runs from the first in which anyone is active to the one that holds `as_of`." None without activity."""
+        """ "The periods of a grain run from the first one in which anybody is active to the one that contains
+        `as_of`." None without activity.
+        """
         starts = [spell.started_on for customer in self.customers for spell in customer.spells]
         fiscal = self.company.policies.fiscal_year_start_month
         return {grain: grid(grain, min(starts), self.as_of, fiscal) if starts else [] for grain in MONTHS}
 
     def base_of(self, period: Period) -> Period | None:
-        """ "Base = the previous period of the same grain"; none before the first."""
+        """ "the previous period of the same grain"; none before the first."""
         return next((other for other in self.grids[period.grain] if other.end == period.start), None)
 
     def groups(self) -> list[tuple[dict, list[Customer]]]:
-        """Segment keys and their customers: the whole company, then "values as they are now, of all customers"."""
+        """Segment keys and their customers: the whole company, then "values as they are now, for all periods"."""
         found: dict[tuple[str, str], list[Customer]] = {("all", "all"): self.customers}
         for customer in self.customers:
             for segment_type, value in customer.segments.items():

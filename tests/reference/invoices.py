@@ -28,7 +28,9 @@ class Billed:
 
     @property
     def is_purchase(self) -> bool:
-        """ "each purchase (invoice total > 0, not void or uncollectible)"; "'Amount > 0' is asked after rounding"."""
+        """ "total is above 0 and which is neither void nor uncollectible"; "Whether an amount is above 0 is asked
+        after rounding".
+        """
         return self.amount > 0
 
 
@@ -40,9 +42,10 @@ def line_amount(line: InvoiceLine) -> Fraction:
 def of_lines(company: Company, lines: list[InvoiceLine]) -> tuple[Billed, str | None]:
     """One invoice made of lines, and its status.
 
-    "Time, customer, status and employee of an invoice made of lines are its earliest line's (ties: line_id, then
-    delivery); each line is converted in its own currency, the sum rounded once; cost is null unless every line with an
-    amount has one". Reading: the rate is that of the invoice's day, the earliest line's; every line has an amount.
+    "Time, customer, status and employee of an invoice made of lines are those of its earliest line (then the smallest
+    `line_id`, then the earliest delivery)"; "Each line is converted in its own currency and the sum is rounded once.
+    The cost is null unless every line with an amount has one". Reading: the rate is that of the invoice's day, the
+    earliest line's; every line has an amount.
     """
     earliest = min(lines, key=lambda line: (line.issued_at, line.line_id or ""))  # stable: delivery order
     rates = [exchange_rate(company, line.currency, earliest.issued_at.date()) for line in lines]
@@ -62,9 +65,10 @@ def of_lines(company: Company, lines: list[InvoiceLine]) -> tuple[Billed, str | 
 
 
 def billed(company: Company) -> list[Billed]:
-    """Every invoice that revenue is made of: issued by as_of, "not void or uncollectible", credit notes among them.
+    """Every invoice that revenue is made of: issued by as_of, "except void and uncollectible ones", credit notes
+    among them.
 
-    "an invoice that billing.invoices has too is the header's".
+    "An invoice that `billing.invoices` has too is taken from there".
     """
     headers = {invoice.invoice_id for invoice in company.invoices}
     lines: dict[str, list[InvoiceLine]] = {}

@@ -13,8 +13,9 @@ from .periods import MONTHS, later, start_of
 
 
 def staff_retention(facts: Facts) -> list[dict]:
-    """ "employee × quarter of a customer's first purchase ever (by issued_at, then invoice_id)": those served, of these the
-    `observed_90d` (day + 90 <= as_of), of these the `returned_90d` (a purchase on a later day, at most 90 days on).
+    """ "One row per employee and fiscal quarter in which the employee served at least one customer's first purchase
+    ever (by `issued_at`, then `invoice_id`)"; "of these `observed_90d` (first day + 90 <= `as_of`); of these
+    `returned_90d` (a purchase on a later day, at most 90 days on)".
     """
     served: dict[tuple[str, date], list[Customer]] = {}
     for customer in facts.customers:
@@ -63,10 +64,10 @@ def staff_retention(facts: Facts) -> list[dict]:
 
 
 def net_promoter_score(facts: Facts) -> list[dict]:
-    """ "responses (last per customer and period, by answered_at, then response_id), promoters (>= 9), passives, detractors
-    (<= 6), `nps` (−100..100)"; "nps ± z × 100 × √((p + d − (p − d)²) ÷ n), clipped".
+    """ "`responses` (each customer's last in the period, by `answered_at`, then `response_id`), `promoters` (score of
+    9 or more), `detractors` (6 or less)"; "nps ± z × 100 × √((p + d − (p − d)²) ÷ n), limited to −100 and 100".
 
-    Reading: answers of people that nobody else knows make no customer and are not among the responses.
+    "Answers of people who are nobody's customer are left out."
     """
     rows = []
     for keys, period, stays in grid(facts):

@@ -1,4 +1,4 @@
-"""Exact money: `Fraction` while it is reckoned, `Decimal` with two digits once it is rounded."""
+"""Exact money: `Fraction` while it is calculated, `Decimal` with two digits once it is rounded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def wilson(successes: int, trials: int) -> tuple[float | None, float | None]:
 
 
 def exchange_rate(company: Company, currency: str | None, day: date) -> Fraction:
-    """Reporting units for one unit of `currency` (empty: the reporting currency) by "the last rate known on or before" `day`."""
+    """Reporting units for one unit of `currency` (empty: the reporting currency) by "the last rate known on or
+    before" `day`.
+    """
     if currency is None or currency == company.reporting_currency:
         return Fraction(1)
     known = [row for row in company.fx_rates if row.currency == currency and row.rate_date <= day]

@@ -12,7 +12,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """`start` inclusive, `end` exclusive. A running period is "reckoned to date": it ends on as_of + 1."""
+    """`start` inclusive, `end` exclusive. The open period "is calculated up to `as_of`": it ends on as_of + 1."""
 
     grain: str
     start: date
@@ -46,7 +46,7 @@ def start_of(grain: str, day: date, fiscal_year_start_month: int) -> date:
 
 
 def grid(grain: str, first_day: date, as_of: date, fiscal_year_start_month: int) -> list[Period]:
-    """Every period "from the first in which anyone is active to the one that holds `as_of`"."""
+    """Every period "from the first one in which anybody is active to the one that contains `as_of`"."""
     periods = []
     start = start_of(grain, first_day, fiscal_year_start_month)
     while start <= as_of:

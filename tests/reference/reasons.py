@@ -25,7 +25,8 @@ class WhyEnded:
 
 
 def normalised(text: str) -> str:
-    """ "lower case, every run of characters that are neither letters nor digits one blank, trimmed"; Unicode's letters and digits.
+    """ "lower case, every run of characters that are neither letters nor digits becomes one blank, and the ends are
+    trimmed"; Unicode's letters and digits.
 
     Composed first (NFC), so that a letter typed as base and mark is one letter.
     """
@@ -49,19 +50,21 @@ def levenshtein(left: str, right: str) -> int:
 
 
 def similarity(left: str, right: str) -> Fraction:
-    """ "1 − Levenshtein ÷ longer length\""""
+    """ "1 − Levenshtein distance ÷ the longer length\""""
     longer = max(len(left), len(right))
     return 1 - Fraction(levenshtein(left, right), longer) if longer else Fraction(1)
 
 
 def are_similar(left: str, right: str) -> bool:
-    """ "similarity >= 0.85"; lengths alone often tell that it is less."""
+    """ "a similarity of at least 0.85"; lengths alone often tell that it is less."""
     shorter, longer = sorted((len(left), len(right)))
     return shorter >= SIMILAR * longer and similarity(left, right) >= SIMILAR
 
 
 def code_of(text: str, aliases: tuple[Alias, ...]) -> str | None:
-    """ "an alias of the seed, then similarity >= 0.85 to aliases of one reason only, else `unmapped`" (null)."""
+    """ "If no alias matches, it takes the reason whose aliases have a similarity of at least 0.85, provided they all
+    belong to one reason"; null: unmapped.
+    """
     wording = normalised(text)
     wordings = [(normalised(alias.alias), alias.reason_code) for alias in aliases]
     codes = {code for alias, code in wordings if alias == wording}
@@ -80,10 +83,11 @@ def why_ended(
 ) -> WhyEnded:
     """The reason of a spell's end; `back_on` is the start of the customer's next spell or null.
 
-    "the latest departure note (`noted_at`, then departure_id) from `reason_window_days` before the last active day (but
-    not before the spell) until the day before the customer's return (or as_of); else the `end_reason` of the
-    subscription row that ended with it (of several: one that has a reason, latest `started_on`, greatest
-    subscription_id); else `not_asked`". `rows` are the customer's counting rows, none on the purchase basis.
+    "the latest departure note (by `noted_at`, then `departure_id`) from `reason_window_days` before the last active
+    day, but not before the spell, until the day before the customer's return, or until `as_of`. Second choice: the
+    `end_reason` of the subscription row that ended with the spell; of several rows that have one, the row with the
+    latest `started_on`, then the greatest `subscription_id`. Otherwise the reason is `not_asked`". `rows` are the
+    customer's counting rows, none on the purchase basis.
     """
     first = max(spell.last_active_on - timedelta(days=company.policies.reason_window_days), spell.started_on)
     last = company.as_of if back_on is None else back_on - DAY

@@ -54,8 +54,8 @@ def dated_rows(company: Company) -> Iterator[date]:
 
 
 def causes(refresh: Refresh, before: Refresh, files: list[str]) -> list[str]:
-    """ "What changed since the publish before: extracts, policies, definitions (a new version of this product), as_of (it
-    passed rows that had been delivered)".
+    """ "the `cause` (`extracts`, `policies`, `definitions`, `as_of`)": what changed since the publish before.
+    Definitions: a new version of this product; as_of: it passed rows that had been delivered.
     """
     earlier, later = sorted((before.company.as_of, refresh.company.as_of))
     changed = {
@@ -68,16 +68,16 @@ def causes(refresh: Refresh, before: Refresh, files: list[str]) -> list[str]:
 
 
 def listed(files: list[str]) -> str | None:
-    """ "Tables and files loaded since the publish before, at most 20 by name"; how many more there are is said too."""
+    """ "the tables and files loaded since the publish before, at most 20 by name"; how many more there are is said
+    too.
+    """
     more = [f"and {len(files) - 20} more"] if len(files) > 20 else []
     return ", ".join([*files[:20], *more]) or None
 
 
 def restatements(refreshes: list[Refresh]) -> list[dict]:
-    """ "for every closed month: the churn rate as first published, as now, the differences in customers and MRR, when and with
-    which extract files it changed": "One row a closed month × publish that changed its numbers".
-
-    Refreshes that were not published told nothing; the files that they loaded come with the next publish.
+    """ "One row per closed month and publish that changed its numbers". "Refreshes that were not published change
+    nothing here"; the files that they loaded come with the next publish.
     """
     first: dict[date, Numbers] = {}
     told: dict[date, Numbers] = {}

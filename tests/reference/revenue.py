@@ -19,8 +19,8 @@ NOTHING = Decimal(0)
 
 
 def fct_mrr_movements(facts: Facts) -> list[dict]:
-    """ "one row for each `customer_id` and day `occurred_on` on which its MRR changes (the openings of that day and the next
-    differ)"; "`new`: no earlier opening had MRR > 0".
+    """ "One row per customer and day `occurred_on` on which the customer's MRR changes: the openings of that day and
+    the next differ"; "`new` (MRR before is 0, and no earlier opening had MRR)".
     """
     rows = []
     for customer in facts.customers:
@@ -54,10 +54,9 @@ def fct_mrr_movements(facts: Facts) -> list[dict]:
 
 
 def mrr_changes(members: list[Customer], period: Period) -> dict[str, Decimal]:
-    """The lines of `revenue_retention`, "by comparing each customer's MRR at start and at end".
+    """The lines of `revenue_retention`: "Each customer's MRR at the start is compared with its MRR at the end".
 
-    "0 → >0: new if no opening up to that of period_start had MRR > 0, else reactivated; >0 → 0: churned; else the
-    difference, contraction and churn as positive amounts".
+    From 0 to more: "`mrr_new` if no opening up to that of `period_start` had MRR, else `mrr_reactivated`".
     """
     lines = dict.fromkeys(("at_start", "new", "reactivated", "expanded", "contracted", "churned", "at_end"), NOTHING)
     for customer in members:
@@ -95,12 +94,12 @@ def revenue_retention(facts: Facts) -> list[dict]:
 
 
 def base_invoices(base: Period | None, customers: list[Customer]) -> list[Billed]:
-    """Reading of "that base's invoices": those of the previous period that `sales_of_customers_at_start` are made of."""
+    """Reading of "the base's invoices": those of the previous period that `sales_of_customers_at_start` are made of."""
     return [invoice for customer in customers for invoice in customer.invoices if base and base.holds(invoice.day)]
 
 
 def profit_margin(facts: Facts, invoices: list[Billed]) -> Fraction | None:
-    """ "(Σ amount − Σ cost) ÷ Σ amount over that base's invoices that carry a cost, else the policy"."""
+    """ "(amount − cost) ÷ amount over the base's invoices that carry a cost, else the policy"."""
     costed = [invoice for invoice in invoices if invoice.cost is not None]
     amount = sum((invoice.amount for invoice in costed), NOTHING)
     if amount:
@@ -110,8 +109,8 @@ def profit_margin(facts: Facts, invoices: list[Billed]) -> Fraction | None:
 
 
 def recoverable(lost: list[Stay], promptly: bool) -> Decimal:
-    """ "for the lost with a complaint opened in the 180 days before their end, Σ own sales × repurchase rate by severity
-    (unstated = minor)".
+    """ "For each lost customer with a complaint opened in the 180 days before its end": own sales × share; "a
+    complaint without a severity is minor".
     """
     total = Fraction(0)
     for stay in lost:
@@ -122,7 +121,7 @@ def recoverable(lost: list[Stay], promptly: bool) -> Decimal:
 
 
 def lost_revenue(facts: Facts) -> list[dict]:
-    """ "the six lines of the lost-sales calculation"; "both null with nobody at start, and in the first period"."""
+    """ "`average_sales_per_customer` and `lost_sales` are null with nobody at the start, and in the first period"."""
     rows = []
     for keys, period, stays in grid(facts):
         members = [stay.customer for stay in stays]
@@ -164,7 +163,9 @@ def lost_revenue(facts: Facts) -> list[dict]:
 
 
 def average_check(facts: Facts) -> list[dict]:
-    """ "purchase_amount (Σ of the purchases, credit notes apart), average_check (= purchase_amount ÷ purchases)"."""
+    """ "`purchase_amount` (the sum of the purchases, without credit notes)"; "`average_check` = `purchase_amount` ÷
+    `purchases`".
+    """
     rows = []
     for keys, period, stays in grid(facts):
         members = [stay.customer for stay in stays]
@@ -189,7 +190,9 @@ def average_check(facts: Facts) -> list[dict]:
 
 
 def lifetime_value(facts: Facts) -> list[dict]:
-    """ "`average_sales_per_customer × margin ÷ churn_rate` (60 months at churn 0) and its parts\""""
+    """ "average_sales_per_customer × margin ÷ churn_rate"; "At a churn rate of 0 a customer is taken to stay 60
+    months\"
+    """
     rows = []
     for keys, period, stays in grid(facts):
         start = [stay for stay in stays if stay.at_start]
@@ -220,10 +223,10 @@ def lifetime_value(facts: Facts) -> list[dict]:
 
 
 def customer_value(facts: Facts) -> list[dict]:
-    """ "one row a customer: revenue, gross profit, purchases, average check, MRR, tenure", all to date.
+    """ "One row per customer, as of `as_of`".
 
-    Reading: gross profit is revenue × margin, over all the customer's own invoices that carry a cost, else the policy;
-    the tenure of all spells, a running one up to as_of.
+    Reading: gross profit is revenue × margin, over all the customer's own invoices that carry a cost, else the
+    policy; the tenure is of all spells, an open one up to as_of.
     """
     rows = []
     for customer in facts.customers:
@@ -266,7 +269,7 @@ def fct_purchases(facts: Facts) -> list[dict]:
 
 
 def fct_credit_notes(facts: Facts) -> list[dict]:
-    """ "an invoice below zero that is neither void nor uncollectible"; asked after rounding, as of purchases."""
+    """ "One row per credit note", below zero; asked after rounding, as of purchases."""
     return [
         {
             "invoice_id": invoice.invoice_id,

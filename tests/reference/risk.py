@@ -15,10 +15,10 @@ NINETY_DAYS = timedelta(days=90)
 
 
 def gave_notice(facts: Facts, customer: Customer, opening: date) -> bool:
-    """ "(scheduled end)": today's, that of the running spell.
+    """ "the open spell has a `scheduled_end_on`".
 
-    For the past: "Notices count only where billing had written the row by then (`updated_at`)". Reading: a later row that
-    billing had not written by then was not to follow, and an end to come that it had not written was none.
+    For the past: "A notice counts only where billing had written the row by then (`updated_at`)". Reading: a later
+    row that billing had not written by then was not to follow, and an end to come that it had not written was none.
     """
     if opening == facts.opening_after:
         return any(spell.scheduled_end_on for spell in customer.spells)
@@ -33,13 +33,15 @@ def gave_notice(facts: Facts, customer: Customer, opening: date) -> bool:
 
 
 def payment_failing(facts: Facts, customer: Customer, opening: date) -> bool:
-    """ "The latest attempt to pay failed"; the latest by paid_at, then payment_id."""
+    """ "the latest attempt to pay (by `paid_at`, then `payment_id`) failed"."""
     attempts = [attempt for attempt in customer.payments if attempt.paid_at.date() < opening]
     return bool(attempts) and max(attempts, key=lambda one: (one.paid_at, one.payment_id)).status == "failed"
 
 
 def overdue(facts: Facts, customer: Customer, opening: date) -> bool:
-    """ "time since last purchase > 2 × own median gap, >= 3 purchases"; both in days, up to the day before the opening."""
+    """ "at least 3 purchases, and the days since the last purchase are more than 2 × the customer's own median gap";
+    both up to the day before the opening.
+    """
     days = [purchase.day for purchase in customer.purchases if purchase.day < opening]
     if len(days) < 3:
         return False
@@ -48,7 +50,7 @@ def overdue(facts: Facts, customer: Customer, opening: date) -> bool:
 
 
 def open_complaint(facts: Facts, customer: Customer, opening: date) -> bool:
-    """ "A complaint is open": it was not resolved before the opening."""
+    """ "a complaint is not resolved" before the opening."""
     return any(
         case.kind == "complaint"
         and case.opened_at.date() < opening
@@ -58,7 +60,7 @@ def open_complaint(facts: Facts, customer: Customer, opening: date) -> bool:
 
 
 def slow_answer(facts: Facts, customer: Customer, opening: date) -> bool:
-    """ "A case of the last 90 days was answered later than sla_first_response_hours, or has waited longer than that"."""
+    """ "a case of the last 90 days was answered later than sla_first_response_hours, or has waited longer than that"."""
     limit = timedelta(hours=facts.company.policies.sla_first_response_hours)
     midnight = datetime.combine(opening, time())
 
@@ -72,13 +74,13 @@ def slow_answer(facts: Facts, customer: Customer, opening: date) -> bool:
 
 
 def detractor(facts: Facts, customer: Customer, opening: date) -> bool:
-    """ "last NPS <= 6"; the last by answered_at, then response_id."""
+    """ "the last NPS score (by `answered_at`, then `response_id`) is 6 or less"."""
     answers = [answer for answer in customer.surveys if answer.kind == "nps" and answer.answered_at.date() < opening]
     return bool(answers) and max(answers, key=lambda one: (one.answered_at, one.response_id)).score <= 6
 
 
 def spending_down(facts: Facts, customer: Customer, opening: date) -> bool:
-    """ "last 90 days <= half of the 90 before". Reading: something was spent before."""
+    """ "revenue of the last 90 days is at most half of that of the 90 days before, which was above 0"."""
     last = customer.revenue(opening - NINETY_DAYS, opening)
     before = customer.revenue(opening - 2 * NINETY_DAYS, opening - NINETY_DAYS)
     return before > 0 and 2 * last <= before
@@ -88,19 +90,21 @@ SIGNALS = (gave_notice, payment_failing, overdue, open_complaint, slow_answer, d
 
 
 def signals(facts: Facts, customer: Customer, opening: date) -> list[str]:
-    """Names of the signals that a customer shows at an opening, "computed only from what was known then"."""
+    """Names of the signals that a customer shows at an opening, "only from what was known then"."""
     return [signal.__name__ for signal in SIGNALS if signal(facts, customer, opening)]
 
 
 def revenue_at_risk(facts: Facts, customer: Customer):
-    """ "A year of it: 12 × MRR, or the revenue of the last 365 days where there is no MRR; never below 0"."""
+    """ "a year of it: 12 × MRR, or the revenue of the last 365 days where there is no MRR, never below 0"."""
     mrr = customer.mrr_at(facts.opening_after)
     recent = customer.revenue(facts.opening_after - timedelta(days=365), facts.opening_after)
     return 12 * mrr if mrr else max(recent, 0 * recent)
 
 
 def at_risk_customers(facts: Facts) -> list[dict]:
-    """ "active customers at `as_of` with at least one signal"; the score is their number."""
+    """ "One row per customer who is active at `as_of` and shows at least one signal. `score` is the number of
+    signals".
+    """
     rows = []
     for customer in facts.customers:
         shown = signals(facts, customer, facts.opening_after)
@@ -114,16 +118,16 @@ def at_risk_customers(facts: Facts) -> list[dict]:
 
 
 def lost_within_90d(customer: Customer, opening: date) -> bool:
-    """Whether the spell that runs at the opening ends "within the 90 days from the opening", its day the first of them."""
+    """Whether the spell that runs at the opening ends "within the 90 days from the opening", its day the first of
+    them.
+    """
     [running] = [spell for spell in customer.spells if spell.is_active_at(opening)]
     return running.ended_on is not None and running.ended_on < opening + NINETY_DAYS
 
 
 def at_risk_backtest(facts: Facts) -> list[dict]:
-    """ "for each past quarter's opening: flagged, lost within 90 days, precision, recall, base rate, lift".
-
-    "One row a past quarter × signal", of the quarters whose first 90 days have passed; "signal = 'any' is the list itself".
-    "periods … without events are there with zeros, never missing".
+    """ "One row per past quarter and signal (`any` is the list itself)"; "Only quarters whose first 90 days have
+    passed." "Periods and segments in which nothing happened have rows with zeros".
     """
     rows = []
     for quarter in facts.grids["quarter"]:

@@ -18,7 +18,7 @@ NINETY_DAYS = timedelta(days=90)
 
 
 def dimensions(facts: Facts) -> dict[str, Callable[[Case], str]]:
-    """ "`dimension (all, employee, team, channel, severity)`"; "'(unknown)' where the case has none"."""
+    """ "`dimension` (all, employee, team, channel, severity)"; "cases without a value are `(unknown)`"."""
     teams = {employee.employee_id: (employee.team or "").strip() for employee in facts.company.employees}
     return {
         "all": lambda case: "all",
@@ -30,7 +30,9 @@ def dimensions(facts: Facts) -> dict[str, Callable[[Case], str]]:
 
 
 def hours_to(facts: Facts, case: Case, moment: datetime | None) -> Fraction | None:
-    """Hours from opening to a moment, null if it did not come by as_of; "one before the opening counts as at once"."""
+    """Hours from opening to a moment, null if it did not come by as_of; "A response before the opening counts as
+    immediate".
+    """
     if moment is None or moment.date() > facts.as_of:
         return None
     span = max(moment, case.opened_at) - case.opened_at
@@ -38,7 +40,7 @@ def hours_to(facts: Facts, case: Case, moment: datetime | None) -> Fraction | No
 
 
 def quantile(values: list[Fraction], share: Fraction) -> float | None:
-    """ "quantiles interpolate linearly between the two nearest cases (percentile_cont)"."""
+    """ "Percentiles interpolate linearly between the two nearest cases" (percentile_cont)."""
     if not values:
         return None
     values = sorted(values)
@@ -49,15 +51,17 @@ def quantile(values: list[Fraction], share: Fraction) -> float | None:
 
 
 def within_sla(facts: Facts, times: list[tuple[Case, Fraction | None]], limit: int) -> tuple[int, int]:
-    """Cases due, "opened at least" so many hours "before the end of as_of", and of these the ones handled within them."""
+    """Cases due, "opened at least" so many hours "before the end of as_of", and of these the ones handled within
+    them.
+    """
     end = datetime.combine(facts.opening_after, time())
     due = [taken for case, taken in times if end - case.opened_at >= timedelta(hours=limit)]
     return len(due), sum(taken is not None and taken <= limit for taken in due)
 
 
 def satisfied(facts: Facts) -> dict[str, bool]:
-    """Case -> whether "at least four fifths of scale_max (4 or 5 of 5)" were given: "of several the last (by answered_at,
-    then response_id)".
+    """Case -> whether "at least four fifths of scale_max (4 or 5 of 5)" were given: "Of several answers about a case
+    the last counts (by `answered_at`, then `response_id`)".
     """
     answers = [
         answer
@@ -72,8 +76,8 @@ def satisfied(facts: Facts) -> dict[str, bool]:
 
 
 def lost_after(facts: Facts, day: date, customer_id: str) -> bool | None:
-    """Whether a customer's spell ended within the 90 days after a day; null unless the customer was "active on the day"
-    and they are "over by as_of". Reading: a spell of no days is not active on its day.
+    """Whether a customer's spell ended within the 90 days after a day; null unless the customer was "active on the
+    day" and they are "over by as_of". Reading: a zero-day spell is not active on its day.
     """
     if day + NINETY_DAYS > facts.as_of:
         return None
@@ -83,7 +87,7 @@ def lost_after(facts: Facts, day: date, customer_id: str) -> bool | None:
 
 
 def complainants(facts: Facts, cases: list[Case]) -> dict[str, int | float | None]:
-    """ "complaints, complainants lost within 90 days and their churn": of several complaints of a customer the first counts."""
+    """What became of those who complained: "active on the day of their first complaint of the period"."""
     complaints = [case for case in cases if case.kind == "complaint"]
     first = {
         customer: min(case.opened_at.date() for case in made)
@@ -101,8 +105,8 @@ def complainants(facts: Facts, cases: list[Case]) -> dict[str, int | float | Non
 
 
 def everyone_else(facts: Facts, period: Period, cases: list[Case]) -> dict[str, int | float | None]:
-    """ "against everyone else's": "customers at its opening who made no complaint in it; 0 until 90 days are over"; lost are
-    those "whose spell ended within 90 days of the opening".
+    """ "customers at the opening of the period who made no complaint in it, lost within 90 days of the opening; 0
+    until 90 days are over".
     """
     observed, lost = 0, 0
     complained = facts.by_customer(case for case in cases if case.kind == "complaint")
@@ -116,8 +120,8 @@ def everyone_else(facts: Facts, period: Period, cases: list[Case]) -> dict[str, 
 
 
 def handled(facts: Facts, cases: list[Case], opinions: dict[str, bool]) -> dict[str, int | float | None]:
-    """ "cases, answered, resolved, median and 90th percentile hours to first response and to resolution, share within the
-    SLA policies, csat".
+    """ "median and 90th percentile of the hours from opening to first response and to resolution"; shares within the
+    SLA policies; csat.
     """
     answered = [(case, hours_to(facts, case, case.first_response_at)) for case in cases]
     resolved = [(case, hours_to(facts, case, case.resolved_at)) for case in cases]
@@ -147,8 +151,8 @@ def handled(facts: Facts, cases: list[Case], opinions: dict[str, bool]) -> dict[
 
 
 def service_levels(facts: Facts) -> list[dict]:
-    """ "period × `dimension`": of cases opened in the period, also those of people whom nobody else knows ("kept and warned
-    about"). "Every value that a case bears by as_of has a row in every period; all = every case."
+    """ "how cases opened in the period were handled". "Every value that a case has by `as_of` has a row in every
+    period; cases without a value are `(unknown)`. Cases of people who are nobody's customer count too."
     """
     rows = []
     known = [case for case in facts.company.cases if case.opened_at.date() <= facts.as_of]
@@ -167,8 +171,8 @@ def service_levels(facts: Facts) -> list[dict]:
 
 
 def loyalty_scorecard(facts: Facts) -> list[dict]:
-    """ "one row a period: churn, revenue churn, NPS, LTV, repeat rate, CSAT, response time, lost sales, each with the change
-    on the period before". Repeat customers are those with "a purchase in it that is not their first ever".
+    """ "One row per period, of the whole company"; "each with its change on the period before (null where either is
+    null)". Repeat customers are "customers with a purchase in the period that is not their first ever".
     """
     lines = {
         "churn_rate": (churn.churn_rates, "churn_rate"),

@@ -14,20 +14,20 @@ NEVER = date.max
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Active in `[start, end)`; end null: running at as_of. `monthly_amount` is 0 on the purchase basis."""
+    """Active in `[start, end)`; end null: still open at as_of. `monthly_amount` is 0 on the purchase basis."""
 
     start: date
     end: date | None
     monthly_amount: Decimal = Decimal(0)
 
     def is_open_at(self, day: date) -> bool:
-        """ "active *at the opening of day t* when `started_on < t <= ended_on` (running: no end)"."""
+        """ "active at the opening of day t when a spell has `started_on` < t and either no end or t <= `ended_on`"."""
         return self.start < day <= (self.end or NEVER)
 
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A maximal stretch of active days, `[started_on, ended_on)`; the day itself when both are equal."""
+    """A continuous period of activity, `[started_on, ended_on)`; the day itself when both are equal."""
 
     customer_id: str
     spell_number: int
@@ -45,26 +45,26 @@ class Spell:
         return max(self.started_on, self.ended_on - DAY)
 
     def touches(self, start: date, end: date) -> bool:
-        """Active on at least one day of `[start, end)`; "zero-day spells count on their day"."""
+        """Active on at least one day of `[start, end)`; "a zero-day spell counts on its day"."""
         first_day_off = max(self.ended_on or NEVER, self.started_on + DAY)
         return self.started_on < end and first_day_off > start
 
 
 def interval_of_row(row: Row, as_of: date) -> Interval:
-    """ "an end that lies later is not an end yet": known only when `ended_on <= as_of`."""
+    """ "an end after `as_of` is not an end yet": known only when `ended_on <= as_of`."""
     end = row.ends_on if row.ends_on and row.ends_on <= as_of else None
     return Interval(row.starts_on, end, row.monthly_amount)
 
 
 def interval_of_purchase(day: date, lapse_days: int, as_of: date) -> Interval:
-    """ "each purchase on day d gives `[d, d + lapse_days)`"."""
+    """ "A purchase on day d gives the interval from d to d + `lapse_days`"."""
     end = day + timedelta(days=lapse_days)
     return Interval(day, end if end <= as_of else None)
 
 
 def scheduled_end(rows: list[Row], as_of: date) -> date | None:
-    """ "the latest future end of the customer's running rows, null when one of them has none or another row follows it
-    without a gap".
+    """ "the latest future end of the customer's running rows; null when one of them has no end"; "null when another
+    row follows that end without a gap".
 
     Reading: the row that follows is one that will count, is active on the day of that end and lasts beyond it.
     """
@@ -77,7 +77,7 @@ def scheduled_end(rows: list[Row], as_of: date) -> date | None:
 
 
 def spells(customer: str, intervals: list[Interval], grace_days: int, scheduled_end_on: date | None) -> list[Spell]:
-    """ "Intervals of a customer merge when the gap between them is `<= grace_days`.\""""
+    """ "Intervals of a customer merge into one spell when the gap between them is at most `grace_days`.\""""
     stretches: list[tuple[date, date | None]] = []
     for interval in sorted(intervals, key=lambda interval: interval.start):
         if stretches:
@@ -95,8 +95,9 @@ def spells(customer: str, intervals: list[Interval], grace_days: int, scheduled_
 def mrr_at(intervals: list[Interval], spells: list[Spell], day: date) -> Decimal:
     """A customer's MRR at the opening of `day`.
 
-    "the sum over its counting rows' intervals with start < t <= end (so nothing in a trial, and nothing for zero-day
-    rows)"; "Across a bridged gap (`grace_days`) the amount at the last opening before the gap is carried."
+    "the sum of the monthly amounts of its counting rows whose interval has start < t <= end. So there is no MRR in a
+    trial, and none for zero-day rows"; "Across a gap that `grace_days` bridges, MRR stays what it was at the last
+    opening before the gap."
     """
     if not any(interval.is_open_at(day) for interval in intervals) and any(spell.is_active_at(day) for spell in spells):
         return mrr_at(

@@ -1,4 +1,4 @@
-"""Subscription rows: those of billing and those that an event log amounts to; which count, and what they bring a month."""
+"""Subscription rows of billing and of event logs: which count, and their monthly amounts."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class Row:
 def rows_of_events(events: list[SubscriptionEvent]) -> list[Subscription]:
     """The rows of one subscription's event log.
 
-    "ordered by day, then delivery; start or change opens a row and closes the open one, cancel closes it (nothing open:
-    ignored), an empty event is a change, or a start when nothing is open; an empty plan or quantity is carried (across a
-    cancel too); without unit_price the plan's price holds."
-    Reading: two events of one day leave a row that ends on the day it starts; a cancel's plan and quantity are carried too.
+    "Events of a subscription are ordered by day, then by delivery. A start or a change closes the open row and opens
+    a new one; a cancel closes the open row and is ignored when nothing is open. An event without a type is a change,
+    or a start when nothing is open. An empty plan or quantity is carried over from the event before, also across a
+    cancel. Without a unit price the plan's price holds." Reading: two events of one day leave a row that ends on the
+    day it starts; a cancel's plan and quantity are carried too.
     """
     rows: list[Subscription] = []
     opened: SubscriptionEvent | None = None
@@ -74,7 +75,7 @@ def rows_of_events(events: list[SubscriptionEvent]) -> list[Subscription]:
 
 
 def all_rows(company: Company) -> list[Subscription]:
-    """ "A subscription that billing.subscriptions has too keeps those rows.\""""
+    """ "A subscription that `billing.subscriptions` has too keeps the rows from there.\""""
     known = {row.subscription_id for row in company.subscriptions}
     logs: dict[str, list[SubscriptionEvent]] = {}
     for event in company.subscription_events:
@@ -86,9 +87,10 @@ def all_rows(company: Company) -> list[Subscription]:
 def monthly_amount(company: Company, row: Subscription) -> Decimal:
     """Unit price × quantity × (1 − discount) ÷ months of its billing interval, converted, rounded once.
 
-    "month n → n; year n → 12 n; week n → 12 n ÷ 52; day n → 12 n ÷ 365"; "Unit price, currency, and interval with its
-    count fall back to the plan's; then currency to the reporting currency, interval to one month (a count without an
-    interval is ignored), price to 0"; "at the last rate known on or before their `started_on`".
+    "An interval of n months has n months, of n years 12 n, of n weeks 12 n ÷ 52, of n days 12 n ÷ 365"; "A missing
+    unit price, currency, or interval with its count is taken from the plan. If that is missing too, the currency is
+    the reporting currency, the interval one month (a count without an interval is ignored), and the price 0"; "the
+    last rate known on or before its `started_on`".
     """
     plan = next((plan for plan in company.plans if plan.plan_id == row.plan_id), None)
     price = row.unit_price if row.unit_price is not None else plan and plan.price
@@ -107,12 +109,12 @@ def monthly_amount(company: Company, row: Subscription) -> Decimal:
 def counting(company: Company, row: Subscription, delivery: int) -> Row | None:
     """The row as one that counts, or null.
 
-    "a subscription row *counts* when its monthly amount is > 0 and its status is none of …; it gives
-    `[max(started_on, trial_ends_on), ended_on)`. A row that ends on the day it starts counts, as a zero-day spell; one
-    that ends in or with its trial, or is in it at as_of, does not count. A `trial_ends_on` on or before `started_on` is
-    no trial. Status is compared in any case, blanks trimmed."
-    A row that starts after as_of comes out too (it may follow a running one): whoever asks looks at `starts_on`.
-    Reading of `count_free_plans`: an amount of 0 counts as well, a negative one never does.
+    "A subscription row counts when its monthly amount is above 0 and its status allows it." "A row that counts gives
+    the interval from the later of `started_on` and `trial_ends_on` to its end. A `trial_ends_on` on or before
+    `started_on` is not a trial. A row that ends in its trial, or with it, or is still in its trial at `as_of`, does
+    not count. A row that ends on the day it starts counts as a zero-day spell." "Statuses are compared without regard
+    to case or surrounding blanks." A row that starts after as_of comes out too (it may follow a running one): whoever
+    asks looks at `starts_on`. "A negative amount never counts; an amount of 0 counts if `count_free_plans` is true."
     """
     amount = monthly_amount(company, row)
     if amount < 0 or (amount == 0 and not company.policies.count_free_plans):

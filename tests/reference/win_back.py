@@ -21,8 +21,8 @@ CHANNELS = ("sms", "email", "viber", "voice")
 def addresses(customer: Customer) -> dict[str, str]:
     """Channel -> the customer's address on it, in the order in which we would try them.
 
-    "E-mail addresses hold an @, phone numbers at least five digits. A messenger counts as Viber; so does the phone of a
-    customer who prefers Viber and names no messenger."
+    "E-mail addresses contain an @, phone numbers at least five digits. A messenger counts as Viber; so does the phone
+    of a customer who prefers Viber and names no messenger."
     """
     card = customer.card
     if card is None:
@@ -44,13 +44,13 @@ def replied(facts: Facts, message: Outreach) -> bool:
 
 
 def channel_of(message: Outreach) -> str:
-    """ "Channel of the messages, lower case.\""""
+    """ "channel of the messages (lower case)\""""
     return message.channel.strip().lower()
 
 
 def best_channel(facts: Facts, customer: Customer) -> str | None:
-    """ "the preferred one where there is an address for it, else the one with most replies to our messages, else the first
-    with an address of sms, email, viber, voice; null where nothing reaches the customer".
+    """ "the preferred channel if there is an address for it, else the one with most replies to our messages, else the
+    first with an address of sms, email, viber, voice; null where nothing reaches the customer".
     """
     reachable = addresses(customer)
     if customer.card and customer.card.preferred_channel in reachable:
@@ -60,7 +60,7 @@ def best_channel(facts: Facts, customer: Customer) -> str | None:
 
 
 def answered_promptly(facts: Facts, complaint: Case) -> bool:
-    """ "Whether its first response came within sla_first_response_hours", and by as_of."""
+    """ "the first response came within `sla_first_response_hours`, and by `as_of`"."""
     answer = complaint.first_response_at
     if answer is None or answer.date() > facts.as_of:
         return False
@@ -68,7 +68,9 @@ def answered_promptly(facts: Facts, complaint: Case) -> bool:
 
 
 def recoverable_share(nature: str, complaint: Case | None, promptly: bool | None) -> Fraction:
-    """ "by severity and promptness of the complaint; without a complaint its lowest rate; 0 where the reason is objective"."""
+    """ "by severity and promptness of the complaint; without a complaint the lowest share; 0 where the reason is
+    objective".
+    """
     if nature == "objective":
         return Fraction(0)
     if complaint is None:
@@ -77,8 +79,8 @@ def recoverable_share(nature: str, complaint: Case | None, promptly: bool | None
 
 
 def lost_customers(facts: Facts) -> list[dict]:
-    """ "one row a customer that has been active and is not at the opening of as_of + 1"; the rank is "by
-    expected_recoverable_sales, then sales_last_365_days, then customer_id".
+    """ "One row per customer that has been active and is not active at the opening of `as_of` + 1"; the rank is "by
+    `expected_recoverable_sales`, then `sales_last_365_days`, both descending, then `customer_id`".
     """
     rows = []
     for customer in facts.customers:
@@ -117,7 +119,9 @@ def lost_customers(facts: Facts) -> list[dict]:
 
 
 def win_back_contacts(facts: Facts) -> list[dict]:
-    """ "the same customers with consent and a reachable channel, with name and the address of their channel"."""
+    """ "the rows of `lost_customers` with consent and a reachable channel, with the name and the address on that
+    channel".
+    """
     customers = {customer.customer_id: customer for customer in facts.customers}
     labels = {why.reason.reason_code: why.reason.reason for why in facts.why.values()}
     rows = []
@@ -141,7 +145,8 @@ def win_back_contacts(facts: Facts) -> list[dict]:
 
 
 def win_back_results(facts: Facts) -> list[dict]:
-    """ "campaign × channel": "Customers count once, from their first message of the campaign on the channel".
+    """ "One row per campaign and channel"; "Customers count once, from their first message of the campaign on the
+    channel".
 
     Reading: whoever was written to is contacted, also who is nobody's customer.
     """
@@ -190,7 +195,7 @@ def win_back_results(facts: Facts) -> list[dict]:
 
 
 def was_lost(customer: Customer, day: date) -> bool:
-    """ "active before, and not at the opening of the day\""""
+    """ "active before the day of the first message, and not at its opening\""""
     return any(spell.started_on < day for spell in customer.spells) and not customer.is_active_at(day)
 
 

@@ -1,15 +1,100 @@
-"""What the documents point at is there."""
+"""The documents are held to the code: links lead somewhere, quotations stand there, and nothing that people can set is undocumented."""
 
+from __future__ import annotations
+
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+import yaml
+
+from orchestration.cli import cli
+from orchestration.contract.mapping import COLUMN_KEYS, TABLE_KEYS, TOP_KEYS
+from orchestration.contract.policies import POLICIES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+REFERENCE = sorted(ROOT.glob("tests/reference/*.py"))
+NORMATIVE = ("definitions.md", "extracts-reference.md")
+
+
+def text_of(document: str) -> str:
+    return (ROOT / "docs" / document).read_text(encoding="utf-8")
+
+
+def plain(text: str) -> str:
+    """Text without markup and line breaks, so that a quotation needs to agree in its words only."""
+    return " ".join(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).replace("`", "").replace("*", "").split())
+
+
+def anchor(heading: str) -> str:
+    """The fragment that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def quotations(module: Path) -> Iterator[str]:
+    """What the docstrings of a module quote, between double quotes."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield from re.findall(r'"([^"]+)"', ast.get_docstring(node) or "")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document):
-    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (document.parent / target).exists()] == []
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8")):
+        path, _, fragment = target.partition("#")
+        linked = document.parent / path if path else document
+        assert linked.exists(), target
+        if fragment:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert fragment in map(anchor, headings), target
+
+
+@pytest.mark.parametrize("module", REFERENCE, ids=lambda path: path.name)
+def test_the_reference_quotes_the_definitions_word_for_word(module):
+    definitions = plain(" ".join(map(text_of, NORMATIVE)))
+    assert [quoted for quoted in quotations(module) if plain(quoted) not in definitions] == []
+
+
+def test_the_reference_quotes_at_all():
+    assert sum(len(list(quotations(module))) for module in REFERENCE) > 50
+
+
+def commands(command: click.Command, name: str = "churn") -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from commands(child, f"{name} {child.name}")
+    else:
+        yield name, command
+
+
+@pytest.mark.parametrize(("name", "command"), commands(cli), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_command_and_option_is_documented(name, command):
+    sections = dict(re.findall(r"^## `([^`]+)`\n(.*?)(?=^## |\Z)", text_of("commands.md"), re.MULTILINE | re.DOTALL))
+    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+    assert set(options) == set(re.findall(r"^\| `(--[a-z-]+)", sections[name], re.MULTILINE))
+
+
+def test_no_command_is_documented_that_is_not_there():
+    assert set(re.findall(r"^## `([^`]+)`", text_of("commands.md"), re.MULTILINE)) == {
+        name for name, _ in commands(cli)
+    }
+
+
+def test_every_policy_is_documented():
+    assert set(re.findall(r"^\| `(\w+)`", text_of("policies.md"), re.MULTILINE)) == set(POLICIES)
+
+
+@pytest.mark.parametrize("key", sorted({*TOP_KEYS, *TABLE_KEYS, *COLUMN_KEYS}))
+@pytest.mark.parametrize("document", ["extracts.md", "extracts-reference.md"])
+def test_every_mapping_key_is_documented(document, key):
+    assert re.search(rf"`{key}`|^ *(?:- )?{key}:|[{{,] *{key}:|`{key}:", text_of(document), re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", ["extracts.md", "extracts-reference.md"])
+def test_every_yaml_example_can_be_read(document):
+    for example in re.findall(r"^```yaml\n(.*?)^```", text_of(document), re.MULTILINE | re.DOTALL):
+        assert isinstance(yaml.safe_load(example), dict)
