@@ -139,7 +139,7 @@ ACCEPTED = {
         "crm/cases.csv",
         "case_id,customer_id,opened_at,kind\n1,c1,2024-02-01,problem\n",
     ),
-    "mapping mended after a first refresh": ("billing/subscriptions.csv", COMPANY["billing/subscriptions.csv"]),
+    "mapping corrected after a first refresh": ("billing/subscriptions.csv", COMPANY["billing/subscriptions.csv"]),
 }
 QUARANTINED = {
     "bytes that the declared encoding lacks": (
