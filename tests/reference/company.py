@@ -222,7 +222,7 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """Everything that a refresh knows: the extracts' usable rows, the seeds of reasons, policies and the last day covered."""
+    """Everything that a refresh knows: usable rows, the seeds of reasons, policies and the last day covered."""
 
     as_of: date
     reporting_currency: str = "EUR"

@@ -17,7 +17,7 @@ def same(left, right, tolerance: float) -> bool:
 
 
 def differences(actual: Iterable[dict], expected: Iterable[dict], key: list[str], tolerance: float = 1e-9) -> list[str]:
-    """Sentences, one for each missing, surplus or repeated row and each cell of `expected` that `actual` has otherwise."""
+    """Sentences, one per missing, surplus or repeated row and per cell of `expected` that differs in `actual`."""
     found = []
     rows: dict[tuple, dict] = {}
     for row in actual:

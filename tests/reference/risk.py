@@ -60,7 +60,7 @@ def open_complaint(facts: Facts, customer: Customer, opening: date) -> bool:
 
 
 def slow_answer(facts: Facts, customer: Customer, opening: date) -> bool:
-    """ "a case of the last 90 days was answered later than sla_first_response_hours, or has waited longer than that"."""
+    """ "was answered later than `sla_first_response_hours`, or has waited longer than that"."""
     limit = timedelta(hours=facts.company.policies.sla_first_response_hours)
     midnight = datetime.combine(opening, time())
 

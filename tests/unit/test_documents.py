@@ -1,4 +1,4 @@
-"""The documents are held to the code: links lead somewhere, quotations stand there, and nothing that people can set is undocumented."""
+"""The documents agree with the code: links, quotations, and everything that people can call, set, deliver or query."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import yaml
 from orchestration.cli import cli
 from orchestration.contract.mapping import COLUMN_KEYS, TABLE_KEYS, TOP_KEYS
 from orchestration.contract.policies import POLICIES
+from orchestration.contract.tables import contract
+from tests.marts import described
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
@@ -98,3 +100,23 @@ def test_every_mapping_key_is_documented(document, key):
 def test_every_yaml_example_can_be_read(document):
     for example in re.findall(r"^```yaml\n(.*?)^```", text_of(document), re.MULTILINE | re.DOTALL):
         assert isinstance(yaml.safe_load(example), dict)
+
+
+@pytest.mark.parametrize("table", contract().values(), ids=lambda table: table.name)
+def test_every_contract_column_is_documented(table):
+    [row] = re.findall(rf"^\| `{table.name}` \| (.*) \|$", text_of("extracts-reference.md"), re.MULTILINE)
+    assert [name for name in table.columns if not re.search(rf"\b{name}\b", row)] == []
+
+
+@pytest.mark.parametrize("mart", described())
+def test_every_mart_is_defined_with_an_example(mart):
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text_of("definitions.md"), re.MULTILINE | re.DOTALL))
+    assert "One row per " in sections[mart]
+    assert re.search(r"Example|Company [SP]|^\| (?:[SP]|customer C) |\| S in ", sections[mart], re.MULTILINE)
+
+
+def test_the_guide_names_files_that_exist():
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)+\w+\.\w+)`", guide)
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
