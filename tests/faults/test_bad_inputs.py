@@ -54,16 +54,16 @@ COMPANY: Files = {
     + "".join(f"s{n},c{n},2024-01-{n + 10},{1000 + n},EUR\n" for n in range(10)),
     "crm/customers.csv": "customer_id,country\n" + "".join(f"c{n},BG\n" for n in range(10)),
 }
-TO_BE_MENDED = "tables:\n  billing.subscriptions: {columns: {unit_price: unit_amount}}\n"
-MENDED = """
+TO_BE_CORRECTED = "tables:\n  billing.subscriptions: {columns: {unit_price: unit_amount}}\n"
+CORRECTED = """
 tables:
   billing.subscriptions: {columns: {unit_price: {from: unit_amount, scale: 0.01}}}
   billing.payments: {encoding: windows-1251}
   crm.cases: {columns: {kind: {from: kind, values: {problem: complaint, praise: request}}}}
 """
 
-# What is refused: files to write, or a function that prepares the folder.
-REFUSED: dict[str, Files | Callable[[Path], None]] = {
+# What is rejected: files to write, or a function that prepares the folder.
+REJECTED: dict[str, Files | Callable[[Path], None]] = {
     "missing folder": shutil.rmtree,
     "empty folder": {},
     "no billing table": {"crm/customers.csv": "customer_id\nc\n"},
@@ -97,7 +97,7 @@ REFUSED: dict[str, Files | Callable[[Path], None]] = {
         "billing/invoices.csv": GOOD,
         "extracts.yml": mapping("files: billing/invoice.csv"),
     },
-    "mapping that is no YAML": {"billing/invoices.csv": GOOD, "extracts.yml": "tables: [\n"},
+    "mapping that is not valid YAML": {"billing/invoices.csv": GOOD, "extracts.yml": "tables: [\n"},
     "ambiguous dates": {"billing/invoices.csv": invoices("1,c,01/02/2024,1,EUR", "2,c,12/11/2024,2,EUR")},
     "dates that contradict each other": {
         "billing/invoices.csv": invoices("1,c,31/01/2024,1,EUR", "2,c,01/31/2024,2,EUR")
@@ -126,7 +126,7 @@ NOT_PUBLISHED: dict[str, Files] = {
     "header only, and no other billing rows": {"billing/invoices.csv": HEADER},
     "table of only bad rows": COMPANY
     | {
-        "extracts.yml": TO_BE_MENDED,
+        "extracts.yml": TO_BE_CORRECTED,
         "billing/invoices.csv": invoices("1,c,2024-01-31,one,EUR", "2,c,soon,2,EUR", ",c,2024-01-31,3,EUR"),
     },
 }
@@ -152,7 +152,7 @@ QUARANTINED = {
     ),
     "decimal comma that is not declared": ("billing/invoices_comma.csv", among_good('comma,c,2024-01-31,"2,5",EUR')),
     "NaN for a number": ("billing/invoices_nan.csv", among_good("nan,c,2024-01-31,NaN,EUR")),
-    "value that is none of the listed": (
+    "value outside the list": (
         "billing/invoices_status.csv",
         "invoice_id,customer_id,issued_at,amount,status\npaid,c,2024-01-31,1.5, PAID \ndraft,c,2024-01-31,1.5,draft\n",
     ),
@@ -223,7 +223,7 @@ def first_mrr(warehouse: Path) -> Decimal:
 def published(tmp_path_factory) -> Path:
     """A warehouse that has published the company, by the mapping that is to be mended."""
     root = tmp_path_factory.mktemp("published")
-    done = refresh(deliver(root / "extracts", COMPANY | {"extracts.yml": TO_BE_MENDED}), root / "warehouse")
+    done = refresh(deliver(root / "extracts", COMPANY | {"extracts.yml": TO_BE_CORRECTED}), root / "warehouse")
     assert done.code == 0, done.err
     assert first_mrr(root / "warehouse") == 10 * 1000 + 45
     return root / "warehouse"
@@ -234,7 +234,7 @@ def odd(tmp_path_factory, published) -> Path:
     """The company with everything that is accepted or quarantined, and its mapping mended."""
     return deliver(
         tmp_path_factory.mktemp("odd") / "extracts",
-        COMPANY | dict([*ACCEPTED.values(), *QUARANTINED.values()]) | {"extracts.yml": MENDED},
+        COMPANY | dict([*ACCEPTED.values(), *QUARANTINED.values()]) | {"extracts.yml": CORRECTED},
     )
 
 
@@ -251,16 +251,16 @@ def odd_check(odd) -> Done:
 
 
 def test_every_kind_is_documented():
-    tried = {"refused": REFUSED, "not published": NOT_PUBLISHED, "quarantined": QUARANTINED, "accepted": ACCEPTED}
+    tried = {"rejected": REJECTED, "not published": NOT_PUBLISHED, "quarantined": QUARANTINED, "accepted": ACCEPTED}
     assert {kind: outcome for outcome, kinds in tried.items() for kind in kinds} == {
         kind: outcome for kind, (outcome, *_) in PROMISED.items()
     }
 
 
-@pytest.mark.parametrize("kind", [*REFUSED, *NOT_PUBLISHED])
+@pytest.mark.parametrize("kind", [*REJECTED, *NOT_PUBLISHED])
 def test_what_stops_a_refresh_changes_nothing_for_readers(tmp_path, published, kind):
     outcome, refresh_code, check_code, words = PROMISED[kind]
-    prepare = (REFUSED | NOT_PUBLISHED)[kind]
+    prepare = (REJECTED | NOT_PUBLISHED)[kind]
     folder = deliver(tmp_path / "extracts", {} if callable(prepare) else prepare)
     if callable(prepare):
         prepare(folder)
@@ -280,7 +280,7 @@ def test_what_stops_a_refresh_changes_nothing_for_readers(tmp_path, published, k
         assert not (warehouse / "churn.duckdb").exists()
     else:
         assert readers_see(warehouse) == readers_see(published)
-        if "currenc" not in kind and outcome == "refused":
+        if "currenc" not in kind and outcome == "rejected":
             with duckdb.connect(str(warehouse / "build.duckdb"), read_only=True) as con:
                 assert con.execute("select distinct table_name from raw.loads order by all").fetchall() == [
                     ("billing.subscriptions",),
