@@ -221,7 +221,7 @@ def first_mrr(warehouse: Path) -> Decimal:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
-    """A warehouse that has published the company, by the mapping that is to be mended."""
+    """A warehouse that has published the company, by the mapping that is to be corrected."""
     root = tmp_path_factory.mktemp("published")
     done = refresh(deliver(root / "extracts", COMPANY | {"extracts.yml": TO_BE_CORRECTED}), root / "warehouse")
     assert done.code == 0, done.err
@@ -231,7 +231,7 @@ def published(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory, published) -> Path:
-    """The company with everything that is accepted or quarantined, and its mapping mended."""
+    """The company with everything that is accepted or quarantined, and its mapping corrected."""
     return deliver(
         tmp_path_factory.mktemp("odd") / "extracts",
         COMPANY | dict([*ACCEPTED.values(), *QUARANTINED.values()]) | {"extracts.yml": CORRECTED},
@@ -336,5 +336,5 @@ def test_what_is_merely_odd_is_accepted_and_told(odd_refresh, odd_check, kind):
     assert rows == ([] if kind == "file that no table takes" else [(records, records)])
 
 
-def test_a_mapping_mended_after_the_first_refresh_takes_effect_without_touching_the_file(odd_refresh):
+def test_a_mapping_corrected_after_the_first_refresh_takes_effect_without_touching_the_file(odd_refresh):
     assert first_mrr(odd_refresh[0]) == Decimal("100.45")
