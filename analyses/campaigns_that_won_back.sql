@@ -1,9 +1,11 @@
 -- Question: Which campaign, on which channel, brought customers back?
--- Rows:     one a campaign × channel that wrote to lost customers, the surest success first.
--- Read:     return_rate_90d with its 95 % interval (Wilson): rank by the lower end, so that 1 of 2 doesn't beat 40 of 100.
---           revenue_per_contacted is what one message's customer brought since; compare it with what the message and the offer cost.
--- Traps:    some would have returned by themselves: only a group that got no message could tell. A customer reached by two campaigns
---           counts in both, so never add rows up. The rate is empty until the first have been followed for 90 days.
+-- Rows:     one per campaign and channel that wrote to lost customers, the most reliable success first.
+-- Read:     return_rate_90d with its 95 % interval (Wilson): rank by the lower end, so that 1 of 2 does not beat 40
+--           of 100. revenue_per_contacted is the revenue since then per customer contacted; compare it with the cost
+--           of the message and the offer.
+-- Traps:    some customers would have returned anyway; only a group that got no message could show how many. A
+--           customer reached by two campaigns counts in both, so never add rows up. The rate is empty until the first
+--           customers have been followed for 90 days.
 with results as (
     select *, nullif(observed_90d, 0) as n, 1.959964 * 1.959964 as z2
     from {{ ref('win_back_results') }}

@@ -1,9 +1,10 @@
--- Question: How few customers hold most of the revenue at risk: where do we start calling?
--- Rows:     one a tenth of the customers at risk, the largest first.
--- Read:     share_so_far of the first row: what the largest tenth holds. If it is a half, a personal call to these few is worth more
---           than a message to all. The list itself: marts.at_risk_customers order by revenue_at_risk desc.
--- Traps:    revenue_at_risk is a year of what they pay, not of what you will lose: most of them stay (how_good_is_the_at_risk_list
---           says how many don't). With less than 10 customers at risk there are fewer rows.
+-- Question: How few customers make up most of the revenue at risk: whom do we call first?
+-- Rows:     one per tenth of the customers at risk, the largest first.
+-- Read:     share_so_far of the first row is what the largest tenth holds. If it is a half, personal calls to these
+--           few are worth more than a message to all. The list itself: marts.at_risk_customers order by
+--           revenue_at_risk desc.
+-- Traps:    revenue_at_risk is a year of what they pay, not what you will lose: most of them stay (see
+--           how_good_is_the_at_risk_list). With fewer than 10 customers at risk there are fewer rows.
 with tenths as (
     select *, ntile(10) over (order by revenue_at_risk desc, customer_id) as tenth
     from {{ ref('at_risk_customers') }}

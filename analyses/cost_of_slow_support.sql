@@ -1,10 +1,11 @@
 -- Question: What does slow support cost us?
--- Rows:     one a past quarter's opening, and first all of them together (quarter_start empty).
--- Read:     slow are the customers who in the 90 days before had a case answered later than sla_first_response_hours, or waiting that
---           long; the others had none. excess_lost are the slow that left within 90 days beyond what the others' rate would have
---           taken; annual_sales_lost is a year of average sales for each of them.
--- Traps:    not a proof of cause: whoever writes to support may be unhappy for another reason. Of one quarter the numbers are small,
---           and excess_lost can be negative; trust the first row. The at-risk mart judges slowness by today's policy.
+-- Rows:     one per past quarter's opening, and before them all quarters together (quarter_start empty).
+-- Read:     slow customers had a case in the 90 days before that was answered later than sla_first_response_hours, or
+--           was waiting that long; the others had none. excess_lost is how many more of the slow left within 90 days
+--           than at the others' rate. annual_sales_lost is a year of average sales for each of these.
+-- Traps:    this does not prove a cause: customers who write to support may be unhappy for another reason. A single
+--           quarter has few customers, and excess_lost can be negative; trust the first row. Slowness is measured by
+--           today's policy.
 with quarters as (
     select
         risk.quarter_start,

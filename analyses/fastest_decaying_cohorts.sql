@@ -1,10 +1,11 @@
--- Question: Which cohorts melt away faster than the others?
--- Rows:     one a monthly cohort of at least 20 customers that is three months old, the fastest decaying first.
--- Read:     kept_after_3 is the share still active at the close of the third month after the cohort's own; expected_after_3 is
---           that of all these cohorts together. Within ±2, z_score is what chance does; below −2 ask what was sold to whom in
---           that month. kept_after_6 and _12 are empty until those months are over.
--- Traps:    who buys without a subscription counts as active for lapse_days after a purchase, so a one-time buyer leaves in the
---           third or fourth month, never before. Don't average the rates of cohorts: add up customers, then divide.
+-- Question: Which cohorts shrink faster than the others?
+-- Rows:     one per monthly cohort of at least 20 customers that is three months old, the fastest shrinking first.
+-- Read:     kept_after_3 is the share still active at the close of the third month after the cohort's own;
+--           expected_after_3 is that share of all these cohorts together. A z_score within ±2 is chance; below −2,
+--           find out what was sold to whom in that month. kept_after_6 and _12 are empty until those months are over.
+-- Traps:    customers without a subscription count as active for lapse_days after a purchase, so a one-time buyer
+--           leaves in the third or fourth month, never before. Do not average the rates of cohorts: add up customers,
+--           then divide.
 with cohorts as (
     select
         cohort_start,

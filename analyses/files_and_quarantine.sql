@@ -1,9 +1,9 @@
--- Question: What came in, and how much of it was unusable?
--- Rows:     one a contract table that files were delivered for, the worst first.
--- Read:     read = loaded + quarantined + filtered + repeated, for every file. worst_file is the one with most quarantined
---           rows: start there. Mend it, deliver it again under the same name, and its rows are released.
--- Traps:    filtered rows are what the mapping's `where` leaves out on purpose; repeated ones are copies within a file. Which cell is at
---           fault and why stands in quarantine_by_reason, which reads private.duckdb.
+-- Question: What was loaded, and how much of it was unusable?
+-- Rows:     one per contract table for which files were delivered, the worst first.
+-- Read:     read = loaded + quarantined + filtered + repeated, for every file. worst_file has the most quarantined
+--           rows: start there. Correct it, deliver it again under the same name, and its rows are released.
+-- Traps:    filtered rows are left out on purpose by the mapping's `where`; repeated rows are copies within a file.
+--           quarantine_by_reason shows which cell is at fault and why; it reads private.duckdb.
 select
     table_name,
     count(*) as files,

@@ -1,9 +1,11 @@
--- Question: How good is the list of customers at risk: does it pay to call them?
--- Rows:     one a signal, over the last four past quarters together; any = the list itself.
--- Read:     precision: of those on the list, how many left within 90 days; recall: of those who left, how many were on it; lift:
---           how much likelier to leave than a customer picked at random. calls_per_leaver is how many calls find one who is leaving.
--- Traps:    signals overlap, so never add the rows up. A high lift with a low recall is a good alarm that rarely rings. Only what was known at
---           each quarter's opening counts: gave_notice needs extracts with updated_at. Whoever was kept by a call counts as a false alarm.
+-- Question: How good is the list of customers at risk: is it worth calling them?
+-- Rows:     one per signal, over the last four past quarters together; any = the list itself.
+-- Read:     precision: the share of the list that left within 90 days. recall: the share of those who left that was
+--           on the list. lift: how much likelier to leave than a random customer. calls_per_leaver: how many calls
+--           reach one who is leaving.
+-- Traps:    signals overlap, so never add rows up. A signal with high lift and low recall is right but rare. Only
+--           what was known at each quarter's opening counts: gave_notice needs extracts with updated_at. A customer
+--           kept by a call counts as a false alarm.
 with recent as (
     select *
     from {{ ref('at_risk_backtest') }}

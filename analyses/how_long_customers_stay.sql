@@ -1,9 +1,11 @@
 -- Question: How long do customers stay, and where longest?
--- Rows:     one a segment that ever lost somebody; first the whole company.
--- Read:     after_… is the share of customers still there after so many days of their first spell (Kaplan and Meier: customers who
---           are still running count for as long as we know them). median_days is when half have gone; empty while more than half stay.
--- Traps:    beyond the oldest customers' age nothing is known: at_risk_after_365 says on how many the last figure rests. Returning
---           customers are judged by their first spell only. Bought without a subscription: nobody leaves before lapse_days.
+-- Rows:     one per segment that ever lost somebody; the whole company first.
+-- Read:     after_… is the share of customers still there after that many days of their first spell (Kaplan–Meier:
+--           customers who are still active count for as long as we know them). median_days is when half have left;
+--           empty while more than half stay.
+-- Traps:    beyond the age of the oldest customers nothing is known: at_risk_after_365 is the number of customers
+--           behind the last figure. Only the first spell of a returning customer counts. Without a subscription
+--           nobody leaves before lapse_days.
 select
     segment_type,
     segment,

@@ -1,10 +1,12 @@
--- Question: What do lost customers cost us a year?
--- Rows:     one a fiscal year; the running one to date.
--- Read:     the six lines of the lost-sales calculation (customers, churn, average sales, lost sales; all sales, profit), and
---           beside the estimate the truth: lost_customers_sales is what the lost ones themselves bought in the year before. estimate_over_truth
---           above 1: those who left were smaller than the average. recoverable_…: what hearing their complaints could have kept.
--- Traps:    the base is the year before, so the first year has none; and customers who came and left within a year are in neither.
---           The twelve months added up give another number: each month has its own base, and each lost customer costs one month there.
+-- Question: What do lost customers cost us per year?
+-- Rows:     one per fiscal year; the open one to date.
+-- Read:     the lost-sales calculation (customers, churn, average sales, lost sales, all sales, profit), and next to
+--           the estimate lost_customers_sales, what the lost customers themselves bought while they still did.
+--           estimate_over_truth above 1: those who left bought less than the average. recoverable_…: what hearing
+--           their complaints could have kept.
+-- Traps:    the base of the estimate is the year before, so the first year has none; customers who came and left
+--           within a year are in neither. Twelve months added up give another number: each month has its own base,
+--           and each lost customer costs one month there.
 select
     period_start,
     is_complete,

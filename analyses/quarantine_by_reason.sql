@@ -1,9 +1,10 @@
--- Question: Why were rows not usable, and where do I mend them?
--- Rows:     one a table, column at fault and reason; the most frequent first. Reads private.duckdb, not churn.duckdb.
--- Read:     the first row to look at is first_row of first_file. column_name is empty where the whole row is at fault. The rows
---           themselves, as delivered: restricted.quarantine.raw_row.
--- Traps:    a row that is quarantined is in no number: one missing invoice file moves revenue less than a thousand refused customers
---           move churn. Keep what you copy out of raw_row private.
+-- Question: Why were rows unusable, and where do I correct them?
+-- Rows:     one per table, column at fault and reason, the most frequent first. Reads private.duckdb, not
+--           churn.duckdb.
+-- Read:     the first row to look at is first_row of first_file. column_name is empty where the whole row is at
+--           fault. The rows themselves, as delivered, are in restricted.quarantine.raw_row.
+-- Traps:    a quarantined row is in no number: a thousand quarantined customers change churn more than one missing
+--           invoice file changes revenue. Keep private what you copy out of raw_row.
 select
     table_name,
     column_name,

@@ -1,9 +1,11 @@
 -- Question: Which reason for leaving grew most last quarter?
--- Rows:     one a reason, the last complete quarter against the one before, what grew most at the top.
--- Read:     per_1000 is customers lost for the reason of each 1,000 at the quarter's start: it grows only where the reason does,
---           not where the company does. nature says whether an offer of ours could have changed it, interviewed how many told us.
--- Traps:    when fewer are asked, not_asked grows and every other reason shrinks (and the other way round): look at those two rows
---           first. unmapped are texts that nobody explained yet (`churn reasons`). A change of a handful of customers is chance.
+-- Rows:     one per reason, the last complete quarter against the one before; what grew most at the top.
+-- Read:     per_1000 is customers lost for the reason per 1,000 at the quarter's start: it grows only where the
+--           reason does, not where the company does. nature says whether an offer of ours could have changed it,
+--           interviewed how many customers told us.
+-- Traps:    when fewer customers are asked, not_asked grows and every other reason shrinks (and the other way round):
+--           look at that row first. unmapped are texts that nobody explained yet (`churn reasons`). A change of a
+--           handful of customers is chance.
 with quarters as (
     select
         period_start,

@@ -1,5 +1,5 @@
--- Question: Why does Stripe, ChartMogul or Baremetrics show another churn rate than we do?
--- Rows:     one of each of the last 12 complete months, the whole company.
+-- Question: Why do Stripe, ChartMogul or Baremetrics show a different churn rate?
+-- Rows:     one per month, the last 12 complete months of the whole company.
 -- Read:     the same month by every definition in use. Ours is lost_over_start. As the tools' own help pages define theirs:
 --           ChartMogul, "B2B formula"   lost ÷ customers at start                      → lost_over_start
 --           ChartMogul, "B2C formula"   sum of the daily rates                         → daily
@@ -9,7 +9,7 @@
 --           average formula             lost ÷ mean of start and end                   → lost_over_average
 -- Traps:    Stripe and Baremetrics look at the last 30 days, not at a calendar month. They know subscriptions only: set
 --           activity_basis=subscription to compare. They date an end by the cancellation, we by the first day without service,
---           and count every record of a customer where we merge cards. What is left after that is a difference in the data.
+--           and count every record of a customer where we merge cards. What remains after that is a difference in the data.
 select
     period_start,
     max(case when definition = 'lost_over_start' then rate end) as lost_over_start,

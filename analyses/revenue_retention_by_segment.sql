@@ -1,9 +1,11 @@
--- Question: Which segments grow by themselves, and which leak (NRR and GRR)?
--- Rows:     one a segment, for the last complete quarter and the last complete year; the whole company first.
--- Read:     net_revenue_retention above 1: the customers of the start pay more at the end, all losses deducted, without one new
---           customer. gross_revenue_retention leaves the expansion out and is never above 1: it says how tight the bucket is.
--- Traps:    a year's retention is not the product of its quarters: customers who came meanwhile are in the quarters only. MRR comes
---           from subscriptions; customers who just buy have none. Segments are as they are now: who upgraded moved with the history.
+-- Question: Which segments grow without new customers, and which shrink (NRR and GRR)?
+-- Rows:     one per segment, for the last complete quarter and the last complete year; the whole company first.
+-- Read:     net_revenue_retention above 1: the customers at the start pay more at the end, all losses deducted,
+--           without one new customer. gross_revenue_retention leaves expansion out and is never above 1: it shows
+--           losses alone.
+-- Traps:    a year's retention is not the product of its quarters: customers who joined meanwhile are in the quarters
+--           only. MRR comes from subscriptions; customers who just buy have none. Segments are as they are now: a
+--           customer who upgraded is in the new segment for all periods.
 select
     period_grain,
     period_start,

@@ -1,9 +1,11 @@
 -- Question: In which months of the year do customers leave?
--- Rows:     one a month of the year, over all complete months.
--- Read:     season_index is the churn rate of all Januaries together ÷ that of all months: 1.3 = 30 % above the usual. lowest and highest
---           are the single years: a season is where even the lowest lies above the usual rate, or the highest below it.
--- Traps:    with less than three years this shows accidents rather than seasons. A trend hides in it too: if churn falls over the years,
---           the months that have one year more weigh in the past. Yearly plans end where they began: compare with the months of most sales.
+-- Rows:     one per month of the year, over all complete months.
+-- Read:     season_index is the churn rate of all Januaries together ÷ that of all months: 1.3 = 30 % above the
+--           usual. lowest and highest are single years: it is a season where even the lowest is above the usual rate,
+--           or the highest below it.
+-- Traps:    with less than three years this shows accidents rather than seasons. A trend hides in it too: if churn
+--           falls over the years, the months that have one year more weigh in the past. Yearly plans end in the month
+--           in which they began: compare with the months of most sales.
 select
     month(period_start) as month_of_year,
     count(*) as years,

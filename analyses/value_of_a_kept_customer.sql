@@ -1,10 +1,10 @@
--- Question: What is a customer worth whom we keep, and what would one point less churn bring?
--- Rows:     one a segment, for the last complete quarter; first the whole company.
--- Read:     lifetime_value is the gross profit that a customer brings as long as customers of the segment stay on average; so it
---           is also what you may spend, at most, to keep one. one_point_less_churn is the worth of those whom one percentage point
---           less churn would keep each quarter.
--- Traps:    a mean: few customers bring most of it. Where few were lost, expected_lifetime_months jumps about (60 where nobody
---           was). Empty without a margin: deliver costs, or set the policy profit_margin.
+-- Question: What is a kept customer worth, and what would one point less churn bring?
+-- Rows:     one per segment, for the last complete quarter; the whole company first.
+-- Read:     lifetime_value is the gross profit that a customer brings while customers of the segment stay on average;
+--           so it is also the most that you may spend to keep one. one_point_less_churn is the value of those
+--           customers whom one percentage point less churn would keep each quarter.
+-- Traps:    it is a mean: few customers bring most of it. Where few were lost, expected_lifetime_months varies widely
+--           (60 where nobody was). Empty without a margin: deliver costs, or set the policy profit_margin.
 select
     period_start,
     segment_type,

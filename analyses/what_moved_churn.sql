@@ -1,10 +1,14 @@
--- Question: What moved the churn rate last quarter: who the customers are (mix), or how they behave (rate)? By choice or not?
--- Rows:     one a segment of every segment type, for the last complete quarter against the one before; first the whole company.
--- Read:     mix_effect + rate_effect, added up over the segments of one type, is the company's churn_rate_change. A segment with a
---           large rate_effect behaves otherwise than before; a large mix_effect says that it grew or shrank, and churns more or less
---           than the others. voluntary + involuntary + unknown_change is the change of the segment's own rate.
--- Traps:    never add up over segment types: each splits the same customers. Segments are as they are now, so a customer who changed
---           country is in the new one in both quarters. Where rate_before lies within churn_rate_low … high, the move may be chance.
+-- Question: What moved the churn rate last quarter: who the customers are (mix), or how they behave (rate)? By choice
+--           or not?
+-- Rows:     one per segment of every segment type, the last complete quarter against the one before; the whole
+--           company first.
+-- Read:     mix_effect + rate_effect, added up over the segments of one type, is the company's churn_rate_change. A
+--           segment with a large rate_effect behaves differently than before; one with a large mix_effect grew or
+--           shrank, and churns more or less than the others. voluntary + involuntary + unknown_change is the change
+--           of the segment's own rate.
+-- Traps:    never add up over segment types: each splits the same customers. Segments are as they are now, so a
+--           customer who changed country is in the new one in both quarters. Where rate_before lies between
+--           churn_rate_low and high, the move may be chance.
 with quarters as (
     select
         *,
@@ -21,7 +25,7 @@ with quarters as (
 last_quarter as (
     select
         *,
-        -- Where nobody was there at one of the two starts, only the mix can have moved anything.
+        -- Where nobody was there at one of the two starts, only the mix can have changed.
         coalesce(churn_rate, lost_before / nullif(start_before, 0)) as rate,
         coalesce(lost_before / nullif(start_before, 0), churn_rate) as rate_before,
         customers_at_start / nullif(sum(customers_at_start) over of_type, 0) as share,

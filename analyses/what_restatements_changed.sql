@@ -1,9 +1,11 @@
--- Question: Which closed months did we tell otherwise than today, by how much and why?
--- Rows:     one a closed month that changed since it was first published, the newest first. No rows: nothing ever changed.
--- Read:     churn_rate_first_published against churn_rate is what a reader of the first report should know. cause says whether
---           new files came in (extracts), a policy was changed, or this product's definitions were; files of the latest change.
--- Traps:    a purchase that is delivered late can un-lose a customer months ago: that is the data's doing. Months are listed once;
---           restatements itself has a row for every publish that changed them.
+-- Question: Which closed months were restated, by how much and why?
+-- Rows:     one per closed month that changed since it was first published, the newest first. No rows: nothing ever
+--           changed.
+-- Read:     churn_rate_first_published against churn_rate is what a reader of the first report should know. cause
+--           says whether new files came in (extracts), a policy was changed, or this product's definitions were;
+--           files are those of the latest change.
+-- Traps:    a purchase that is delivered late can show that a customer counted as lost months ago had stayed; that is
+--           correct. Months are listed once; restatements itself has a row for every publish that changed them.
 select
     period_start,
     count(*) as times_changed,

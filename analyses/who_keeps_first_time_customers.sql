@@ -1,10 +1,11 @@
 -- Question: Which employee makes first-time customers come back?
--- Rows:     one an employee who served at least 10 first purchases in the last two years, the surest good first.
--- Read:     return_rate is the share back within 90 days, with its 95 % interval (Wilson). difference says more only where the
---           interval leaves out everyone's rate.
--- Traps:    of 20 employees one stands out by mere chance: look whether it is the same one next quarter. Who serves another
---           kind of customer has another rate: compare within a team. Customers whose 90 days aren't over are left out; over the
---           quarters customers are added up, rates never averaged.
+-- Rows:     one per employee who served at least 10 first purchases in the last two years, the most reliable success
+--           first.
+-- Read:     return_rate is the share that was back within 90 days, with its 95 % interval (Wilson). difference means
+--           something only where the interval excludes everyone's rate.
+-- Traps:    of 20 employees one stands out by mere chance: check whether it is the same one next quarter. Employees
+--           with another kind of customers have another rate: compare within a team. Customers whose 90 days are not
+--           over are left out; over the quarters customers are added up, rates never averaged.
 with employees as (
     select
         employee_id,
