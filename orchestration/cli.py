@@ -40,6 +40,7 @@ _policies = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="churn-warehouse", prog_name="churn")
 def cli() -> None:
     """Churn, retention and lost revenue from CRM and billing extracts."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,11 @@ def test_help_names_every_command_and_imports_nothing_slow():
         assert f"\n  {command} " in shown
     modules = shown.splitlines()[-1]
     assert not {name for name in SLOW_IMPORTS if f"'{name}'" in modules}
+
+
+def test_the_version_is_that_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert churn("--version").stdout == f"churn, version {project['version']}\n"
 
 
 @pytest.mark.parametrize(

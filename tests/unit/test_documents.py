@@ -80,6 +80,10 @@ def test_every_command_and_option_is_documented(name, command):
     assert set(options) == set(re.findall(r"^\| `(--[a-z-]+)", sections[name], re.MULTILINE))
 
 
+def test_every_option_of_churn_itself_is_documented():
+    assert [option for parameter in cli.params for option in parameter.opts if option not in text_of("commands.md")] == []
+
+
 def test_no_command_is_documented_that_is_not_there():
     assert set(re.findall(r"^## `([^`]+)`", text_of("commands.md"), re.MULTILINE)) == {
         name for name, _ in commands(cli)
