@@ -305,7 +305,7 @@ def test_intervals_of_several_quarters_hold_the_rate(answer) -> None:
 
 
 def test_the_interval_of_one_quarter_is_the_marts(warehouse: Path) -> None:
-    """The queries reckon Wilson's interval for sums of rows; of one row it is what the mart says."""
+    """The queries compute Wilson's interval for sums of rows; of one row it is what the mart says."""
     sql = (ROOT / "analyses" / "who_keeps_first_time_customers.sql").read_text(encoding="utf-8")
     sql = (
         sql.replace("where observed >= 10", "")

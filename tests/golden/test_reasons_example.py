@@ -1,4 +1,4 @@
-"""Why six customers left, reckoned by hand.
+"""Why six customers left, calculated by hand.
 
 as_of 2024-06-30, monthly subscriptions in EUR, each month invoiced on its first day.
 

@@ -1,4 +1,4 @@
-"""The reference itself against what others have reckoned: the worked example and the example companies."""
+"""The reference itself against what others have calculated: the worked example and the example companies."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Rows that came later don't change an earlier list of customers at risk: not today's list of an earlier day, and not the
-lists that the back-test reckons again.
+lists that the back-test computes again.
 
 What a system knew on a day is the company cut there: later rows are gone, cases answered or resolved later are open, and the
 end of a subscription row stands there only if the row had been written by then.
@@ -169,7 +169,7 @@ def test_later_rows_do_not_change_the_list_of_an_earlier_day(warehouse, basis):
 
 
 @pytest.mark.parametrize("basis", ["subscription", "purchase"])
-def test_the_back_test_reckons_the_lists_of_their_days(warehouse, basis):
+def test_the_back_test_computes_the_lists_of_their_days(warehouse, basis):
     """At the opening of a quarter it flags whom the list of the day before named, from what was known then."""
     company = risky(3, basis)
     quarter = date(2025, 1, 1)

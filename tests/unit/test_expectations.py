@@ -147,7 +147,7 @@ MARTS = (
     "net_promoter_score",
 )
 
-# What the reference doesn't reckon, as small as it can be.
+# What the reference doesn't compute, as small as it can be.
 BY_HAND = """
     create table marts.customer_value as
         select customer_id, sum(amount) as revenue, 0::decimal(18, 2) as mrr from intermediate.int_invoices group by customer_id;
@@ -178,7 +178,7 @@ BY_HAND = """
 
 
 def healthy_marts(con: duckdb.DuckDBPyConnection) -> None:
-    """The marts of `company`, as the literal reference reckons them."""
+    """The marts of `company`, as the literal reference computes them."""
     import pandas as pd  # comes with Great Expectations, and as slowly
 
     example = company()
