@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 Gate = Literal["raw", "marts"]
 Severity = Literal["critical", "warning"]
@@ -47,6 +47,28 @@ class CheckSpec:
         if self.maximum is None:
             return f"at least {self.minimum:g}"
         return f"{self.minimum:g} to {self.maximum:g}"
+
+
+class Column(Protocol):
+    """What the checks ask of a column of the extract contract."""
+
+    name: str
+    required: bool
+    refers_to: str | None
+
+
+class Table(Protocol):
+    """What the checks ask of a table of the extract contract: `name` as in billing.invoices, `raw` as in billing__invoices."""
+
+    name: str
+    raw: str
+    columns: Mapping[str, Column]
+    activity: bool
+    event_day: str | None
+    fresh_for_days: int | None
+
+    def knows(self, identifier: str) -> bool:
+        """Whether the table says that such an id exists."""
 
 
 class Subject(NamedTuple):

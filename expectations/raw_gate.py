@@ -6,72 +6,32 @@ and compare tables and loads. Keys are file and row number, for a person to look
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from expectations import thresholds
-from expectations.checks import CheckSpec, Severity, breaches
-from orchestration.contract.tables import BILLING, Table, contract
+from expectations.checks import CheckSpec, Severity, Table, breaches
 
 AUDIT = "quality.load_audit"
 CONFLICTS = "quality.conflicting_deliveries"
 ROW = "file || ' row ' || row_number"
 
-# The day of a table's row, for freshness; tables that aren't here have none.
-NEWEST = {
-    "crm.cases": "opened_at",
-    "crm.surveys": "answered_at",
-    "crm.departures": "noted_at",
-    "crm.outreach": "sent_at",
-    "billing.subscriptions": "started_on",
-    "billing.subscription_events": "occurred_on",
-    "billing.invoices": "issued_at",
-    "billing.invoice_lines": "issued_at",
-    "billing.payments": "paid_at",
-    "billing.refunds": "refunded_at",
-    "billing.fx_rates": "rate_date",
-}
 
-# What may be referred to: who knows it.
-KNOWN = {
-    "customer_id": ("crm.customers", *BILLING, "billing.payments", "billing.refunds"),
-    "employee_id": ("crm.employees",),
-    "case_id": ("crm.cases",),
-    "plan_id": ("billing.plans",),
-    "subscription_id": ("billing.subscriptions", "billing.subscription_events"),
-    "invoice_id": ("billing.invoices", "billing.invoice_lines"),
-}
-
-# Columns that refer to what another table knows; whoever bills a customer makes one, so billing's customer_id refers to none.
-REFERENCES = {
-    "crm.customers": {"account_manager_id": "employee_id", "merged_into": "customer_id"},
-    "crm.cases": {"customer_id": "customer_id", "employee_id": "employee_id"},
-    "crm.surveys": {"customer_id": "customer_id", "case_id": "case_id", "employee_id": "employee_id"},
-    "crm.departures": {"customer_id": "customer_id", "noted_by": "employee_id"},
-    "crm.outreach": {"customer_id": "customer_id"},
-    "billing.subscriptions": {"plan_id": "plan_id"},
-    "billing.subscription_events": {"plan_id": "plan_id"},
-    "billing.invoices": {"subscription_id": "subscription_id", "employee_id": "employee_id"},
-    "billing.invoice_lines": {"employee_id": "employee_id"},
-    "billing.payments": {"invoice_id": "invoice_id"},
-    "billing.refunds": {"invoice_id": "invoice_id"},
-}
-
-
-def checks() -> list[CheckSpec]:
-    tables = contract()
+def checks(tables: Mapping[str, Table]) -> list[CheckSpec]:
+    """The checks of the contract's tables, by name."""
+    billing = [name for name, table in tables.items() if table.activity]
     return [
-        *_of_all_tables(tables),
+        *_of_all_tables(tables, billing),
         *(check for table in tables.values() for check in _of_any_table(table)),
-        *(_freshness(tables[name], day) for name, day in NEWEST.items()),
-        *(_references(tables[name], references) for name, references in REFERENCES.items()),
-        *(_customer_id_is_email(tables[name]) for name in ("crm.customers", *BILLING)),
-        _customers_without_card(tables["crm.customers"]),
+        *(_freshness(table) for table in tables.values() if table.event_day),
+        *(_references(table, tables) for table in tables.values() if _referring(table)),
+        *(_customer_id_is_email(tables[name]) for name in ("crm.customers", *billing)),
+        _customers_without_card(tables["crm.customers"], billing),
         *_of_subscriptions(tables["billing.subscriptions"]),
         *_of_invoice_lines(tables["billing.invoice_lines"]),
     ]
 
 
-def _of_all_tables(names: Iterable[str]) -> list[CheckSpec]:
+def _of_all_tables(names: Iterable[str], billing: list[str]) -> list[CheckSpec]:
     usable = " union all ".join(
         f"select '{name}' as table_name, count(*) as usable_rows from {_usable(name)}" for name in names
     )
@@ -81,11 +41,11 @@ def _of_all_tables(names: Iterable[str]) -> list[CheckSpec]:
             "raw",
             AUDIT,
             "critical",
-            f"One of {', '.join(BILLING)} has usable rows",
+            f"One of {', '.join(billing)} has usable rows",
             f"""
             select 'billing' as subject, sum(usable_rows) as measure
             from ({usable})
-            where table_name in {BILLING}
+            where table_name in {tuple(billing)}
             """,
             minimum=1,
         ),
@@ -201,7 +161,8 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
     )
 
 
-def _freshness(table: Table, day: str) -> CheckSpec:
+def _freshness(table: Table) -> CheckSpec:
+    day = table.event_day
     return _check(
         table,
         "freshness",
@@ -213,15 +174,22 @@ def _freshness(table: Table, day: str) -> CheckSpec:
         where {day}::date <= $as_of
         having count(*) > 0
         """,
-        maximum=thresholds.FRESHNESS_DAYS[table.name],
+        maximum=table.fresh_for_days,
     )
 
 
-def _references(table: Table, references: dict[str, str]) -> CheckSpec:
+def _referring(table: Table) -> dict[str, str]:
+    """Columns that name what another table knows; whoever bills a customer makes one, so that refers to none."""
+    return {column.name: column.refers_to for column in table.columns.values() if column.refers_to}
+
+
+def _references(table: Table, tables: Mapping[str, Table]) -> CheckSpec:
     """One subject a column; a column is not asked while nobody delivered what it refers to."""
 
     def gaps(column: str, identifier: str) -> str:
-        known = " union all ".join(f"select {identifier} from {_usable(name)}" for name in KNOWN[identifier])
+        known = " union all ".join(
+            f"select {identifier} from {_usable(name)}" for name, other in tables.items() if other.knows(identifier)
+        )
         return breaches(
             f"(select *, {column} in ({known}) as is_known from {_usable(table.name)} where {column} is not null)",
             holds="is_known",
@@ -230,6 +198,7 @@ def _references(table: Table, references: dict[str, str]) -> CheckSpec:
             among=f"exists ({known})",
         )
 
+    references = _referring(table)
     return _check(
         table,
         "references",
@@ -251,8 +220,8 @@ def _customer_id_is_email(table: Table) -> CheckSpec:
     )
 
 
-def _customers_without_card(table: Table) -> CheckSpec:
-    billed = " union ".join(f"select customer_id from {_usable(name)}" for name in BILLING)
+def _customers_without_card(table: Table, billing: list[str]) -> CheckSpec:
+    billed = " union ".join(f"select customer_id from {_usable(name)}" for name in billing)
     return _check(
         table,
         "customers_without_card",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -10,17 +10,18 @@ from pathlib import Path
 import duckdb
 
 from expectations import data_docs, judge_process, marts_gate, raw_gate
-from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Crash, Gate, Judge, Subject, Verdict
+from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Crash, Gate, Judge, Subject, Table, Verdict
 
 
-def declared_checks() -> list[CheckSpec]:
-    """Every check of both gates; needs neither a database nor Great Expectations."""
-    return [*raw_gate.checks(), *marts_gate.checks()]
+def declared_checks(tables: Mapping[str, Table]) -> list[CheckSpec]:
+    """Every check of both gates, of the tables of the extract contract; needs neither a database nor Great Expectations."""
+    return [*raw_gate.checks(tables), *marts_gate.checks()]
 
 
 def run_gate(
     gate: Gate,
     con: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, Table],
     *,
     refresh_id: str,
     as_of: date,
@@ -33,7 +34,7 @@ def run_gate(
     `previous` is the published database to compare with. Data Docs are written into `docs_dir/<gate>`, replacing what lay there.
     A check that crashes has the status 'error' and doesn't stop the others.
     """
-    checks = [check for check in declared_checks() if check.gate == gate]
+    checks = [check for check in declared_checks(tables) if check.gate == gate]
     return run_checks(
         checks,
         con,

@@ -20,21 +20,6 @@ ENOUGH_ROWS = 20
 # How far a column's share of empty cells may move between the earlier loads and the newest one (0.2: from 10 % to 30 %).
 EMPTY_SHARE_DRIFT = 0.2
 
-# Days between as_of and a table's newest row before it. Interviews, surveys and campaigns come in waves; prices of exchange daily.
-FRESHNESS_DAYS = {
-    "crm.cases": 31,
-    "crm.surveys": 100,
-    "crm.departures": 62,
-    "crm.outreach": 190,
-    "billing.subscriptions": 62,
-    "billing.subscription_events": 62,
-    "billing.invoices": 35,
-    "billing.invoice_lines": 35,
-    "billing.payments": 35,
-    "billing.refunds": 190,
-    "billing.fx_rates": 35,
-}
-
 # Share of references (to employees, plans, customers that nobody else knows…) that lead nowhere.
 UNKNOWN_REFERENCES = 0.0
 
@@ -59,6 +44,8 @@ SUBSCRIPTION_STATUSES = (
     "incomplete_expired",
     "unpaid",
     "paused",
+    "on-hold",
+    "draft",
     "void",
 )
 

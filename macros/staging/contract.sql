@@ -1,7 +1,7 @@
 {#- Every table of the extract contract; dbt must know them before it has read the sources. -#}
 {% macro contract_tables() -%}
     {{ return([
-        'crm__customers', 'crm__employees', 'crm__cases', 'crm__surveys', 'crm__departures', 'crm__outreach',
+        'crm__customers', 'crm__customer_ids', 'crm__employees', 'crm__cases', 'crm__surveys', 'crm__departures', 'crm__outreach',
         'billing__plans', 'billing__subscriptions', 'billing__subscription_events', 'billing__invoices',
         'billing__invoice_lines', 'billing__payments', 'billing__refunds', 'billing__fx_rates',
     ]) }}
@@ -15,6 +15,17 @@
         {%- do columns.append(dict(column.config.meta, name=column.name)) -%}
     {%- endfor -%}
     {{ return(dict(node.config.meta, columns=columns, names=columns | map(attribute='name') | list)) }}
+{%- endmacro %}
+
+{#- The names under which customers may be split by a column of their card. -#}
+{% macro contract_segments() -%}
+    {%- set names = [] -%}
+    {%- if execute -%}
+    {%- for column in contract_table('crm__customers').columns if column.segment -%}
+        {%- do names.append(column.segment) -%}
+    {%- endfor -%}
+    {%- endif -%}
+    {{ return(names) }}
 {%- endmacro %}
 
 {#- The primary key as a list of SQL expressions that are never null in a usable row, so that they compare with `=`. -#}

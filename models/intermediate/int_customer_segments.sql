@@ -1,6 +1,6 @@
 -- The segments of each customer, as they are now: the whole company, and one row for each segment type of the policy
 -- `segments`. A type that the contract does not name is read from the customer's own row as delivered.
-{% set columns = ['country', 'acquisition_channel', 'customer_segment', 'first_plan', 'account_manager_id', 'preferred_channel'] %}
+{% set columns = contract_segments() + ['first_plan'] %}
 
 select customer_id, 'all' as segment_type, 'all' as segment
 from {{ ref('int_customers') }}

@@ -13,17 +13,23 @@ from orchestration.contract.names import nearest
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
 
-# As int_customer_segments has them; any other is read from the raw row of the customer's card.
-NAMED = ("country", "acquisition_channel", "customer_segment", "first_plan", "account_manager_id", "preferred_channel")
 CUSTOMERS = "crm.customers"
+
+
+def named_segments() -> tuple[str, ...]:
+    """The segments that the contract names, and the one that billing gives; any other is read from the raw row of the
+    customer's card."""
+    columns = contract()[CUSTOMERS].columns.values()
+    return (*(column.segment for column in columns if column.segment), "first_plan")
 
 
 def refuse_personal(segments: Iterable[str], mapping: Mapping) -> None:
     """UserError for a segment that names a personal column, as the contract or as the company's files call it."""
     table = contract()[CUSTOMERS]
-    columns = mapping.rule(table).columns
-    for name in (column.name for column in table.columns.values() if column.personal):
-        sources = columns[name].sources if name in columns else ()
+    rules = [rule.columns for rule in mapping.sources(table)]
+    pseudonyms = {name for columns in rules for name, mapped in columns.items() if mapped.pseudonym}
+    for name in (column.name for column in table.columns.values() if column.personal or column.name in pseudonyms):
+        sources = [source for columns in rules if name in columns for source in columns[name].read_from]
         # of a path into JSON, everything on the way holds it
         steps = {source[: end.start()] for source in sources for end in re.finditer(r"[.\[]|$", source)}
         if personal := sorted({name, *steps}.intersection(segments)):
@@ -35,13 +41,14 @@ def refuse_personal(segments: Iterable[str], mapping: Mapping) -> None:
 
 def refuse_unknown(segments: Iterable[str], con: duckdb.DuckDBPyConnection) -> None:
     """UserError for a segment that no row of the customers files that are in force has."""
+    named = named_segments()
     rows = f"from raw.{contract()[CUSTOMERS].raw} where in_force and malformed is null"
     for name in segments:
         if (
-            name not in NAMED
+            name not in named
             and not con.execute(f"select 1 {rows} and list_contains(json_keys(raw_row), ?) limit 1", [name]).fetchone()
         ):
             keys = con.execute(f"select distinct unnest(json_keys(raw_row)) {rows}").fetchall()
             raise UserError(
-                f"policy segments: no file of {CUSTOMERS} has a column '{name}'; {nearest(name, [*NAMED, *(key for (key,) in keys)])}. Nothing was published."
+                f"policy segments: no file of {CUSTOMERS} has a column '{name}'; {nearest(name, [*named, *(key for (key,) in keys)])}. Nothing was published."
             )

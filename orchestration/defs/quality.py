@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 import expectations
+from orchestration.contract.tables import contract
 from orchestration.refresh import steps
 
 _SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
@@ -18,7 +19,7 @@ def _gate(gate: str) -> dg.AssetChecksDefinition:
             description=check.description,
             blocking=check.severity == "critical",
         )
-        for check in expectations.declared_checks()
+        for check in expectations.declared_checks(contract())
         if check.gate == gate
     ]
 

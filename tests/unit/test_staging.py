@@ -7,6 +7,7 @@ empty and so the contract's definition, from which staging is made, out of reach
 from __future__ import annotations
 
 import json
+import re
 import os
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -30,6 +31,7 @@ GOOD = {
     "crm.surveys": {"response_id": "r", "customer_id": "c", "kind": "nps", "score": "9", "answered_at": DAY},
     "crm.departures": {"departure_id": "d", "customer_id": "c", "noted_at": DAY, "reason": "moved"},
     "crm.outreach": {"outreach_id": "o", "customer_id": "c", "sent_at": DAY, "channel": "sms"},
+    "crm.customer_ids": {"source_id": "x", "customer_id": "c"},
     "billing.plans": {"plan_id": "p"},
     "billing.subscriptions": {"subscription_id": "s", "started_on": DAY, "customer_id": "c"},
     "billing.subscription_events": {"customer_id": "c", "occurred_on": DAY},
@@ -68,6 +70,12 @@ UNUSABLE = [
     ("billing.subscriptions", {"started_on": TEXT, "customer_id": None}, "started_on", "not a date"),
     ("billing.subscriptions", {"ended_on": "2024-01-04"}, "ended_on", "before started_on"),
     ("billing.subscriptions", {"quantity": "-1"}, "quantity", "below 0"),
+    ("billing.subscriptions", {"inactive_on": "2024-01-04"}, "inactive_on", "before started_on"),
+    ("billing.subscriptions", {"discount_amount": "-1"}, "discount_amount", "below 0"),
+    ("billing.subscriptions", {"auto_renew": "perhaps"}, "auto_renew", "not yes or no"),
+    ("billing.subscription_events", {"interval": "fortnight"}, "interval", "none of day, week, month, year"),
+    ("billing.invoices", {"covers_until": TEXT}, "covers_until", "not a date"),
+    ("billing.invoices", {"customer_id": "unreadable: 1.2E+11"}, "customer_id", "not an id: a power of ten, as Excel writes long numbers"),
     ("billing.subscriptions", {"interval_count": "1.5"}, "interval_count", "not a whole number"),
     ("billing.subscriptions", {"discount_rate": "-0.1"}, "discount_rate", "below 0"),
     ("billing.subscriptions", {"discount_rate": "1.1"}, "discount_rate", "above 1"),
@@ -145,13 +153,17 @@ class Raw:
             "create table raw.loads (load_id varchar, table_name varchar, loaded_at timestamp, rows_read bigint, rows_filtered bigint, file varchar)"
         )
         con.execute(
-            "create table raw.files (table_name varchar, file varchar, content_hash varchar, load_id varchar, is_current boolean)"
+            "create table raw.files (table_name varchar, file varchar, content_hash varchar, load_id varchar, is_current boolean, source varchar)"
+        )
+        con.execute(
+            "create table raw.spellings (identifies varchar, id varchar, spelling varchar, is_pseudonym boolean)"
         )
         for table in contract().values():
             columns = ", ".join(f'"{column}" varchar' for column in table.columns)
             con.execute(
                 f"create table raw.{table.raw} ({columns}, file varchar, file_order varchar, load_order bigint, load_id varchar, row_number bigint, "
-                "raw_row varchar, malformed varchar, is_current boolean, in_force boolean)"
+                "raw_row varchar, malformed varchar, is_current boolean, in_force boolean, source varchar, "
+                "status_means varchar, seen_as_of date, is_history boolean)"
             )
 
     def deliver(
@@ -176,6 +188,8 @@ class Raw:
                 "raw_row": json.dumps(row),
                 "is_current": is_current,
                 "in_force": in_force,
+                "source": "1",
+                "is_history": False,
             }
             names = ", ".join(f'"{name}"' for name in values)
             self.con.execute(
@@ -192,7 +206,7 @@ class Raw:
     def found(self, table: str, file: str, load: str, is_current: bool = True) -> None:
         """A path under which the content of a load lies."""
         self.con.execute(
-            "insert into raw.files values (?, ?, ?, ?, ?)", [table, file, f"hash of {load}", load, is_current]
+            "insert into raw.files values (?, ?, ?, ?, ?, '1')", [table, file, f"hash of {load}", load, is_current]
         )
 
 
@@ -463,10 +477,26 @@ def test_nothing_delivered_builds_empty_tables(tmp_path):
         assert sum(con.execute(f"select count(*) from {name}").fetchone()[0] for name in tables) == 0
 
 
+def test_the_list_of_tables_is_the_contracts():
+    """dbt must know the tables before it has read the sources, so that a macro lists them."""
+    macro = (ROOT / "macros" / "staging" / "contract.sql").read_text(encoding="utf-8").split("endmacro")[0]
+    assert sorted(re.findall(r"'(\w+__\w+)'", macro)) == sorted(table.raw for table in contract().values())
+
+
+def test_facts_of_the_contract_name_its_columns():
+    tables = contract()
+    keys = {table.key[0] for table in tables.values()}
+    for table in tables.values():
+        assert table.event_day is None or tables[table.name].columns[table.event_day].type in ("date", "timestamp")
+        assert (table.event_day is None) == (table.fresh_for_days is None)
+        assert {column.refers_to for column in table.columns.values()} - {None} <= keys
+        assert not table.activity or table.makes_customers
+
+
 def test_staging_has_the_contracts_tables_and_columns(staged):
     for table in contract().values():
         described = staged.execute(f"describe staging.stg_{table.raw}").fetchall()
-        provenance = ["file", "row_number", "load_id", "delivery_number"] + ["raw_row"] * (
+        provenance = ["file", "row_number", "load_id", "delivery_number", "source", "status_means"] + ["raw_row"] * (
             table.name == "crm.customers"
         )
         assert [column[0] for column in described] == [*table.columns, *provenance]
@@ -486,10 +516,22 @@ def test_the_definition_uses_only_words_that_its_readers_know():
         "default_from",
         "lower",
         "personal",
+        "refers_to",
+        "identifies",
+        "segment",
+    }
+    of_table = {
+        "periods",
+        "one_of",
+        "row_key",
+        "activity",
+        "makes_customers",
+        "event_day",
+        "fresh_for_days",
     }
     for path in (ROOT / "models" / "staging").glob("*/_*__sources.yml"):
         for table in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"][0]["tables"]:
-            assert table.get("config", {}).get("meta", {}).keys() <= {"periods", "one_of", "row_key"}
+            assert table.get("config", {}).get("meta", {}).keys() <= of_table
             assert all(
                 column["config"]["meta"].keys() <= of_column and column["data_type"] == "varchar"
                 for column in table["columns"]

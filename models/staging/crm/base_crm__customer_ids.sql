@@ -1,0 +1,1 @@
+{{ base_table('crm__customer_ids') }}

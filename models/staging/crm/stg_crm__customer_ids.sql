@@ -1,0 +1,1 @@
+{{ newest_rows('crm__customer_ids') }}
