@@ -68,6 +68,7 @@ POLICIES: dict[str, Callable[[str], Value]] = {
     "profit_margin": _fraction,
     "sla_first_response_hours": _whole(1),
     "sla_resolution_hours": _whole(1),
+    "personal_ids": _one_of("refuse", "allow"),
     "segments": _names,
     "fiscal_year_start_month": _whole(1, 12),
 }

@@ -2,17 +2,23 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration.contract.tables import BILLING, contract
+from orchestration.contract.tables import activity_tables, contract
 from orchestration.errors import refuse_if
-from orchestration.loading import registry
+from orchestration.loading import identities, registry, snapshots
 from orchestration.loading.discovery import Delivery, Extracts
+from orchestration.loading.newest_day import newest_day
 from orchestration.loading.readers import Readers
 from orchestration.loading.report import FileReport, LoadReport
-from orchestration.loading.table_load import TableLoad
+from orchestration.loading.source_load import SourceLoad
+
+# Data that ends longer than this before yesterday is worth a warning.
+STALE_AFTER = timedelta(days=7)
 
 __all__ = ["FileReport", "LoadReport", "read_extracts"]
 
@@ -21,11 +27,15 @@ def read_extracts(
     extracts: Extracts,
     con: duckdb.DuckDBPyConnection,
     scratch: Path,
+    key_file: Path,
     *,
+    as_of: date | None = None,
+    allow_personal_ids: bool = False,
     full_refresh: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadReport:
-    """Load what is new in the extracts into the schema `raw` of the open build database. `scratch` is a folder for copies.
+    """Load what is new in the extracts into the schema `raw` of the open build database. `scratch` is a folder for copies,
+    `key_file` holds the key of pseudonyms; without `as_of` the newest day in the data is taken, at most yesterday.
 
     Everything is read and validated before the first row is written, in one transaction. Raises UserError with all
     problems found; nothing is loaded then. `full_refresh` reads the files that are present again."""
@@ -33,7 +43,7 @@ def read_extracts(
     registry.prepare(con)
     tables = {name for (name,) in con.execute("select distinct table_name from raw.loads").fetchall()}
     tables |= {delivery.table for delivery in deliveries}
-    if not tables.intersection(BILLING):
+    if not tables.intersection(activity_tables()):
         problems.append(_no_billing(extracts.folder, deliveries))
     refuse_if(problems)
 
@@ -41,17 +51,21 @@ def read_extracts(
     with closing(Readers(con, scratch, mapping.time_zone)) as readers:
         loads = []
         for table in contract().values():
-            if own := [delivery for delivery in deliveries if delivery.table == table.name]:
-                progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
-                load = TableLoad(con, mapping, table, own)
-                problems += load.read(readers, full_refresh)
-                loads.append(load)
+            for rule in mapping.sources(table):
+                own = [one for one in deliveries if (one.table, one.source) == (table.name, rule.name)]
+                if own:
+                    progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
+                    load = SourceLoad(con, mapping, rule, own)
+                    problems += load.read(readers, full_refresh)
+                    loads.append(load)
         problems += [
             f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end."
             for delivery in deliveries
             if delivery.changed()
         ]
         refuse_if(problems)
+        deliveries = [delivery for delivery in deliveries if delivery not in readers.skipped]
+        report.notes += readers.notes
         con.execute("begin")
         try:
             for load in loads:
@@ -62,19 +76,35 @@ def read_extracts(
             )
             moved = registry.take_back(con, deliveries)
             registry.settle(con, mapping)
+            identities.settle(con, key_file)
+            registry.create_views(con)
+            if not allow_personal_ids:
+                refuse_if(list(identities.email_ids(con)))
+            yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)
+            report.newest = newest_day(con, yesterday)
+            report.as_of = as_of or min(yesterday, report.newest.day if report.newest else yesterday)
+            registry.date_loads(con, report.as_of)
+            report.warnings += snapshots.doubts(con)
             con.execute("commit")
         except BaseException:
             con.execute("rollback")
             raise
+    if as_of is None and report.newest and yesterday - report.as_of > STALE_AFTER:
+        report.warnings.append(
+            f"as_of is {report.as_of}, the newest day in the extracts ({report.newest.place}), {(yesterday - report.as_of).days}"
+            f" days before yesterday: what happened since is not in the numbers. Export anew, or, if the extracts cover later"
+            " days, say which with --as-of."
+        )
     report.warnings += [
         f"{file} ({table}) holds again what it held before. Keys that its contents in between delivered too keep what those said, for they"
         " came later; to go back, export the file anew, with newer updated_at or any other change."
-        for file, table in restored
-        if table not in mapping.snapshots
+        for file, table, source in restored
+        if f"{table} {source}" not in mapping.snapshots
     ]
     report.warnings += [
         f"{file} was {table} before and is not any more: its rows there are taken back." for file, table in moved
     ]
+    report.warnings += [*identities.spoilt_ids(con), *identities.doubtful_ids(con)]
     for load in loads:
         report.warnings += load.shared_lines()
     return report
@@ -83,6 +113,6 @@ def read_extracts(
 def _no_billing(extracts: Path, deliveries: list[Delivery]) -> str:
     found = ", ".join(sorted({delivery.table for delivery in deliveries})) or "no table of the contract"
     return (
-        f"{extracts} has no billing table: one of {', '.join(BILLING)} is needed, found: {found}. Put its files under billing/"
+        f"{extracts} has no billing table: one of {', '.join(activity_tables())} is needed, found: {found}. Put its files under billing/"
         " (billing/invoices.csv), or say in extracts.yml which files they are."
     )

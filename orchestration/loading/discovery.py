@@ -3,12 +3,15 @@
 import glob
 import os
 import re
+from calendar import monthrange
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from orchestration.contract.mapping import FILE_NAME, Mapping
+from orchestration.contract.mapping import FILE_NAME, Mapping, SourceRule
 from orchestration.contract.names import nearest
 from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, UserError, refuse_if
@@ -28,15 +31,19 @@ COMPRESSIONS = {".gz", ".zst"}  # of text formats
 
 @dataclass(frozen=True)
 class Delivery:
-    """One file of one table."""
+    """One file, or one sheet of a workbook, of one source of a table."""
 
     table: str
+    source: str
     path: Path
     file: str  # path relative to the extracts folder, with forward slashes
     format: str  # csv, json, parquet, xlsx
     suffixes: tuple[str, ...]  # lower case: ('.csv', '.gz')
     content_hash: str  # sha256 of the file's bytes
     stamp: tuple[int, int]  # size and time of change when it was hashed
+    snapshot: str | None = None  # which snapshot the file is of: its day, its folder, all, or its path
+    sheet: str | None = None
+    sheet_is_matched: bool = False  # by a pattern, which other sheets may match too
 
     def changed(self) -> bool:
         return not self.path.exists() or _stamp(self.path) != self.stamp
@@ -64,7 +71,10 @@ class Extracts:
     @property
     def fingerprint(self) -> str:
         """A text that changes when a file's content, its name, or the mapping does."""
-        parts = [f"{delivery.table}\t{delivery.file}\t{delivery.content_hash}" for delivery in self.deliveries]
+        parts = [
+            f"{delivery.table}\t{delivery.source}\t{delivery.file}\t{delivery.content_hash}"
+            for delivery in self.deliveries
+        ]
         return sha256("\n".join([*parts, self.mapping.content_hash]).encode()).hexdigest()
 
 
@@ -90,48 +100,129 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
             f"The folder {extracts} holds no files. Put the extracts there (crm/, billing/); nothing was loaded."
         )
 
-    found: list[tuple[str, Path]] = []
+    found: list[tuple[SourceRule, Path]] = []
     warnings: list[str] = []
     problems: list[str] = []
     taken: set[Path] = set()
-    for name, rule in mapping.tables.items():
+    for rule in mapping.rules():
         for pattern in rule.files:
             paths = _matching(extracts, pattern)
             if not paths and not pattern.shipped:
-                problems.append(_nothing_matches(extracts, name, pattern))
-            found += [(name, path) for path in paths]
+                problems.append(_nothing_matches(extracts, rule.table.name, pattern))
+            found += [(rule, path) for path in paths]
             taken.update(paths)
 
-    canonical = {name for name in contract() if not mapping.rule(contract()[name]).files}
+    canonical = {
+        table.name: next((rule for rule in mapping.sources(table) if not rule.files), None)
+        for table in contract().values()
+    }
     for path in sorted(
         path for source in ("crm", "billing") for path in (extracts / source).rglob("*") if path.is_file()
     ):
         if path in taken or _is_hidden(path, extracts):
             continue
-        table = _canonical_table(path.relative_to(extracts))
-        if table in canonical and _format(path):
-            found.append((table, path))
+        rule = canonical.get(_canonical_table(path.relative_to(extracts)))
+        if rule and _format(path):
+            found.append((rule, path))
         else:
             warnings.append(f"{_relative(path, extracts)}: no table takes this file; it was not loaded.")
 
-    deliveries = []
-    for name, path in dict.fromkeys(found):
+    deliveries, hashes = [], {}
+    for rule, path in _once(found):
         file = _relative(path, extracts)
         if not _format(path):
             problems.append(
-                f"{file}: files of this kind cannot be read ({name}). Save it as CSV or TSV (also .gz, .zst), Parquet, JSON or JSON Lines"
+                f"{file}: files of this kind cannot be read ({rule.table.name}). Save it as CSV or TSV (also .gz, .zst), Parquet, JSON or JSON Lines"
                 " (also .gz), or .xlsx."
             )
             continue
-        stamp = _stamp(path)
-        try:
-            with path.open("rb") as stream:
-                digest = file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise EnvironmentFailure(f"{path} cannot be read: {error.strerror}. Nothing was loaded.") from error
-        deliveries.append(Delivery(name, path, file, _format(path), _suffixes(path), digest, stamp))
-    deliveries.sort(key=lambda delivery: (delivery.table, file_order(delivery.file)))
+        if path not in hashes:
+            stamp = _stamp(path)
+            try:
+                with path.open("rb") as stream:
+                    hashes[path] = file_digest(stream, "sha256").hexdigest(), stamp
+            except OSError as error:
+                raise EnvironmentFailure(f"{path} cannot be read: {error.strerror}. Nothing was loaded.") from error
+        digest, stamp = hashes[path]
+        snapshot = snapshot_of(rule, file)
+        if rule.delivery == "snapshot" and snapshot is None:
+            problems.append(
+                f"{file}: its path holds no day as in the snapshot pattern '{rule.snapshot}' ({rule.table.name})."
+                " Rename the file, or correct snapshot: in extracts.yml."
+            )
+        delivery = Delivery(
+            rule.table.name, rule.name, path, file, _format(path), _suffixes(path), digest, stamp, snapshot
+        )
+        deliveries += _sheets(rule, delivery, problems)
+    deliveries.sort(key=lambda delivery: (delivery.table, file_order(delivery.file), delivery.source))
     return deliveries, warnings, problems
+
+
+def _once(found: list[tuple[SourceRule, Path]]) -> list[tuple[SourceRule, Path]]:
+    return list({(rule.table.name, rule.name, path): (rule, path) for rule, path in found}.values())
+
+
+def snapshot_of(rule: SourceRule, file: str) -> str | None:
+    """Which snapshot of a source a file belongs to: the ISO day in its path, its folder, `all`, or, where nothing is
+    declared, the file itself. None for a delta, and where the path holds no day."""
+    if rule.delivery != "snapshot":
+        return None
+    if rule.snapshot is None:
+        return file
+    if rule.snapshot == "all":
+        return "all"
+    if rule.snapshot == "folder":
+        return Path(file).parent.as_posix()
+    found = re.search(_day_pattern(rule.snapshot), file)
+    return _day(rule.snapshot, found[0]) if found else None
+
+
+def _day_pattern(pattern: str) -> str:
+    """A date pattern as a regular expression: each directive stands for its digits, all else for itself."""
+    digits = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{2}", "%d": r"\d{2}", "%j": r"\d{3}"}
+    digits |= dict.fromkeys(("%H", "%M", "%S"), r"\d{2}")
+    parts = re.split(r"(%[A-Za-z])", pattern)
+    return "".join(digits.get(part, "[^/]+" if re.fullmatch("%[A-Za-z]", part) else re.escape(part)) for part in parts)
+
+
+def _day(pattern: str, text: str) -> str | None:
+    try:
+        day = datetime.strptime(text, pattern).date()
+    except ValueError:
+        return None
+    if not re.search("%[dj]", pattern):  # a month is known at its end
+        day = day.replace(day=monthrange(day.year, day.month)[1])
+    return day.isoformat()
+
+
+def _sheets(rule: SourceRule, delivery: Delivery, problems: list[str]) -> list[Delivery]:
+    """The delivery itself, or one for each sheet of the workbook where several may be meant."""
+    matched = [text for text in rule.sheet if re.search(r"[*?\[]", text)]
+    if delivery.format != "xlsx" or not (matched or len(rule.sheet) > 1):
+        return [delivery]
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        names = CalamineWorkbook.from_path(str(delivery.path)).sheet_names
+    except (CalamineError, OSError):
+        return [delivery]  # reading it will say what is wrong
+    sheets: dict[str, bool] = {}
+    for text in rule.sheet:
+        fitting = [name for name in names if (fnmatchcase(name, text) if text in matched else name == text)]
+        if not fitting:
+            problems.append(f"{text.place}: {delivery.file} has no sheet '{text}'; {nearest(text, names)}.")
+        for name in fitting:
+            sheets[name] = sheets.get(name, True) and text in matched
+    return [
+        replace(
+            delivery,
+            file=f"{delivery.file}#{name}",
+            content_hash=sha256(f"{delivery.content_hash}\t{name}".encode()).hexdigest(),
+            sheet=name,
+            sheet_is_matched=is_matched,
+        )
+        for name, is_matched in sheets.items()
+    ]
 
 
 def _stamp(path: Path) -> tuple[int, int]:

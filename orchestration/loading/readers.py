@@ -4,21 +4,22 @@ source column as text."""
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time
+from itertools import groupby, islice
 from pathlib import Path
 
 import duckdb
 
-from orchestration.contract.mapping import DELIMITERS, TableRule, Text
+from orchestration.contract.mapping import DELIMITERS, SourceRule
 from orchestration.contract.names import closest, nearest
+from orchestration.contract.placed_yaml import Text
 from orchestration.errors import UserError
 from orchestration.loading.decoding import UNDECODABLE, PlainText, plain_text
 from orchestration.loading.discovery import Delivery
-from orchestration.loading.readings import identifier, quote
-from orchestration.loading.untangling import untangle
+from orchestration.loading.readings import identifier, quote, trimmed
+from orchestration.loading.untangling import ABOVE, SHORT, untangle
 
 # Stands before a cell that the workbook holds as a number, date or truth value, not as text. A noncharacter.
 NATIVE = "\ufffe"
@@ -38,7 +39,9 @@ class Source:
 @dataclass
 class Stage:
     """Files of one table that SQL can read now. `relation` has file_no (position in `deliveries`), row_number (from 1),
-    malformed (reason, else null), line (text of a malformed line) and whatever `source` and `raw_row` refer to."""
+    malformed (reason, else null), line (text of a malformed line), is_above (a record above the header, which is no row of
+    the table), is_short (malformed only by fields that are missing at its end; those that it has can be asked) and whatever
+    `source` and `raw_row` refer to. `document` numbers the records that were exploded, where there are such."""
 
     relation: str
     deliveries: list[Delivery]
@@ -46,25 +49,33 @@ class Stage:
     named: set[str]  # columns as the files list them, without paths into them
     source: Callable[[str], Source]
     raw_row: str
+    document: str | None = None
 
 
-def missing_columns(rule: TableRule, columns: set[str]) -> list[str]:
+def missing_columns(rule: SourceRule, columns: set[str]) -> list[str]:
     """What a file with these columns lacks to be read as the table, in words: where the mapping names it, with its place
     and the column that may be meant."""
+    if rule.unpivot and any(re.fullmatch(rule.unpivot.columns, column) for column in columns):
+        columns = columns | {rule.unpivot.name, rule.unpivot.value}
 
-    def told(source: Text, use: str) -> str:
+    def named(source: Text, use: str) -> str:
         meant = closest(source, columns)
         hint = f"; the nearest valid name is '{meant}'" if meant else ""
         return f"'{source}' ({use}, {source.place}{hint})"
 
     def lacks(name: str) -> list[str]:
         mapped = rule.columns.get(name)
-        if mapped:
-            return [told(source, name) for source in mapped.sources if source not in columns]
-        return [] if name in columns and rule.falls_back(name) else [f"'{name}'"]
+        if mapped is None:
+            return [] if name in columns and rule.falls_back(name) else [f"'{name}'"]
+        if mapped.first_of and columns.intersection(mapped.first_of):
+            return []
+        return [named(source, name) for source in mapped.read_from if source not in columns]
 
-    lacking = [text for column in rule.table.columns.values() if column.required for text in lacks(column.name)]
-    lacking += [told(name, "where") for name in rule.where if name not in columns]
+    lacking = [text for column in rule.table.columns if rule.required(column) for text in lacks(column)]
+    lacking += [named(name, "where") for name in rule.where if name not in columns]
+    lacking += [named(name, "fill_down") for name in rule.fill_down if name not in columns]
+    if rule.unpivot and rule.unpivot.name not in columns:
+        lacking.append(f"a column that matches '{rule.unpivot.columns}' (unpivot)")
     if rule.table.one_of and all(any(map(lacks, group)) for group in rule.table.one_of):
         lacking += [
             text for group in rule.table.one_of for name in group if name in rule.columns for text in lacks(name)
@@ -74,7 +85,7 @@ def missing_columns(rule: TableRule, columns: set[str]) -> list[str]:
 
 
 def lacking_columns(
-    delivery: Delivery, rule: TableRule, columns: Iterable[str], lacking: list[str], hint: str = ""
+    delivery: Delivery, rule: SourceRule, columns: Iterable[str], lacking: list[str], hint: str = ""
 ) -> UserError:
     shown = ", ".join(list(map(str, columns))[:40]) or "none"
     return UserError(
@@ -89,8 +100,10 @@ class Readers:
     def __init__(self, con: duckdb.DuckDBPyConnection, scratch: Path, time_zone: str) -> None:
         self.con, self.scratch, self.time_zone = con, scratch, time_zone
         self.tables = 0
+        self.notes: list[str] = []  # what a person should see of how files were read
+        self.skipped: set[Delivery] = set()  # sheets of a pattern that hold something else
 
-    def stages(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def stages(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         """All files of a table; what is wrong with a file goes to `problems`."""
         read = {"csv": self._csv, "json": self._json, "parquet": self._parquet, "xlsx": self._xlsx}
         stages = []
@@ -98,6 +111,10 @@ class Readers:
             sorted(deliveries, key=lambda delivery: delivery.format), lambda delivery: delivery.format
         ):
             stages += read[format](rule, list(group), problems)
+        if rule.fill_down:
+            stages = [_filled_down(stage, rule) for stage in stages]
+        if rule.unpivot:
+            stages = [_unpivoted(stage, rule) for stage in stages]
         return stages
 
     def close(self) -> None:
@@ -119,16 +136,18 @@ class Readers:
 
     # CSV
 
-    def _csv(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def _csv(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         regular, clean = {}, {}  # files of one shape are read in one go
         for delivery in deliveries:
             try:
                 text = plain_text(delivery, rule.encoding, self.scratch)
-                delimiter, header = _dialect(rule, delivery, text.path)
-                if _is_regular(text, delimiter, len(header)):
+                delimiter, header, above = _dialect(rule, delivery, text.path)
+                if above:
+                    self._note_header(rule, delivery, above)
+                if not above and _is_regular(text, delimiter, len(header)):
                     regular.setdefault((delimiter, header, text.count.quoted_breaks), []).append((delivery, text))
                 else:
-                    target = self._untangled(delivery, text, delimiter, header)
+                    target = self._untangled(delivery, text, delimiter, header, above)
                     clean.setdefault(header, []).append((delivery, target))
             except UserError as error:
                 problems.append(str(error))
@@ -150,9 +169,21 @@ class Readers:
                 stages.append(_flat_stage(relation, [delivery for delivery, _ in files], header))
         return stages + self._clean_stages(clean, problems)
 
-    def _untangled(self, delivery: Delivery, text: PlainText, delimiter: str, header: tuple[str, ...]) -> Path:
-        target = self.scratch / f"{delivery.content_hash}.{delivery.table}.csv"
-        untangle(text.path, target, delivery.file, delimiter, len(header))
+    def _note_header(self, rule: SourceRule, delivery: Delivery, above: int) -> None:
+        if rule.header_row is None:
+            self.notes.append(
+                f"{delivery.file} ({rule.table.name}): the header is row {above + 1}; the rows above it are no rows of the table."
+            )
+
+    def _copy(self) -> Path:
+        self.tables += 1
+        return self.scratch / f"copy_{self.tables}.csv"
+
+    def _untangled(
+        self, delivery: Delivery, text: PlainText, delimiter: str, header: tuple[str, ...], above: int = 0
+    ) -> Path:
+        target = self._copy()
+        untangle(text.path, target, delivery.file, delimiter, len(header), above)
         return target
 
     def _counted(self, scan: "_Scan", files: list[tuple[Delivery, PlainText]]) -> str | None:
@@ -175,7 +206,7 @@ class Readers:
             self.con.execute(f"drop table {table}")
             return None
         starts = ", ".join(str(first.get(file_no, 0)) for file_no in range(len(files)))
-        return f"(select *, rowid - ([{starts}])[file_no + 1] + 1 as row_number, null::varchar as malformed, null::varchar as line from {table})"
+        return f"(select *, rowid - ([{starts}])[file_no + 1] + 1 as row_number, {_SOUND} from {table})"
 
     def _clean_stages(
         self, clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]], problems: list[str], native_cells: bool = False
@@ -185,11 +216,13 @@ class Readers:
         for header, files in clean.items():
             table = self._table()
             names = ", ".join(quote(str(path)) for _, path in files)
-            scan = _Scan(",", len(header), quoted_breaks=True, lead=("row_number", "malformed", "line"))
+            scan = _Scan(",", len(header), quoted_breaks=True, lead=("row_number", "malformed", "line", "special"))
             try:
                 self.con.execute(
                     f"create temp table {table} as"
-                    f" select file_index::integer as file_no, * replace (row_number::bigint as row_number) from {scan.sql(names)}"
+                    f" select file_index::integer as file_no, * replace (row_number::bigint as row_number),"
+                    f" coalesce(special = '{ABOVE}', false) as is_above, coalesce(special = '{SHORT}', false) as is_short"
+                    f" from {scan.sql(names)}"
                 )
             except duckdb.InvalidInputException as error:
                 files_read = ", ".join(delivery.file for delivery, _ in files)
@@ -202,23 +235,34 @@ class Readers:
 
     # Excel
 
-    def _xlsx(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def _xlsx(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         clean = {}
         for delivery in deliveries:
             try:
-                header, rows = _sheet(rule, delivery)
-                target = self.scratch / f"{delivery.content_hash}.{delivery.table}.csv"
-                with target.open("w", encoding="utf-8", newline="") as output:
-                    writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
-                    writer.writerows([number, "", "", *map(_cell, row)] for number, row in enumerate(rows, 1))
-                clean.setdefault(header, []).append((delivery, target))
+                header, above, rows = _sheet(rule, delivery)
+            except _OtherSheet as other:
+                self.notes.append(str(other))
+                self.skipped.add(delivery)
+                continue
             except UserError as error:
                 problems.append(str(error))
+                continue
+            if above:
+                self._note_header(rule, delivery, len(above))
+            target = self._copy()
+            with target.open("w", encoding="utf-8", newline="") as output:
+                writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
+                blank = [""] * len(header)
+                writer.writerows([number, "", "", ABOVE, *blank] for number, _ in enumerate(above, 1))
+                writer.writerows(
+                    [number, "", "", "", *map(_cell, row)] for number, row in enumerate(rows, len(above) + 1)
+                )
+            clean.setdefault(header, []).append((delivery, target))
         return self._clean_stages(clean, problems, native_cells=True)
 
     # Parquet
 
-    def _parquet(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def _parquet(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         stages = []
         for delivery in deliveries:
             scan = f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true, hive_partitioning = false)"
@@ -230,17 +274,17 @@ class Readers:
                 )
                 continue
             columns = {
-                name: _parquet_source(f"c{i}", kind, self.time_zone) for i, (name, kind, *_) in enumerate(described)
+                " ".join(name.split()): _parquet_source(f"c{i}", kind, self.time_zone)
+                for i, (name, kind, *_) in enumerate(described)
             }
             lacking = missing_columns(rule, set(columns))
             if lacking:
                 problems.append(str(lacking_columns(delivery, rule, columns, lacking)))
                 continue
-            renamed = ", ".join(f"{identifier(name)} as c{i}" for i, name in enumerate(columns))
+            renamed = ", ".join(f"{identifier(name)} as c{i}" for i, (name, *_) in enumerate(described))
             stages.append(
                 Stage(
-                    "(select 0 as file_no, file_row_number + 1 as row_number, null::varchar as malformed, null::varchar as line,"
-                    f" {renamed} from {scan})",
+                    f"(select 0 as file_no, file_row_number + 1 as row_number, {_SOUND}, {renamed} from {scan})",
                     [delivery],
                     [set(columns)],
                     set(columns),
@@ -252,7 +296,7 @@ class Readers:
 
     # JSON
 
-    def _json(self, rule: TableRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def _json(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         stages = []
         for delivery in deliveries:
             try:
@@ -266,7 +310,7 @@ class Readers:
                 )
         return stages
 
-    def _json_records(self, rule: TableRule, delivery: Delivery, text: PlainText) -> str:
+    def _json_records(self, rule: SourceRule, delivery: Delivery, text: PlainText) -> str:
         """A table of the file's records: row_number, malformed, line, record (a JSON object) and element (the one of the
         exploded array, which stands in the array's place in the record too)."""
         table, name, form = self._table(), self._name(text.path), _json_form(delivery, text.path)
@@ -282,6 +326,7 @@ class Readers:
                 f" (select n, {_json_list('document', rule.records)} as list from ({documents})) from lists)"
             )
         record, element = "document", "null::json"
+        documents = f"select *, row_number() over () as document_no from ({documents})"
         if rule.explode:
             if any(isinstance(step, int) for step in _json_path(rule.explode)):
                 raise UserError(f"{rule.explode.place}: explode takes the keys that lead to an array, without [n].")
@@ -293,10 +338,11 @@ class Readers:
                 f"case when json_type(document) = 'OBJECT' then json_merge_patch(document, {record}) else document end"
             )
         self.con.execute(
-            f"create temp table {table} as select n, row_number() over () as row_number, document is null as broken,"
+            f"create temp table {table} as select n, document_no, row_number() over () as row_number,"
+            " false as is_above, false as is_short, document is null as broken,"
             f" case when record is null then 'not valid JSON' when json_type(record) <> 'OBJECT' then 'not a JSON object' end as malformed,"
             f" case when json_type(record) <> 'OBJECT' then record::varchar end as line, record, element"
-            f" from (select n, document, {record} as record, {element} as element from ({documents}))"
+            f" from (select n, document_no, document, {record} as record, {element} as element from ({documents}))"
         )
         if rule.records and not self.con.execute(f"select count(*) from {table}").fetchone()[0]:
             self._refuse_without(rule, delivery, name, form, size)
@@ -311,7 +357,7 @@ class Readers:
             )
         return table
 
-    def _refuse_without(self, rule: TableRule, delivery: Delivery, name: str, form: str, size: int) -> None:
+    def _refuse_without(self, rule: SourceRule, delivery: Delivery, name: str, form: str, size: int) -> None:
         """Nothing came out of `records`: refuse, unless the array is there and empty."""
         exists, keys = self.con.execute(
             f"select bool_or(json_exists(json, {_path_sql(rule.records)})), list_distinct(flatten(list(json_keys(json))))"
@@ -323,15 +369,16 @@ class Readers:
                 f"{rule.records.place}: {delivery.file} has no '{rule.records}' (records of {rule.table.name}); {hint}."
             )
 
-    def _json_stage(self, rule: TableRule, delivery: Delivery, table: str) -> Stage:
+    def _json_stage(self, rule: SourceRule, delivery: Delivery, table: str) -> Stage:
         keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
         records, named, inner = self.con.execute(
             f"select count(record) filter (malformed is null), {keys.format('record')}, {keys.format('element')} from {table}"
         ).fetchone()
         explode = _json_path(rule.explode) if rule.explode else []
+        keys = {" ".join(key.split()): key for key in (*named, *inner)}  # as the file spells them
 
         def source(name: str) -> Source:
-            steps = [name] if name in named or name in inner else _json_path(name)
+            steps = [keys[name]] if name in keys else _json_path(name)
             depth = len(explode)
             if explode and steps[:depth] == explode and any(isinstance(step, int) for step in steps[depth : depth + 1]):
                 del steps[depth]  # the element stands in the place of its array
@@ -343,8 +390,10 @@ class Readers:
                 f"coalesce({kind} in ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE'), false)",
             )
 
-        columns = {*named, *inner}
-        wanted = {str(name) for mapped in rule.columns.values() for name in mapped.sources} | set(map(str, rule.where))
+        columns = set(keys)
+        wanted = {str(name) for mapped in rule.columns.values() for name in mapped.read_from} | set(
+            map(str, rule.where)
+        )
         if paths := sorted(wanted - columns):
             exist = ", ".join(f"count({source(path).text})" for path in paths)
             counts = self.con.execute(f"select {exist} from {table}").fetchone()
@@ -352,10 +401,43 @@ class Readers:
         if not records:  # a file without records does not contradict the mapping
             columns |= wanted | set(rule.table.columns)
         elif lacking := missing_columns(rule, columns):
-            raise lacking_columns(delivery, rule, sorted({*named, *inner}), lacking)
+            raise lacking_columns(delivery, rule, sorted(keys), lacking)
+        elif explode:
+            _refuse_shared_key(rule, delivery, explode, set(named), inner)
         return Stage(
-            f"(select *, 0 as file_no from {table})", [delivery], [columns], set(named), source, "record::varchar"
+            f"(select *, 0 as file_no from {table})",
+            [delivery],
+            [columns],
+            {" ".join(key.split()) for key in named},
+            source,
+            "record::varchar",
+            "document_no" if explode else None,
         )
+
+
+def _refuse_shared_key(
+    rule: SourceRule, delivery: Delivery, explode: list[str | int], named: set[str], inner: list[str]
+) -> None:
+    """UserError where the elements of a record would all have the same key, so that one of them would be kept."""
+    keys = [column.name for column in rule.table.columns.values() if column.key]
+    if rule.table.row_key and rule.table.row_key not in rule.columns and rule.table.row_key not in (*named, *inner):
+        return  # a row without that key is known by its file and its place in it
+    sources = {name: rule.columns[name].read_from if name in rule.columns else (Text(name),) for name in keys}
+
+    def is_of_element(source: str) -> bool:
+        steps = [source] if source in named else _json_path(source)
+        return steps[: len(explode)] == explode or (source not in named and steps[0] in inner and steps[0] not in named)
+
+    if any(is_of_element(source) for of_key in sources.values() for source in of_key):
+        return
+    element = next((name for name in ("id", "line_id", "name", *inner) if name in inner), "id")
+    key = next((name for name in keys if name == rule.table.row_key), keys[0])
+    works = ", ".join([*sources[key], f"{rule.explode}.{element}"])
+    raise UserError(
+        f"{delivery.file}: {rule.table.name} is exploded into the elements of '{rule.explode}', but its key"
+        f" ({', '.join(keys)}) holds no value of the element: of each record one element would be kept."
+        f" Write {key}: [{works}] under columns in extracts.yml."
+    )
 
 
 @dataclass(frozen=True)
@@ -393,6 +475,56 @@ def _flat_stage(
     return Stage(relation, deliveries, [names] * len(deliveries), names, sources.__getitem__, _json_object(sources))
 
 
+# What a record is that is a row of the table and was read whole.
+_SOUND = "null::varchar as malformed, null::varchar as line, false as is_above, false as is_short"
+
+
+def _filled_down(stage: Stage, rule: SourceRule) -> Stage:
+    """The stage with empty cells of the columns of `fill_down` filled from above, in the order of the file's rows."""
+    names = [name for name in rule.fill_down if name in stage.named]
+    window = "(partition by file_no order by row_number rows between unbounded preceding and current row)"
+    filled, sources = [], {}
+    for i, name in enumerate(names):
+        cell = stage.source(name)
+        text = f"case when not is_above then {trimmed(cell.text)} end"
+        filled.append(f"last_value({text} ignore nulls) over {window} as filled_{i}")
+        native = f"case when {text} is not null then {cell.native} end"
+        filled.append(f"coalesce(last_value({native} ignore nulls) over {window}, false) as filled_native_{i}")
+        sources[str(name)] = Source(f"filled_{i}", "false" if cell.native == "false" else f"filled_native_{i}")
+    return replace(
+        stage,
+        relation=f"(select *, {', '.join(filled)} from {stage.relation})",
+        source=lambda name: sources.get(str(name)) or stage.source(name),
+    )
+
+
+def _unpivoted(stage: Stage, rule: SourceRule) -> Stage:
+    """The stage with a row for each cell with a value in the columns that `unpivot` names."""
+    unpivot = rule.unpivot
+    cells = []
+    for name in sorted(name for name in stage.named if re.fullmatch(unpivot.columns, name)):
+        cell = stage.source(name)
+        text = trimmed(cell.text)
+        if rule.empty:
+            text = f"case when {text} not in ({', '.join(map(quote, rule.empty))}) then {text} end"
+        cells.append(f"{{'name': {quote(name)}, 'value': {text}, 'native': {cell.native}}}")
+    whole = "{'name': null::varchar, 'value': null::varchar, 'native': false}"
+    kept = f"list_filter([{', '.join(cells)}], lambda cell: cell.value is not null)"
+    listed = f"case when is_above or malformed is not null then [{whole}] else {kept} end"
+    numbered = "row_number() over (partition by file_no order by row_number, position)"
+    relation = (
+        f"(select * replace ({numbered} as row_number) from (select *, unnest(range(len(cells))) as position,"
+        f" unnest(cells) as cell from (select *, {listed} as cells from {stage.relation})))"
+    )
+    sources = {unpivot.name: Source("cell.name"), unpivot.value: Source("cell.value", "cell.native")}
+    return replace(
+        stage,
+        relation=relation,
+        columns=[columns | set(sources) for columns in stage.columns],
+        source=lambda name: sources.get(str(name)) or stage.source(name),
+    )
+
+
 def _json_object(sources: dict[str, Source]) -> str:
     return f"json_object({', '.join(f'{quote(name)}, {source.text}' for name, source in sources.items())})::varchar"
 
@@ -401,17 +533,17 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
 
 
-def _header(rule: TableRule, delivery: Delivery, cells: list[str]) -> tuple[str, ...]:
-    """Names of the columns, each once: blanks around them trimmed, the nameless and the repeated numbered.
-    Raises UserError where a column that the table uses stands there twice."""
+# How many rows of a file are looked at for its header.
+HEADER_ROWS = 50
+
+
+def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple[str, ...]:
+    """Names of the columns, each once: blanks around them trimmed, blanks in a row as one, the nameless and the repeated
+    numbered. Raises UserError where a column that the table uses stands there twice."""
     names, seen = [], set()
-    used = (
-        {name for mapped in rule.columns.values() for name in mapped.sources}
-        | set(rule.where)
-        | set(rule.table.columns)
-    )
-    for position, cell in enumerate(cells, 1):
-        name = cell.strip() or f"column_{position}"
+    used = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
+    used |= set(rule.table.columns) | set(rule.fill_down)
+    for position, name in enumerate(_names(cells), 1):
         if name in seen:
             if name in used:
                 raise UserError(
@@ -423,41 +555,82 @@ def _header(rule: TableRule, delivery: Delivery, cells: list[str]) -> tuple[str,
     return tuple(names)
 
 
-def _dialect(rule: TableRule, delivery: Delivery, path: Path) -> tuple[str, tuple[str, ...]]:
-    """Delimiter and header of a CSV file. Undeclared, the delimiter is the only one that yields every required column."""
+def _names(cells: Sequence[str]) -> list[str]:
+    return [" ".join(cell.split()) or f"column_{position}" for position, cell in enumerate(cells, 1)]
+
+
+def _header_position(rule: SourceRule, rows: Sequence[Sequence[str]]) -> int | None:
+    """Where among the first rows of a file its header is: where it is declared, else the first row, else the only other
+    that has every required column. None where it can't be said."""
+
+    def fits(position: int) -> bool:
+        return 0 <= position < len(rows) and not missing_columns(rule, set(_names(rows[position])))
+
+    if rule.header_row:
+        if fits(rule.header_row - 1):
+            return rule.header_row - 1
+        before = [position for position in range(rule.header_row - 1) if fits(position)]
+        return before[0] if len(before) == 1 else None  # counted with the blank rows, as a spreadsheet numbers them
+    fitting = [position for position in range(min(len(rows), HEADER_ROWS)) if fits(position)]
+    if fitting[:1] == [0]:
+        return 0
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _lacking_header(rule: SourceRule, rows: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
+    """The row that should have been the header, and what it lacks: the declared one, else the one that lacks least."""
+    candidates = [rows[rule.header_row - 1]] if rule.header_row and rule.header_row <= len(rows) else rows[:HEADER_ROWS]
+    lacking = [(missing_columns(rule, set(_names(cells))), list(cells)) for cells in candidates] or [([], [])]
+    least, cells = min(lacking, key=lambda found: len(found[0]))
+    return cells, least
+
+
+def _dialect(rule: SourceRule, delivery: Delivery, path: Path) -> tuple[str, tuple[str, ...], int]:
+    """Delimiter and header of a CSV file, and the number of records above the header. Undeclared, the delimiter is the only
+    one that yields every required column."""
     declared = rule.delimiter or ("\t" if ".tsv" in delivery.suffixes else None)
-    headers = {}
+    rows: dict[str, list[list[str]]] = {}
     for delimiter in [declared] if declared else dict.fromkeys(DELIMITERS.values()):
         with path.open(encoding="utf-8", newline="") as lines:
+            records = (
+                cells for cells in csv.reader(lines, delimiter=delimiter) if len(cells) > 1 or "".join(cells).strip()
+            )
             try:
-                cells = next(
-                    (cells for cells in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in cells)),
-                    [],
-                )
+                rows[delimiter] = list(islice(records, max(HEADER_ROWS, rule.header_row or 0)))
             except csv.Error as error:
                 raise UserError(f"{delivery.file}: its header cannot be read ({error}). Is it a CSV file?") from None
-        if any(UNDECODABLE in cell for cell in cells):
-            raise UserError(
-                f"{delivery.file}: its header is not in the declared encoding {rule.encoding}. Declare the right one."
-            )
-        headers[delimiter] = cells
+    positions = {delimiter: _header_position(rule, records) for delimiter, records in rows.items()}
     fitting = {
-        delimiter: cells
-        for delimiter, cells in headers.items()
-        if not missing_columns(rule, {cell.strip() for cell in cells})
+        delimiter: rows[delimiter][position] for delimiter, position in positions.items() if position is not None
     }
     if not fitting:
-        widest = max(headers.values(), key=len)
-        lacking = missing_columns(rule, {cell.strip() for cell in widest})
-        others = "" if declared else f" No other delimiter yields them: {_yields(headers)}."
-        raise lacking_columns(delivery, rule, widest, lacking, others)
+        first = {delimiter: records[0] if records else [] for delimiter, records in rows.items()}
+        if any(UNDECODABLE in cell for cells in first.values() for cell in cells):
+            raise _undecodable_header(delivery, rule)
+        widest = max(rows, key=lambda delimiter: max(map(len, rows[delimiter]), default=0))
+        cells, lacking = _lacking_header(rule, rows[widest])
+        if not lacking:
+            raise UserError(
+                f"{delivery.file}: several rows could be the header of {rule.table.name}. Declare header_row: under"
+                f" {rule.table.name} in extracts.yml, counted from 1."
+            )
+        others = "" if declared else f" No other delimiter yields them: {_yields(first)}."
+        raise lacking_columns(delivery, rule, cells, lacking, others)
     if len({tuple(cells) for cells in fitting.values()}) > 1:
         raise UserError(
             f"{delivery.file} can be read with several delimiters: {_yields(fitting)}."
             f" Declare delimiter: under {rule.table.name} in extracts.yml."
         )
     delimiter, cells = next(iter(fitting.items()))
-    return delimiter, _header(rule, delivery, cells)
+    if any(UNDECODABLE in cell for cell in cells):
+        raise _undecodable_header(delivery, rule)
+    return delimiter, _header(rule, delivery, cells), positions[delimiter]
+
+
+def _undecodable_header(delivery: Delivery, rule: SourceRule) -> UserError:
+    return UserError(
+        f"{delivery.file}: its header is not in the declared encoding {rule.encoding}. Declare the right one."
+    )
 
 
 def _yields(headers: dict[str, list[str]]) -> str:
@@ -478,8 +651,12 @@ def _is_regular(text: PlainText, delimiter: str, fields: int) -> bool:
     )
 
 
-def _sheet(rule: TableRule, delivery: Delivery) -> tuple[tuple[str, ...], list[list]]:
-    """Header and rows of the sheet that is meant; blank rows are no rows."""
+class _OtherSheet(Exception):
+    """A sheet that a pattern matches and that holds something else."""
+
+
+def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[list], list[list]]:
+    """Header of the sheet that is meant, the rows above it and the rows below; blank rows are no rows."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     with delivery.path.open("rb") as stream:
@@ -493,30 +670,46 @@ def _sheet(rule: TableRule, delivery: Delivery) -> tuple[tuple[str, ...], list[l
     try:
         workbook = CalamineWorkbook.from_path(str(delivery.path))
         names = workbook.sheet_names
-        if rule.sheet and rule.sheet not in names:
-            raise UserError(
-                f"{rule.sheet.place}: {delivery.file} has no sheet '{rule.sheet}'; {nearest(rule.sheet, names)}."
-            )
+        wanted = delivery.sheet or (rule.sheet[0] if rule.sheet else None)
+        if wanted and wanted not in names:
+            place = f"{rule.sheet[0].place}: " if rule.sheet else ""
+            raise UserError(f"{place}{delivery.file} has no sheet '{wanted}'; {nearest(wanted, names)}.")
         sheets = {}
-        for name in [rule.sheet] if rule.sheet else names:
+        for name in [wanted] if wanted else names:
             rows = [row for row in workbook.get_sheet_by_name(name).to_python() if any(cell != "" for cell in row)]
             if rows:
-                sheets[name] = [str(_cell(cell)).strip(NATIVE) for cell in rows[0]], rows[1:]
+                sheets[name] = rows
     except CalamineError as error:
         raise UserError(f"{delivery.file} is no readable workbook ({error}). Save it as .xlsx again.") from None
     if not sheets:
         raise UserError(f"{delivery.file} has no rows, not even a header. Export it again or remove it.")
-    lacking = {name: missing_columns(rule, {cell.strip() for cell in header}) for name, (header, _) in sheets.items()}
-    fitting = [name for name in sheets if not lacking[name]]
+    heads = {
+        name: [
+            [str(_cell(cell)).strip(NATIVE) for cell in row] for row in rows[: max(HEADER_ROWS, rule.header_row or 0)]
+        ]
+        for name, rows in sheets.items()
+    }
+    positions = {name: _header_position(rule, rows) for name, rows in heads.items()}
+    fitting = [name for name, position in positions.items() if position is not None]
     if not fitting:
-        name = min(sheets, key=lambda name: len(lacking[name]))
-        raise lacking_columns(delivery, rule, sheets[name][0], lacking[name], f" (Sheet '{name}'.)")
+        if delivery.sheet_is_matched:
+            raise _OtherSheet(f"{delivery.file}: this sheet has no header of {rule.table.name}; it was left out.")
+        found = {name: _lacking_header(rule, rows) for name, rows in heads.items()}
+        name = min(found, key=lambda name: len(found[name][1]))
+        cells, lacking = found[name]
+        if not lacking:
+            raise UserError(
+                f"{delivery.file}: several rows of the sheet '{name}' could be the header of {rule.table.name}."
+                f" Declare header_row: under {rule.table.name} in extracts.yml, counted from 1."
+            )
+        raise lacking_columns(delivery, rule, cells, lacking, f" (Sheet '{name}'.)")
     if len(fitting) > 1:
         raise UserError(
             f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet: in extracts.yml."
         )
-    header, rows = sheets[fitting[0]]
-    return _header(rule, delivery, header), rows
+    name = fitting[0]
+    position, rows = positions[name], sheets[name]
+    return _header(rule, delivery, heads[name][position]), rows[:position], rows[position + 1 :]
 
 
 def _cell(value: object) -> str:
@@ -527,8 +720,8 @@ def _cell(value: object) -> str:
         return NATIVE + str(value).upper()
     if isinstance(value, float) and value.is_integer():
         return f"{NATIVE}{int(value)}"
-    if isinstance(value, datetime):
-        return NATIVE + value.isoformat(" ")
+    if isinstance(value, datetime):  # a day is shown without a time; nothing is told of an hour then
+        return NATIVE + (value.isoformat(" ") if value.time() != time() else value.date().isoformat())
     return NATIVE + str(value)
 
 

@@ -5,9 +5,11 @@ declares nothing, the values vote: `date_votes` and `number_votes` count the rea
 `is_ambiguous_number` judge the counts of all files together.
 """
 
+import re
+from dataclasses import dataclass
 from decimal import Decimal
 
-from orchestration.contract.mapping import EPOCHS
+from orchestration.contract.mapping import EPOCHS, EXCEL_SERIAL
 
 # blanks as people's systems write them: no-break, thin and narrow no-break ones too
 BLANKS = " \u00a0\u2009\u202f"
@@ -18,6 +20,9 @@ _DAY = r"[1-9]\d{3}-\d{2}-\d{2}"
 ISO_LOCAL = rf"{_DAY}(?:[T ]{_TIME})?"
 ISO_OFFSET = rf"{_DAY}[T ]{_TIME} ?(?:Z|[+-]\d{{2}}(?::?\d{{2}})?)"
 DAY_AND_MONTH = rf"\d{{1,2}}(?:\.\d{{1,2}}\.|/\d{{1,2}}/|-\d{{1,2}}-)[1-9]\d{{3}}(?:(?:T|,? ){_TIME}(?: ?[AaPp][Mm])?)?"
+
+# Day, month and a year of two digits, in any order: only a declared format says which is which.
+SHORT_YEAR = rf"\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2}}(?:,? {_TIME})?"
 
 DATE_READINGS = {"iso": "ISO (2024-01-31)", "dmy": "day first (31.01.2024)", "mdy": "month first (01/31/2024)"}
 
@@ -45,50 +50,146 @@ def _in_zone(instant: str, time_zone: str) -> str:
     return f"({instant} at time zone {quote(time_zone)})"
 
 
-def iso_moment(sql: str, time_zone: str) -> str:
-    """ISO text as a naive timestamp in `time_zone`; without an offset it is there already."""
+@dataclass(frozen=True)
+class Clock:
+    """Whose clock a naive time is of: of the source, and of the company, in whose day it is to be read."""
+
+    source: str
+    company: str
+
+    def read(self, local: str, has_time: str) -> str:
+        """A naive timestamp of the source as the company's; a value without a time of day is never shifted."""
+        if self.source == self.company:
+            return local
+        shifted = _in_zone(_in_zone(f"({local})", self.source), self.company)
+        return f"case when {has_time} then {shifted} else {local} end"
+
+
+def _without_year_marks(sql: str) -> str:
+    """A date as text without what people write after its year: `5.1.2024 г.`, `5 января 2024 года`, a trailing dot."""
+    marks = rf"(\d)[{BLANKS}]*(?:г\.|г|года|год)([{BLANKS},]|$)"
+    ends = rf"(\d)[{BLANKS}]*(?:ч\.?|\.)$"
+    return f"regexp_replace(regexp_replace({sql}, {quote(marks)}, '\\1\\2', 'gi'), {quote(ends)}, '\\1', 'i')"
+
+
+# The stems of the months' names and, where a stem means two, what tells them apart; any grammatical form follows.
+_MONTHS = {
+    "ru": "январ|феврал|март|апрел|ма[йяе]|июн|июл|август|сентябр|октябр|ноябр|декабр",
+    "bg": "януари|февруари|март|април|май|юни|юли|август|септември|октомври|ноември|декември",
+    "en": "january|february|march|april|may|june|july|august|september|october|november|december",
+    "fil": "enero|pebrero|marso|abril|mayo|hunyo|hulyo|agosto|set[iy]embre|oktubre|nobyembre|disyembre",
+}
+_SHORT_MONTHS = {
+    "ru": "янв|фев(?:р)?|мар|апр|ма[йя]|июн|июл|авг|сен(?:т)?|окт|ноя(?:б)?|дек",
+    "bg": "ян(?:у)?|фев(?:р)?|мар|апр|май|юни|юли|авг|сеп(?:т)?|окт|но[ея](?:м)?|дек",
+    "en": "jan|feb|mar|apr|may|jun|jul|aug|sep(?:t)?|oct|nov|dec",
+    "fil": "ene|peb|mar|abr|may|hun|hul|ago|set|okt|nob|dis",
+}
+_ENGLISH = _MONTHS["en"].split("|")
+# What a declared language reads where no format is declared.
+_NAMED_MONTHS = ("%d %B %Y", "%d %B %Y %H:%M", "%d %B %Y %H:%M:%S", "%B %d, %Y", "%B %d %Y", "%d-%B-%Y", "%B %Y")
+
+
+def _in_english(sql: str, language: str) -> str:
+    """Text with the name of a month, in any case and grammatical form, as the English one that a format reads."""
+    text = f"lower({sql})"
+    names = zip(_MONTHS[language].split("|"), _SHORT_MONTHS[language].split("|"), _ENGLISH, strict=True)
+    for stem, short, month in names:
+        pattern = rf"(^|[^\p{{L}}])(?:(?:{stem})\p{{L}}*|(?:{short})\.?)($|[^\p{{L}}])"
+        text = f"regexp_replace({text}, {quote(pattern)}, '\\1{month}\\2')"
+    return text
+
+
+def plain_date(sql: str, language: str | None) -> str:
+    """A date as text in the form that the readings and formats know: without marks of the year, months in English."""
+    text = _without_year_marks(sql)
+    if language:
+        text = _in_english(text, language)
+    return f"case when {_matches(sql, ISO_LOCAL)} then {sql} else {text} end"
+
+
+def iso_moment(sql: str, clock: Clock) -> str:
+    """ISO text as a naive timestamp of the company's clock."""
     local = f"try_cast(replace({sql}, ',', '.') as timestamp)"
-    clock = f"regexp_extract({sql}, {quote(f'^({_DAY}[T ]{_TIME})')}, 1)"
+    clock_text = f"regexp_extract({sql}, {quote(f'^({_DAY}[T ]{_TIME})')}, 1)"
     offset = f"regexp_extract(replace({sql}, 'Z', '+00'), '([+-]\\d{{2}}):?(\\d{{2}})?$', ['hours', 'minutes'])"
     instant = (
-        f"try_cast(try_cast(replace({clock}, ',', '.') as timestamp)::varchar || {offset}.hours || ':'"
+        f"try_cast(try_cast(replace({clock_text}, ',', '.') as timestamp)::varchar || {offset}.hours || ':'"
         f" || coalesce(nullif({offset}.minutes, ''), '00') as timestamptz)"
     )
-    return f"case when {_matches(sql, ISO_LOCAL)} then {local} when {_matches(sql, ISO_OFFSET)} then {_in_zone(instant, time_zone)} end"
+    return (
+        f"case when {_matches(sql, ISO_LOCAL)} then {clock.read(local, _has_time(sql))}"
+        f" when {_matches(sql, ISO_OFFSET)} then {_in_zone(instant, clock.company)} end"
+    )
 
 
-def day_and_month_moment(sql: str, reading: str) -> str:
-    """Day-first (`dmy`) or month-first (`mdy`) text as a naive timestamp."""
+def day_and_month_moment(sql: str, reading: str, clock: Clock) -> str:
+    """Day-first (`dmy`) or month-first (`mdy`) text as a naive timestamp of the company's clock."""
     order = r"\3-\2-\1 " if reading == "dmy" else r"\3-\1-\2 "
     iso = f"rtrim(replace(regexp_replace({sql}, '^(\\d+).(\\d+).(\\d{{4}})(?:T|,? )?', '{order}'), ',', '.'))"
     halves = "['%Y-%m-%d %I:%M %p', '%Y-%m-%d %I:%M:%S %p', '%Y-%m-%d %I:%M%p', '%Y-%m-%d %I:%M:%S%p']"
-    return (
-        f"case when not {_matches(sql, DAY_AND_MONTH)} then null"
-        f" when lower({sql}) like '%m' then try_strptime({iso}, {halves}) else try_cast({iso} as timestamp) end"
-    )
+    local = f"case when lower({sql}) like '%m' then try_strptime({iso}, {halves}) else try_cast({iso} as timestamp) end"
+    return f"case when {_matches(sql, DAY_AND_MONTH)} then {clock.read(local, _has_time(sql))} end"
 
 
-def _epoch_moment(sql: str, units: int, time_zone: str) -> str:
+def _has_time(sql: str) -> str:
+    return f"contains({sql}, ':')"
+
+
+def _epoch_moment(sql: str, units: int, clock: Clock) -> str:
     microseconds = f"(try_cast({number(sql, '.')} as decimal(24, 6)) * {1_000_000 // units})::bigint"
-    return _in_zone(f"try(make_timestamp({microseconds}) at time zone 'UTC')", time_zone)
+    return _in_zone(f"try(make_timestamp({microseconds}) at time zone 'UTC')", clock.company)
 
 
-def moment(sql: str, native: str, reading: str, time_zone: str) -> str:
-    """Text as a naive timestamp in `time_zone`. `reading`: iso, dmy, mdy, epoch_s, epoch_ms or a strptime format;
-    what the file holds as a date by itself (`native`) is ISO text already, a day as a number (20240131) is not."""
-    if reading in EPOCHS:
-        return _epoch_moment(sql, EPOCHS[reading], time_zone)
-    if reading == "iso":
-        return iso_moment(sql, time_zone)
-    if reading in DATE_READINGS:
-        declared = day_and_month_moment(sql, reading)
+def _serial_moment(sql: str, clock: Clock) -> str:
+    """Days since the last day of 1899, as Excel counts them; the fraction is the time of day, to the second."""
+    days = f"try_cast({number(sql, '.')} as decimal(18, 8))"
+    seconds = f"round({days} * 86400)::bigint"
+    local = f"case when {days} between 1 and 2958465 then timestamp '1899-12-30' + to_seconds({seconds}) end"
+    return clock.read(local, f"{days} % 1 <> 0")
+
+
+def _declared_moment(sql: str, format: str, clock: Clock) -> str:
+    if format in EPOCHS:
+        return _epoch_moment(sql, EPOCHS[format], clock)
+    if format == EXCEL_SERIAL:
+        return _serial_moment(sql, clock)
+    declared = f"try_strptime({sql}, {quote(format)})"
+    if "%z" in format.lower():
+        return _in_zone(declared, clock.company)
+    return clock.read(declared, "true" if re.search(r"%-?[HIcXT]", format) else "false")
+
+
+def moment(
+    sql: str,
+    native: str,
+    clock: Clock,
+    reading: str = "iso",
+    formats: tuple[str, ...] = (),
+    language: str | None = None,
+) -> str:
+    """Text as `plain_date` gives it as a naive timestamp of the company's clock: by the declared formats, tried in order,
+    else by the `reading` (iso, dmy, mdy). What the file holds as a date by itself (`native`) is ISO text already."""
+    if language:
+        formats = tuple(re.sub("%[bh]", "%B", format) for format in formats or _NAMED_MONTHS)
+    if formats:
+        tried = [_declared_moment(sql, format, clock) for format in formats]
+        declared = tried[0] if len(tried) == 1 else f"coalesce({', '.join(tried)})"
+    elif reading == "iso":
+        return iso_moment(sql, clock)
     else:
-        declared = f"try_strptime({sql}, {quote(reading)})"
-        if "%z" in reading.lower():
-            declared = _in_zone(declared, time_zone)
+        declared = day_and_month_moment(sql, reading, clock)
     if native == "false":
         return declared
-    return f"coalesce(case when {native} then {iso_moment(sql, time_zone)} end, {declared})"
+    return f"coalesce(case when {native} then {iso_moment(sql, clock)} end, {declared})"
+
+
+def shifted(moment_sql: str, add: tuple[tuple[str, int], ...], inclusive: bool) -> str:
+    """A timestamp moved by days, months or years (where the day doesn't exist, the month's last), and from the last day
+    of service to the first without."""
+    for unit, count in (*add, *([("days", 1)] if inclusive else [])):
+        moment_sql = f"({moment_sql} + to_{unit}({count}))"
+    return moment_sql
 
 
 def date_text(moment_sql: str, kind: str) -> str:
@@ -97,9 +198,10 @@ def date_text(moment_sql: str, kind: str) -> str:
     return f"case when year({moment_sql}) between 1000 and 9999 then {text} end"
 
 
-def date_votes(sql: str, time_zone: str) -> dict[str, str]:
+def date_votes(sql: str, clock: Clock) -> dict[str, str]:
     """Aggregates that count the values which each reading fits, and samples of those that two fit."""
-    iso, dmy, mdy = iso_moment(sql, time_zone), day_and_month_moment(sql, "dmy"), day_and_month_moment(sql, "mdy")
+    iso = iso_moment(sql, clock)
+    dmy, mdy = (day_and_month_moment(sql, reading, clock) for reading in ("dmy", "mdy"))
     both, differ = f"({dmy}) is not null and ({mdy}) is not null", f"({dmy}) <> ({mdy})"
     return {
         "values": f"count({sql})",
@@ -107,8 +209,10 @@ def date_votes(sql: str, time_zone: str) -> dict[str, str]:
         "dmy": f"count({dmy})",
         "mdy": f"count({mdy})",
         "both": f"count(*) filter ({both})",
+        "short": f"count(*) filter ({_matches(sql, SHORT_YEAR)})",
         "least": f"min({sql}) filter ({differ})",
         "greatest": f"max({sql}) filter ({differ})",
+        "shortest": f"min({sql}) filter ({_matches(sql, SHORT_YEAR)})",
     }
 
 
@@ -163,6 +267,7 @@ def number_votes(sql: str) -> dict[str, str]:
         "comma": f"count(*) filter ({comma})",
         "both": f"count(*) filter ({point} and {comma})",
         "differ": f"count(*) filter ({differ})",
+        "unreadable": f"count(*) filter (not {point} and not {comma})",
         "least": f"min({sql}) filter ({differ})",
         "greatest": f"max({sql}) filter ({differ})",
     }
@@ -171,3 +276,20 @@ def number_votes(sql: str) -> dict[str, str]:
 def is_ambiguous_number(votes: dict[str, int]) -> bool:
     """Whether all values that can be read fit both marks, and not with the same value."""
     return votes["differ"] > 0 and votes["both"] == votes["point"] + votes["comma"] - votes["both"]
+
+
+def shape(sql: str) -> str:
+    """What a text looks like, without what it says: digits as 9, letters as z."""
+    return f"regexp_replace(regexp_replace({sql}, '\\d', '9', 'g'), '\\p{{L}}', 'z', 'g')"
+
+
+def percent(sql: str) -> str:
+    """The number before a percent sign; null where there is none."""
+    return f"nullif(regexp_extract({sql}, {quote(rf'^(.*?)[{BLANKS}]*%$')}, 1), '')"
+
+
+def folded_name(sql: str) -> str:
+    """A name as names are compared: blanks around it trimmed and blanks in a row as one, quotation marks dropped, any case."""
+    marks = "\"'„“”‟«»‹›‘’‚`"
+    bare = f"regexp_replace(lower(nfc_normalize({sql})), {quote(f'[{marks}]')}, '', 'g')"
+    return f"trim(regexp_replace({bare}, {quote(f'[{MARGIN}]+')}, ' ', 'g'))"

@@ -1,18 +1,20 @@
 """The schema `raw`: rows as loaded, and which content was loaded when and lies where.
 
-raw.loads  one row per content of a table (load_id): what decided its reading, its accounts, its place in the order.
-raw.files  one row per table, path and content ever found there.
+raw.loads  one row per content of a source (load_id): what decided its reading, its accounts, its place in the order.
+raw.files  one row per source, path and content ever found there.
+raw.snapshots  one row per snapshot of a list with history and content that it holds.
 raw.<source>__<table>_rows  the rows of all loads; the view without `_rows` adds what the registry knows of their load.
 """
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import duckdb
 
-from orchestration.contract.mapping import Mapping
-from orchestration.contract.tables import Table, contract
-from orchestration.loading.discovery import Delivery, file_order
+from orchestration.contract.mapping import Mapping, SourceRule
+from orchestration.contract.tables import contract
+from orchestration.loading import identities
+from orchestration.loading.discovery import Delivery, file_order, snapshot_of
 from orchestration.loading.readings import identifier
 
 REGISTRY = """
@@ -24,14 +26,35 @@ create table if not exists raw.loads (
     loaded_at timestamp,
     load_order bigint,          -- first load of the content within its table; a load that replaces it keeps it
     rows_read bigint, rows_filtered bigint, rows_malformed bigint,
-    file varchar, file_order varchar, is_current boolean, in_force boolean  -- see `settle`
+    file varchar, file_order varchar, is_current boolean, in_force boolean,  -- see `settle`
+    source varchar,
+    seen_as_of date,            -- as_of of the refresh that first loaded the content; null until that is known
+    status_means varchar,       -- as the source declares it
+    is_history boolean          -- the content is part of a list whose versions are kept
 );
 create table if not exists raw.files (
     table_name varchar, file varchar, file_order varchar, content_hash varchar, load_id varchar,
     seen_order bigint, is_current boolean,
-    loaded_at timestamp         -- when the content last became the path's current one
+    loaded_at timestamp,        -- when the content last became the path's current one
+    source varchar,
+    is_present boolean          -- it lay in the extracts folder at the last refresh
+);
+create table if not exists raw.snapshots (
+    table_name varchar, source varchar, content_hash varchar, snapshot_on date
 )
 """
+
+
+# What a warehouse of an earlier version lacks; there each table had one source.
+_MIGRATIONS = [
+    f"alter table raw.{table} add column if not exists {column}"
+    for table, columns in {
+        "loads": ("source varchar default '1'", "seen_as_of date", "status_means varchar", "is_history boolean"),
+        "files": ("source varchar default '1'", "is_present boolean"),
+    }.items()
+    for column in columns
+]
+Place = tuple[str, str, str]  # table, source and content hash
 
 
 @dataclass(frozen=True)
@@ -46,11 +69,13 @@ class Load:
     rows_read: int
     rows_filtered: int
     rows_malformed: int
+    seen_as_of: date | None
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of the schema, for every contract table."""
-    statements = [REGISTRY]
+    con.execute(f"begin; {REGISTRY}; {identities.REGISTRY}; {'; '.join(_MIGRATIONS)}; commit")
+    statements = []
     existing = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
     for table in contract().values():
         rows, columns = f"{table.raw}_rows", [*table.columns, "load_id", "raw_row", "malformed"]
@@ -59,59 +84,75 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
         if (rows, "load_id") in existing:  # by an earlier version, with fewer columns perhaps
             new = [column for column in columns if (rows, column) not in existing]
             statements += [f"alter table raw.{rows} add column {identifier(column)} varchar" for column in new]
-        names = ", ".join(f"delivered.{identifier(column)}" for column in [*columns, "row_number"])
-        statements.append(
-            f"create or replace view raw.{table.raw} as"
-            f" select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force"
-            f" from raw.{rows} as delivered inner join raw.loads as loads on loads.load_id = delivered.load_id"
-        )
     con.execute(f"begin; {'; '.join(statements)}; commit")
+    create_views(con)
 
 
-def known_loads(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Load]:
-    """Loads of a table by content hash."""
+def create_views(con: duckdb.DuckDBPyConnection) -> None:
+    """The view of each contract table: the rows of all loads, with what the registry knows of their load."""
+    for table in contract().values():
+        published, joins = identities.published(con, table)
+        names = ", ".join(
+            f"{published.get(name, f'delivered.{identifier(name)}')} as {identifier(name)}"
+            for name in [*table.columns, "load_id", "raw_row", "malformed", "row_number"]
+        )
+        con.execute(
+            f"create or replace view raw.{table.raw} as"
+            f" select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force,"
+            " loads.source, loads.seen_as_of, loads.status_means, loads.is_history"
+            f" from raw.{table.raw}_rows as delivered inner join raw.loads as loads on loads.load_id = delivered.load_id"
+            f"{joins}"
+        )
+
+
+def known_loads(con: duckdb.DuckDBPyConnection, rule: SourceRule) -> dict[str, Load]:
+    """Loads of a source by content hash."""
     rows = con.execute(
-        "select content_hash, load_id, mapping_hash, readings, evidence, load_order, rows_read, rows_filtered, rows_malformed"
-        " from raw.loads where table_name = ? order by load_order",
-        [table.name],
+        "select content_hash, load_id, mapping_hash, readings, evidence, load_order, rows_read, rows_filtered, rows_malformed,"
+        " seen_as_of from raw.loads where table_name = ? and source = ? order by load_order",
+        [rule.table.name, rule.name],
     ).fetchall()
     return {row[0]: Load(*row[1:]) for row in rows}
 
 
-def replace(con: duckdb.DuckDBPyConnection, table: Table, contents: list[str], loads: list[Load]) -> None:
+def replace(con: duckdb.DuckDBPyConnection, rule: SourceRule, contents: list[str], loads: list[Load]) -> None:
     """Enter the loads of these contents, and remove the earlier loads of the same contents with their rows."""
-    earlier = "select load_id from raw.loads where table_name = ? and list_contains(?, content_hash)"
-    con.execute(f"delete from raw.{table.raw}_rows where load_id in ({earlier})", [table.name, contents])
-    con.execute("delete from raw.loads where table_name = ? and list_contains(?, content_hash)", [table.name, contents])
+    earlier = "from raw.loads where table_name = ? and source = ? and list_contains(?, content_hash)"
+    key = [rule.table.name, rule.name, contents]
+    con.execute(f"delete from raw.{rule.table.raw}_rows where load_id in (select load_id {earlier})", key)
+    con.execute(f"delete {earlier}", key)
     names = [field.name for field in fields(Load)]
     con.execute(
-        "insert into raw.loads by name select ? as table_name, ? as loaded_at, unnest(?) as content_hash,"
+        "insert into raw.loads by name select ? as table_name, ? as source, ? as loaded_at, unnest(?) as content_hash,"
         f" {', '.join(f'unnest(?) as {name}' for name in names)}",
-        [table.name, _now(), contents, *([getattr(load, name) for load in loads] for name in names)],
+        [rule.table.name, rule.name, _now(), contents, *([getattr(load, name) for load in loads] for name in names)],
     )
 
 
-def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_ids: dict[tuple[str, str], str]) -> None:
-    """Enter every path with its content, which is the path's current one now. `load_ids` by table and content hash."""
+def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_ids: dict[Place, str]) -> None:
+    """Enter every path with its content, which is the path's current one now. `load_ids` by table, source and content."""
     seen = con.execute("select coalesce(max(seen_order), 0) from raw.files").fetchone()[0]
     rows = [
         (
             one.table,
+            one.source,
             one.file,
             file_order(one.file),
             one.content_hash,
-            load_ids[one.table, one.content_hash],
+            load_ids[one.table, one.source, one.content_hash],
             seen + number,
         )
         for number, one in enumerate(deliveries, 1)
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 7
     con.execute(
-        "create or replace temp table found as select unnest(?) as table_name, unnest(?) as file, unnest(?) as file_order,"
-        " unnest(?) as content_hash, unnest(?) as load_id, unnest(?) as seen_order",
+        "create or replace temp table found as select unnest(?::varchar[]) as table_name, unnest(?::varchar[]) as source,"
+        " unnest(?::varchar[]) as file, unnest(?::varchar[]) as file_order, unnest(?::varchar[]) as content_hash,"
+        " unnest(?::varchar[]) as load_id, unnest(?::bigint[]) as seen_order",
         columns,
     )
-    same_path = "files.table_name = found.table_name and files.file = found.file"
+    same_source = "files.table_name = found.table_name and files.source = found.source"
+    same_path = f"{same_source} and files.file = found.file"
     con.execute(
         "update raw.files set is_current = files.content_hash = found.content_hash,"
         " loaded_at = if(files.content_hash = found.content_hash and not files.is_current, ?, files.loaded_at)"
@@ -119,38 +160,44 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
         [_now()],
     )
     con.execute(
-        f"insert into raw.files select found.*, true, ? from found"
-        f" where not exists (select 1 from raw.files where {same_path} and files.content_hash = found.content_hash) order by seen_order",
+        f"insert into raw.files by name select found.*, true as is_current, ? as loaded_at from found"
+        f" where not exists (select 1 from raw.files where {same_path} and files.content_hash = found.content_hash)"
+        " order by seen_order",
         [_now()],
     )
     con.execute(
         "update raw.files set load_id = found.load_id from found"
-        " where files.table_name = found.table_name and files.content_hash = found.content_hash"
+        f" where {same_source} and files.content_hash = found.content_hash"
     )
+    con.execute(f"update raw.files set is_present = exists (select 1 from found where {same_path})")
     con.execute("drop table found")
 
 
-def restored(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> list[tuple[str, str]]:
-    """Path and table of what holds an earlier content again since the last load: before `register`."""
-    now = [f"{one.table} {one.file} {one.content_hash}" for one in deliveries]
+def restored(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> list[tuple[str, str, str]]:
+    """Path, table and source of what holds an earlier content again since the last load: before `register`."""
+    now = [f"{one.table} {one.source} {one.file} {one.content_hash}" for one in deliveries]
     return con.execute(
-        "select file, table_name from raw.files where not is_current and list_contains(?, table_name || ' ' || file || ' ' || content_hash)"
-        " order by all",
+        "select file, table_name, source from raw.files"
+        " where not is_current and list_contains(?, concat_ws(' ', table_name, source, file, content_hash)) order by all",
         [now],
     ).fetchall()
 
 
 def take_back(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> list[tuple[str, str]]:
-    """Forget the paths that a mended mapping now gives to other tables only, with the rows that no other path delivers.
-    Returns path and former table."""
-    present = sorted({one.file for one in deliveries})
-    given = [f"{one.table} {one.file}" for one in deliveries]
+    """Forget the paths that a corrected mapping now gives to other sources only, with the rows that no other path
+    delivers. Returns path and former table."""
+    present = sorted({one.file for one in deliveries} | {one.file.partition("#")[0] for one in deliveries})
+    given = [f"{one.table} {one.source} {one.file}" for one in deliveries]
     moved = con.execute(
-        "delete from raw.files where list_contains(?, file) and not list_contains(?, table_name || ' ' || file) returning file, table_name",
+        "delete from raw.files where list_contains(?, split_part(file, '#', 1))"
+        " and not list_contains(?, concat_ws(' ', table_name, source, file)) returning file, table_name",
         [present, given],
     ).fetchall()
     for table_name in {table_name for _, table_name in moved}:
-        left = "not exists (select 1 from raw.files where files.load_id = loads.load_id and files.table_name = loads.table_name)"
+        left = (
+            "not exists (select 1 from raw.files where files.load_id = loads.load_id"
+            " and files.table_name = loads.table_name and files.source = loads.source)"
+        )
         gone = con.execute(
             f"delete from raw.loads where table_name = ? and {left} returning load_id", [table_name]
         ).fetchall()
@@ -158,7 +205,8 @@ def take_back(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> lis
             f"delete from raw.{contract()[table_name].raw}_rows where list_contains(?, load_id)",
             [[load_id for (load_id,) in gone]],
         )
-    return sorted(set(moved))
+    now_given = {(one.file, one.table) for one in deliveries}
+    return sorted(set(moved) - now_given)
 
 
 def _now() -> datetime:
@@ -169,20 +217,89 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
     """Work out the place of each load from the paths that deliver it.
 
     file, file_order: its smallest path, of those whose current content it is if there are any; is_current: there are;
-    in_force: in a snapshot table, only the content of the newest path."""
+    in_force: of a source of snapshots, only the content of the newest one, and every content of a list with history."""
+    rules = {(rule.table.name, rule.name): rule for rule in mapping.rules()}
+    snapshots = []
+    for table, source, file in con.execute("select distinct table_name, source, file from raw.files").fetchall():
+        rule = rules.get((table, source))
+        if rule and (snapshot := snapshot_of(rule, file.partition("#")[0])) is not None:
+            is_day = rule.snapshot not in (None, "all", "folder")
+            order = snapshot if is_day else file_order(snapshot)
+            snapshots.append((table, source, file, order, rule.snapshot == "all", snapshot if is_day else None))
+    columns = [list(column) for column in zip(*snapshots, strict=True)] or [[]] * 6
+    con.execute(
+        "create or replace temp table snapshot_files as select unnest(?::varchar[]) as table_name,"
+        " unnest(?::varchar[]) as source, unnest(?::varchar[]) as file, unnest(?::varchar[]) as snapshot_order,"
+        " unnest(?::boolean[]) as is_whole_folder, unnest(?::varchar[])::date as snapshot_on",
+        columns,
+    )
+    declared = [(*key, rule.status_means, rule.history) for key, rule in rules.items()]
+    columns = [list(column) for column in zip(*declared, strict=True)] or [[]] * 4
+    con.execute(
+        "create or replace temp table declared as select unnest(?::varchar[]) as table_name, unnest(?::varchar[]) as source,"
+        " unnest(?::varchar[]) as status_means, unnest(?::boolean[]) as is_history",
+        columns,
+    )
+    con.execute("update raw.loads set status_means = null, is_history = false")
+    con.execute(
+        "update raw.loads set status_means = declared.status_means, is_history = declared.is_history from declared"
+        " where loads.table_name = declared.table_name and loads.source = declared.source"
+    )
     con.execute(
         """
-        update raw.loads set file = places.file, file_order = places.file_order, is_current = places.is_current,
-            in_force = places.is_newest or not list_contains(?, loads.table_name)
-        from (
-            select load_id, arg_min(file, (not is_current, file_order)) as file, arg_min(file_order, (not is_current, file_order)) as file_order,
+        delete from raw.snapshots
+        where exists (select 1 from snapshot_files where snapshot_files.table_name = snapshots.table_name
+            and snapshot_files.source = snapshots.source and snapshot_on is not null);
+        insert into raw.snapshots by name
+        select distinct table_name, source, content_hash, snapshot_on
+        from raw.files
+        inner join snapshot_files using (table_name, source, file)
+        inner join declared using (table_name, source)
+        where is_current and is_history and snapshot_on is not null
+        """
+    )
+    con.execute(
+        """
+        create or replace temp table places as
+            select load_id, arg_min(file, (not is_current, file_order)) as file,
+                arg_min(file_order, (not is_current, file_order)) as file_order,
                 bool_or(is_current) as is_current, bool_or(newest) as is_newest
             from (
-                select *, is_current and file_order = max(file_order) over (partition by table_name) as newest from raw.files
+                select files.*, snapshot_order is null or (
+                    is_taken and snapshot_order = max(snapshot_order) filter (is_taken) over (partition by table_name, source)
+                ) as newest
+                from (
+                    select files.*, snapshot_order, is_current and (is_present or not is_whole_folder) as is_taken
+                    from raw.files as files
+                    left join snapshot_files using (table_name, source, file)
+                ) as files
             )
-            group by load_id
-        ) as places
+            group by load_id;
+        update raw.loads set file = places.file, file_order = places.file_order, is_current = places.is_current,
+            in_force = places.is_newest or loads.is_history
+        from places
         where loads.load_id = places.load_id
-        """,
-        [mapping.snapshots],
+        """
+    )
+
+
+def date_loads(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
+    """Note for which day the contents were first loaded, and, of lists with history whose paths hold no day, that today's
+    snapshot is of this day."""
+    con.execute("update raw.loads set seen_as_of = ? where seen_as_of is null", [as_of])
+    undated = """
+        from raw.loads
+        where is_history and not exists (
+            select 1 from snapshot_files where snapshot_files.table_name = loads.table_name
+                and snapshot_files.source = loads.source and snapshot_on is not null
+        )
+    """
+    con.execute(
+        f"delete from raw.snapshots where snapshot_on = ? and (table_name, source) in (select (table_name, source) {undated})",
+        [as_of],
+    )
+    con.execute(
+        f"insert into raw.snapshots by name select table_name, source, content_hash, ? as snapshot_on {undated}"
+        " and load_id in (select load_id from places where is_newest)",
+        [as_of],
     )

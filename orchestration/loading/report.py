@@ -1,8 +1,10 @@
 """What came of reading the extracts."""
 
 from dataclasses import dataclass, field
+from datetime import date
 
 from orchestration.contract.mapping import Mapping
+from orchestration.loading.newest_day import NewestDay
 
 
 @dataclass(frozen=True)
@@ -10,6 +12,7 @@ class FileReport:
     """Accounts of one file of one table: rows_read = rows stored + rows_filtered; malformed rows are stored."""
 
     table: str
+    source: str
     file: str
     content_hash: str
     load_id: str
@@ -25,6 +28,10 @@ class LoadReport:
     files: list[FileReport] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     unmapped: dict[str, list[str]] = field(default_factory=dict)  # table -> source columns that only the raw row keeps
+    notes: list[str] = field(default_factory=list)  # how files were read, for `check`
+    has_new: bool = False  # something was read anew
+    as_of: date | None = None  # the last day that the data covers, as given or found
+    newest: NewestDay | None = None  # the newest day that the data speaks of
     readings: dict[str, dict[str, str]] = field(
         default_factory=dict
     )  # table -> column -> iso, dmy or mdy, where undeclared

@@ -7,10 +7,16 @@ from pathlib import Path
 from orchestration.errors import UserError
 from orchestration.loading.decoding import UNDECODABLE
 
+# What is special of a record: it stands above the header; it has fewer fields than the header.
+ABOVE, SHORT = "above", "short"
 
-def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int) -> None:
-    """Write the records after the header of UTF-8 CSV `source` to `target`, all quoted: row number, reason why it is
-    malformed, its line, its fields. A malformed record has no fields, a good one neither reason nor line.
+
+def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int, above: int = 0) -> None:
+    """Write the records of UTF-8 CSV `source` to `target`, all quoted: row number, reason why it is malformed, its line,
+    what else is special of it, its fields. The header, after `above` records, is not written.
+
+    A malformed record has no fields, a good one neither reason nor line; of a `short` one the fields that it has are
+    written too, and a record `above` the header has none.
 
     A line with broken quoting or a wrong number of fields is malformed, the rest of the file is not. But a quote that
     takes following lines with it hides records: UserError, with the row in which it opened."""
@@ -36,11 +42,23 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int)
 
     with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:
         writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        row, began, pending = -1, 0, []  # the header is row 0; lines of a record whose quote is still open
+        row, began, pending = -1 - above, 0, []  # the header is row 0; lines of a record whose quote is still open
 
         def write(reason: str, text: str, values: list[str]) -> None:
+            if row < 0:
+                writer.writerow([row + above + 1, "", "", ABOVE, *([""] * fields)])
+                return
             shown = "" if not reason else text.replace(UNDECODABLE, "")
-            writer.writerow([row, reason, shown, *(values or [""] * fields)])
+            special = SHORT if reason and values else ""
+            writer.writerow([row + above, reason, shown, special, *values, *([""] * (fields - len(values)))])
+
+        def write_split(text: str, values: list[str]) -> None:
+            if UNDECODABLE in text:
+                write("undecodable bytes", text, [])
+            elif len(values) != fields:
+                write(f"{len(values)} fields instead of {fields}", text, values if len(values) < fields else [])
+            else:
+                write("", text, values)
 
         for number, line in enumerate(lines, 1):
             if not pending:
@@ -50,12 +68,7 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int)
                 if '"' not in line and row:  # the common case, without regular expressions
                     text = line.rstrip("\r\n")
                     values = text.split(delimiter)
-                    if UNDECODABLE in text:
-                        write("undecodable bytes", text, [])
-                    elif len(values) != fields:
-                        write(f"{len(values)} fields instead of {fields}", text, [])
-                    else:
-                        write("", text, values)
+                    write_split(text, values)
                     continue
             pending.append(line)
             if len(pending) > 1 and '"' not in line:
@@ -72,14 +85,10 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int)
             pending = []
             if row == 0:
                 continue
-            if UNDECODABLE in text:
-                write("undecodable bytes", text, [])
-            elif not whole:
-                write("broken quoting", text, [])
-            elif len(values) != fields:
-                write(f"{len(values)} fields instead of {fields}", text, [])
+            if whole:
+                write_split(text, values)
             else:
-                write("", text, values)
+                write("undecodable bytes" if UNDECODABLE in text else "broken quoting", text, [])
         if len(pending) > 1:
             raise swallowed(row, began, pending[0])
         if pending:

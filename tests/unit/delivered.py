@@ -1,5 +1,6 @@
 """A folder of extracts and a build database for tests of the loader."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,14 @@ class Delivered:
         self.loads += 1
         scratch = self.root / f"scratch_{self.loads}"
         scratch.mkdir()
-        return read_extracts(find_extracts(self.folder, load_mapping(self.folder)), self.con, scratch, full_refresh=full_refresh)
+        return read_extracts(
+            find_extracts(self.folder, load_mapping(self.folder)),
+            self.con,
+            scratch,
+            self.root / "pseudonym.key",
+            as_of=date(2025, 12, 31),
+            full_refresh=full_refresh,
+        )
 
     def refused(self, mapping: str | None = None) -> str:
         """The message with which these extracts are refused; nothing is loaded by them."""

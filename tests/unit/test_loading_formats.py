@@ -85,7 +85,7 @@ def test_json_paths_and_exploded_arrays(delivered):
     delivered.write(
         "s.json", json.dumps({"data": [subscription("s1", "p1", "p2"), subscription("s2"), subscription("s3", "p3")]})
     )
-    columns = "subscription_id: {from: id}\n      customer_id: customer.id\n      started_on: start\n      end_reason: dotted.key\n      status: price.id\n"
+    columns = "subscription_id: [id, items.data.id]\n      customer_id: customer.id\n      started_on: start\n      end_reason: dotted.key\n      status: price.id\n"
     mapping = (
         "tables:\n  billing.subscriptions:\n    files: s.json\n    records: data\n    EXPLODE\n    columns:\n      "
         + columns
@@ -95,13 +95,13 @@ def test_json_paths_and_exploded_arrays(delivered):
         assert delivered.rows(
             "billing.subscriptions", "subscription_id, customer_id, plan_id, status, end_reason, row_number"
         ) == [
-            ("s1", "c", "p1", "p1", "x", 1),
-            ("s1", "c", "p2", "p2", "x", 2),
-            ("s3", "c", "p3", "p3", "x", 3),
+            ("s1|s1-p1", "c", "p1", "p1", "x", 1),
+            ("s1|s1-p2", "c", "p2", "p2", "x", 2),
+            ("s3|s3-p3", "c", "p3", "p3", "x", 3),
         ]
     assert json.loads(delivered.column("billing.subscriptions", "raw_row")[1])["items"]["data"]["price"]["id"] == "p2"
     delivered.load(
-        mapping.replace("      status: price.id\n", "").replace("EXPLODE", "")
+        mapping.replace("      status: price.id\n", "").replace("EXPLODE", "").replace("[id, items.data.id]", "id")
         + "      plan_id: 'items.data[1].price.id'\n"
     )
     assert delivered.column("billing.subscriptions", "plan_id") == ["p2", None, None]

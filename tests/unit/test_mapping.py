@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.contract import mapping as module
-from orchestration.contract.mapping import load_mapping
+from orchestration.contract.mapping import Kept, load_mapping
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
 
@@ -43,8 +43,8 @@ tables:
       status: {from: Paid, values: {Yes: paid, No: void, "": open}, default: 010}
 """,
     )
-    rule = mapping.tables["billing.invoices"]
-    assert rule.where == {"Deleted": ("No", "0", "null")}
+    [rule] = mapping.tables["billing.invoices"]
+    assert rule.where == {"Deleted": Kept(("No", "0", "null"))}
     assert rule.columns["status"].values == {"Yes": "paid", "No": "void", "": "open"}
     assert rule.columns["status"].default == "010"
 
@@ -76,20 +76,20 @@ tables:
       line_id: [InvoiceNo, StockCode]
 """,
     )
-    rule = mapping.tables["billing.invoice_lines"]
+    [rule] = mapping.tables["billing.invoice_lines"]
     assert (mapping.time_zone, mapping.reporting_currency) == ("Europe/Sofia", "EUR")
     assert mapping.policies == {"lapse_days": "60", "segments": "country,first_plan"}
     assert rule.files == ("by-day/*.csv", "late/*.csv")
     assert (rule.delivery, rule.encoding, rule.delimiter, rule.decimal) == ("snapshot", "cp1251", "\t", ",")
-    assert (rule.date_format, rule.sheet, rule.records, rule.explode) == (
-        "%d.%m.%Y %H:%M",
-        "Sheet1",
+    assert (rule.date_formats, rule.sheet, rule.records, rule.explode) == (
+        ("%d.%m.%Y %H:%M",),
+        ("Sheet1",),
         "data",
         "items.data",
     )
-    assert rule.where == {"Status": ("paid",)}
+    assert rule.where == {"Status": Kept(("paid",))}
     assert rule.columns["line_id"].sources == ("InvoiceNo", "StockCode")
-    assert rule.columns["issued_at"].format == "%d/%m/%Y"
+    assert rule.columns["issued_at"].formats == ("%d/%m/%Y",)
     assert rule.columns["unit_price"].scale == Decimal("0.01")
     assert rule.columns["currency"].value == "GBP"
 
@@ -113,8 +113,6 @@ tables:
         ("tables:\n  billing.invoices:\n    columns:\n      status: {from: x, scale: 2}", ["line 4", "numbers"]),
         ("tables:\n  billing.invoices:\n    columns:\n      status: {from: x, format: '%Y'}", ["line 4", "dates"]),
         ("tables:\n  billing.invoices:\n    columns:\n      status:", ["line 4", "'status'"]),
-        ("tables:\n  billing.invoices:\n    date_format: '%d.%m.%y'", ["line 3", "four"]),
-        ("tables:\n  billing.invoices:\n    date_format: '%d.%m.%-y'", ["line 3", "four"]),
         ("tables:\n  billing.invoices:\n    date_format: 'dd.mm.yyyy'", ["line 3", "%Y"]),
         ("tables:\n  billing.invoices:\n    date_format: '%Y-%Q'", ["line 3", "%Q"]),
         ("tables:\n  billing.invoices:\n    delivery: full", ["line 3", "'snapshot'"]),
@@ -147,31 +145,66 @@ def test_a_file_that_is_not_utf8_is_told(tmp_path):
         load_mapping(tmp_path)
 
 
-def test_own_keys_win_over_presets_in_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PRESETS", tmp_path)
-    (tmp_path / "first.yml").write_text(
-        "time_zone: Asia/Manila\ntables:\n  billing.invoices:\n    files: a.csv\n    where: {x: [a]}\n"
-        "    columns: {invoice_id: id, amount: {from: cents, scale: 0.01}}\n  crm.cases: {files: c.csv}\n"
-    )
-    (tmp_path / "second.yml").write_text("tables:\n  billing.invoices: {files: b.csv, decimal: ','}\n")
-    mapping = read(
+def preset(folder: Path, monkeypatch, **presets: str) -> None:
+    monkeypatch.setattr(module, "PRESETS", folder)
+    for name, text in presets.items():
+        (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+
+
+def test_presets_add_their_sources_side_by_side(tmp_path, monkeypatch):
+    preset(
         tmp_path,
-        "preset: [first, second]\ntables:\n  billing.invoices:\n    where: {y: b}\n    columns: {amount: total}\n    decimal: '.'\n",
+        monkeypatch,
+        first="time_zone: Asia/Manila\ntables: {billing.invoices: {files: a.csv}, crm.cases: {files: c.csv}}",
+        second="tables: {billing.invoices: [{files: b.csv}, {name: late, files: d.csv}]}",
     )
-    rule = mapping.tables["billing.invoices"]
+    mapping = read(tmp_path, "preset: [first, second]")
     assert mapping.time_zone == "Asia/Manila"
-    assert (rule.files, rule.decimal, rule.where) == (("b.csv",), ".", {"y": ("b",)})
-    assert (rule.columns["invoice_id"].sources, rule.columns["amount"].sources, rule.columns["amount"].scale) == (
-        ("id",),
-        ("total",),
-        None,
+    assert [(rule.name, rule.files) for rule in mapping.tables["billing.invoices"]] == [
+        ("first", ("a.csv",)),
+        ("second", ("b.csv",)),
+        ("second-late", ("d.csv",)),
+    ]
+    assert mapping.tables["crm.cases"][0].files[0].shipped
+
+
+def test_own_keys_win_over_the_preset_source_of_their_name(tmp_path, monkeypatch):
+    preset(
+        tmp_path,
+        monkeypatch,
+        stripe="tables:\n  billing.invoices:\n    files: a.csv\n    where: {x: [a]}\n"
+        "    columns: {invoice_id: id, amount: {from: cents, scale: 0.01}}\n",
     )
-    assert mapping.tables["crm.cases"].files[0].shipped and not rule.where.popitem()[0].shipped
+    own = "files: b.csv, where: {y: b}, columns: {amount: total}"
+    for sources in (
+        f"{{{own}}}",
+        f"[{{name: stripe, {own}}}]",
+        f"[{{name: stripe, {own}}}, {{name: shop, files: s.csv}}]",
+    ):
+        rule, *others = read(tmp_path, f"preset: stripe\ntables: {{billing.invoices: {sources}}}").tables[
+            "billing.invoices"
+        ]
+        assert (rule.name, rule.files, rule.where) == ("stripe", ("b.csv",), {"y": Kept(("b",))})
+        assert (rule.columns["invoice_id"].sources, rule.columns["amount"].sources) == (("id",), ("total",))
+        assert rule.columns["amount"].scale is None
+        assert [other.name for other in others] == ["shop"] * ("shop" in sources)
+
+
+def test_two_sources_need_names_of_their_own(tmp_path):
+    message = refused(tmp_path, "tables:\n  billing.invoices:\n  - {name: a, files: x}\n  - {name: a, files: y}")
+    assert "line 4" in message and "'a'" in message
+
+
+def test_the_file_has_one_name(tmp_path):
+    (tmp_path / "extracts.yaml").write_text("time_zone: UTC")
+    with pytest.raises(UserError, match=r"extracts\.yaml is not read.*Rename it"):
+        load_mapping(tmp_path)
+    assert "Keep one of the two" in refused(tmp_path, "time_zone: UTC")
 
 
 def test_where_a_file_lies_does_not_change_how_it_is_read(tmp_path):
     def signature(text: str) -> str:
-        return read(tmp_path, text).rule(contract()["billing.invoices"]).signature("UTC")
+        return read(tmp_path, text).sources(contract()["billing.invoices"])[0].signature("UTC")
 
     plain = signature("tables: {billing.invoices: {columns: {amount: total}}}")
     assert plain == signature(
@@ -183,7 +216,7 @@ def test_where_a_file_lies_does_not_change_how_it_is_read(tmp_path):
 
 def test_the_contract_names_what_it_needs():
     tables = contract()
-    assert len(tables) == 14
+    assert len(tables) == 15
     assert [column.name for column in tables["billing.invoices"].columns.values() if column.required] == [
         "invoice_id",
         "customer_id",

@@ -1,0 +1,94 @@
+"""YAML in which every scalar is text that knows its line, so that `Yes` stays `Yes` and an error can name the place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestration.errors import UserError, refuse_if
+
+
+class Text(str):
+    """A scalar and its place (`extracts.yml, line 3`)."""
+
+    place: str = ""
+    shipped: bool = False  # it comes from a preset
+    left_out: bool = False  # nothing stands after the key
+
+    def replaced(self, value: str) -> Text:
+        """Another text at the same place."""
+        text = Text(value)
+        text.place, text.shipped, text.left_out = self.place, self.shipped, self.left_out
+        return text
+
+
+class Items(list):
+    """A YAML list."""
+
+    place: str = ""
+
+
+class Block(dict):
+    """A YAML mapping with Text keys."""
+
+    place: str = ""
+
+
+def read_yaml(path: Path, name: str, shipped: bool = False) -> Block:
+    """A YAML file as Blocks, Items and Texts; `name` is what errors call it. Raises UserError with every problem."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8; nothing was loaded."
+        ) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        what = getattr(error, "problem", None) or str(error)
+        raise UserError(f"{name}{line}: this is not valid YAML: {what}. Nothing was loaded.") from None
+
+    problems: list[str] = []
+
+    def convert(node: Any) -> Text | Items | Block:
+        place = f"{name}, line {node.start_mark.line + 1}"
+        if isinstance(node, yaml.ScalarNode):
+            text = Text(node.value)
+            text.place, text.shipped = place, shipped
+            text.left_out = node.value == "" and node.style is None
+            return text
+        if isinstance(node, yaml.SequenceNode):
+            items = Items(map(convert, node.value))
+            items.place = place
+            return items
+        block = Block()
+        block.place = place
+        for key_node, value_node in node.value:
+            key = convert(key_node)
+            if not isinstance(key, Text):
+                problems.append(f"{place}: a key must be a plain name.")
+                continue
+            if key in block:
+                problems.append(f"{key.place}: '{key}' stands here twice.")
+            block[key] = convert(value_node)
+        return block
+
+    tree = Block() if node is None else convert(node)
+    if not isinstance(tree, Block):
+        problems.append(f"{name}: keys are expected, such as time_zone or tables.")
+    refuse_if(problems)
+    return tree
+
+
+def merge(base: Block, own: Block, depth: int) -> Block:
+    """`own` over `base`, key by key down to `depth` levels; a `where` is replaced as a whole."""
+    merged = Block(base)
+    merged.place = own.place
+    for key, value in own.items():
+        known = merged.pop(key, None)  # the key's place must be the own one
+        if depth and key != "where" and isinstance(known, Block) and isinstance(value, Block):
+            value = merge(known, value, depth - 1)
+        merged[key] = value
+    return merged

@@ -1,0 +1,132 @@
+"""Money as people write it: the number between signs, codes and words of currencies, as SQL expressions."""
+
+from __future__ import annotations
+
+from orchestration.loading.readings import BLANKS, quote
+
+# Active codes of ISO 4217.
+CODES = (
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLF"
+    " CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK"
+    " HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL"
+    " MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON"
+    " RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH"
+    " UGX USD UYU UYW UZS VED VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG"
+).split()
+# Decimals of a currency's minor unit (ISO 4217), where they aren't two.
+DECIMALS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(),
+    3: "BHD IQD JOD KWD LYD OMR TND".split(),
+    4: "CLF UYW".split(),
+}
+DOLLARS = "USD AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD XCD ARS CLP COP CUP DOP MXN UYU"
+# Signs and words, each with the currencies that it may stand for. A sign of one currency only says which one it is.
+SIGNS = {
+    "€": "EUR",
+    "£": "GBP",
+    "₱": "PHP",
+    "₽": "RUB",
+    "₴": "UAH",
+    "₸": "KZT",
+    "₹": "INR",
+    "₩": "KRW",
+    "₺": "TRY",
+    "₫": "VND",
+    "₪": "ILS",
+    "₦": "NGN",
+    "₾": "GEL",
+    "$": DOLLARS,
+    "US$": "USD",
+    "C$": "CAD",
+    "CA$": "CAD",
+    "A$": "AUD",
+    "AU$": "AUD",
+    "NZ$": "NZD",
+    "S$": "SGD",
+    "HK$": "HKD",
+    "R$": "BRL",
+    "¥": "JPY CNY",
+    "ЛВ": "BGN",
+    "ЛЕВА": "BGN",
+    "РУБ": "RUB BYN",
+    "РУБЛЕЙ": "RUB BYN",
+    "РУБЛЯ": "RUB BYN",
+    "РУБЛЬ": "RUB BYN",
+    "Р": "RUB BYN",
+    "ГРН": "UAH",
+    "ТЕНГЕ": "KZT",
+    "ТГ": "KZT",
+    "ЕВРО": "EUR",
+    "ЕВРА": "EUR",
+    "EURO": "EUR",
+    "EUROS": "EUR",
+    "ДОЛЛ": "USD",
+    "PESO": "PHP",
+    "PESOS": "PHP MXN ARS CLP COP UYU DOP",
+    "P": "PHP",
+    "PHP": "PHP",
+    "ZŁ": "PLN",
+    "KČ": "CZK",
+    "FT": "HUF",
+    "LEI": "RON MDL",
+    "KR": "SEK NOK DKK ISK",
+} | {code: code for code in CODES}
+
+_SIGN = "|".join(sorted((sign.replace("$", r"\$") for sign in SIGNS), key=len, reverse=True))
+_BLANK = f"[{BLANKS}]*"
+_LEADING = rf"^([(+−-]?{_BLANK})({_SIGN})\.?{_BLANK}"
+_TRAILING = rf"{_BLANK}({_SIGN})\.?{_BLANK}([)−-]?)$"
+
+
+def figure(text: str) -> str:
+    """The number of an amount: signs of currencies dropped, `(200.00)` and `99.00-` with a leading minus."""
+    bare = f"regexp_replace({text}, {quote(_LEADING)}, '\\1', 'i')"
+    bare = f"regexp_replace({bare}, {quote(_TRAILING)}, '\\2', 'i')"
+    bare = f"replace({bare}, '−', '-')"
+    minus = rf"^\({_BLANK}-?(.*?){_BLANK}\)$|^([^-]*?){_BLANK}-$"
+    bare = f"regexp_replace({bare}, {quote(minus)}, '-\\1\\2')"
+    bare = f"regexp_replace({bare}, {quote(rf'^([+-]){_BLANK}')}, '\\1')"
+    return f"case when regexp_full_match({text}, '-?\\d+(?:\\.\\d+)?') then {text} else {bare} end"
+
+
+def sign(text: str) -> str:
+    """The sign, code or word of a currency around an amount, in capitals; null where there is none."""
+    leading = f"regexp_extract({text}, {quote(_LEADING)}, 2, 'i')"
+    trailing = f"regexp_extract({text}, {quote(_TRAILING)}, 1, 'i')"
+    found = f"upper(coalesce(nullif({leading}, ''), nullif({trailing}, '')))"
+    return f"case when not regexp_full_match({text}, '-?\\d+(?:\\.\\d+)?') then {found} end"
+
+
+def currency_of(sign_sql: str) -> str:
+    """The currency that a sign stands for, null where it may be several."""
+    by_currency: dict[str, list[str]] = {}
+    for mark, currencies in SIGNS.items():
+        if " " not in currencies and mark != currencies:
+            by_currency.setdefault(currencies, []).append(mark)
+    cases = " ".join(
+        f"when {sign_sql} in ({', '.join(map(quote, marks))}) then {quote(currency)}"
+        for currency, marks in by_currency.items()
+    )
+    return f"case {cases} when {sign_sql} in ({', '.join(map(quote, CODES))}) then {sign_sql} end"
+
+
+def contradicts(sign_sql: str, currency: str) -> str:
+    """Whether a sign says another currency than `currency` (SQL of a code in capitals, or null)."""
+    several = {mark: currencies.split() for mark, currencies in SIGNS.items() if " " in currencies}
+    cases = " ".join(
+        f"when {sign_sql} = {quote(mark)} then {currency} not in ({', '.join(map(quote, currencies))})"
+        for mark, currencies in several.items()
+    )
+    return f"coalesce(case {cases} else {currency_of(sign_sql)} <> {currency} end, false)"
+
+
+def of_minor_units(number: str, currency: str) -> str:
+    """An amount in minor units (cents) in units of its currency; null where the currency is not known."""
+    factors = {0: "1", 3: "0.001", 4: "0.0001"}
+    cases = " ".join(
+        f"when {currency} in ({', '.join(map(quote, codes))}) then {factors[decimals]}"
+        for decimals, codes in DECIMALS.items()
+    )
+    factor = f"case when {currency} is null then null {cases} else 0.01 end"
+    product = f"try(try_cast({number} as decimal(28, 6)) * cast({factor} as decimal(6, 4)))"
+    return f"rtrim(rtrim({product}::varchar, '0'), '.')"

@@ -1,0 +1,55 @@
+"""The last day that the data speaks of: the default of as_of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from orchestration.contract.tables import contract
+from orchestration.loading.readings import identifier
+
+# Tables of which a system writes only what has happened; starts and invoices may be written before their day.
+HAPPENED = ("billing.subscription_events", "billing.payments", "crm.cases")
+ANNOUNCED = ("billing.subscriptions", "billing.invoices", "billing.invoice_lines")
+
+
+@dataclass(frozen=True)
+class NewestDay:
+    """A day and the row that speaks of it."""
+
+    day: date
+    place: str
+
+
+def newest_day(con: duckdb.DuckDBPyConnection, yesterday: date) -> NewestDay | None:
+    """The newest day in `raw`; starts and invoices after all other days are announcements and don't count."""
+    tables = contract()
+    found = [_newest(con, name, tables[name].event_day) for name in HAPPENED]
+    found += [_newest(con, table.name, "updated_at") for table in tables.values() if "updated_at" in table.columns]
+    found.append(_newest(con, "billing.subscriptions", "ended_on", yesterday))
+    found.append(_newest_snapshot(con))
+    others = [day for day in found if day]
+    if others:
+        return max(others, key=lambda newest: newest.day)
+    announced = [_newest(con, name, tables[name].event_day) for name in ANNOUNCED]
+    return max((day for day in announced if day), key=lambda newest: newest.day, default=None)
+
+
+def _newest(con: duckdb.DuckDBPyConnection, table: str, column: str, limit: date | None = None) -> NewestDay | None:
+    day = f"try_cast({identifier(column)} as timestamp)::date"
+    [(newest, file, row)] = con.execute(
+        f"select max(day), arg_max(file, day), arg_max(row_number, day)"
+        f" from (select {day} as day, file, row_number from raw.{table.replace('.', '__')}"
+        f" where malformed is null and in_force) where day <= ?",
+        [limit or date.max],
+    ).fetchall()
+    return newest and NewestDay(newest, f"{table}.{column}, {file}, row {row}")
+
+
+def _newest_snapshot(con: duckdb.DuckDBPyConnection) -> NewestDay | None:
+    [(newest, table)] = con.execute(
+        "select max(snapshot_on), arg_max(table_name, snapshot_on) from raw.snapshots"
+    ).fetchall()
+    return newest and NewestDay(newest, f"the newest list of {table}")

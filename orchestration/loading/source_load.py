@@ -1,0 +1,702 @@
+"""One source of a contract table in one refresh: what must be read, how its columns are read, and the rows that come of it."""
+
+import json
+import re
+from decimal import Decimal
+from hashlib import sha256
+
+import duckdb
+
+from orchestration.contract.mapping import MINOR_UNITS, ColumnRule, Mapping, SourceRule
+from orchestration.contract.names import nearest
+from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column
+from orchestration.errors import UserError
+from orchestration.loading import identities, money, readings, registry
+from orchestration.loading.discovery import Delivery
+from orchestration.loading.readers import Readers, Source, Stage
+from orchestration.loading.readings import identifier, quote
+from orchestration.loading.report import FileReport, LoadReport
+
+# Part of every mapping hash: raise it when the loader writes the same file differently, so that files are read again.
+NOTATION = 2
+# Two paths that share more than this part of the smaller one's unkeyed lines are warned about.
+SHARED_LINES = 0.5
+HUNDREDTH = Decimal("0.01")
+
+
+class SourceLoad:
+    """`read` stages and judges what is new, `write` stores it; between the two the database is as it was."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, mapping: Mapping, rule: SourceRule, deliveries: list[Delivery]
+    ) -> None:
+        self.con, self.rule, self.table, self.deliveries = con, rule, rule.table, deliveries
+        self.time_zone, self.reporting_currency = mapping.time_zone, mapping.reporting_currency
+        self.mapping_hash = sha256(f"{NOTATION} {rule.signature(mapping.time_zone)}".encode()).hexdigest()
+        self.known = registry.known_loads(con, rule)
+        self.stages: list[
+            tuple[Stage, dict[str, ColumnRule], list[dict]]
+        ] = []  # with the columns and the evidence of each file
+        self.readings: dict[str, str] = {}  # of undeclared dates
+        self.warnings: list[str] = []
+        self.load_ids: dict[registry.Place, str] = {}
+
+    # what must be read
+
+    def read(self, readers: Readers, full_refresh: bool) -> list[str]:
+        """Stage the contents that are new or mapped differently now. Returns problems."""
+        problems: list[str] = []
+        contents = {}  # a content that lies under several paths is read from the smallest
+        for delivery in self.deliveries:
+            contents.setdefault(delivery.content_hash, delivery)
+        fresh = [
+            delivery
+            for content, delivery in contents.items()
+            if full_refresh or content not in self.known or self.known[content].mapping_hash != self.mapping_hash
+        ]
+        problems += self._undeclared_snapshots(fresh)
+        self._stage(readers, fresh, problems)
+        if not problems:
+            problems += self._unknown_sources(fresh)
+        if not problems:
+            problems += self._resolve(fresh)
+        if not problems:  # what was read by a reading that the new files have overturned
+            other = [
+                delivery
+                for content, delivery in contents.items()
+                if delivery not in fresh
+                and any(
+                    self.readings.get(name) != was for name, was in json.loads(self.known[content].readings).items()
+                )
+            ]
+            self._stage(readers, other, problems)
+        return problems
+
+    def _stage(self, readers: Readers, deliveries: list[Delivery], problems: list[str]) -> None:
+        for stage in readers.stages(self.rule, deliveries, problems):
+            columns = self._columns(set().union(*stage.columns))
+            try:
+                self.stages.append((stage, columns, self._evidence(stage, columns)))
+            except UserError as error:
+                problems.append(str(error))
+
+    def _columns(self, available: set[str]) -> dict[str, ColumnRule]:
+        """Where each contract column comes from, as far as the files have it."""
+        return {
+            name: self._mapped(name)
+            for name in self.table.columns
+            if (name in self.rule.columns or self.rule.falls_back(name))
+            and self._is_there(self._mapped(name), available)
+        }
+
+    @staticmethod
+    def _is_there(mapped: ColumnRule, available: set[str]) -> bool:
+        return bool(available.intersection(mapped.first_of)) or (
+            not mapped.first_of and available.issuperset(mapped.sources)
+        )
+
+    def _mapped(self, name: str) -> ColumnRule:
+        return self.rule.columns.get(name) or ColumnRule((name,))
+
+    def _recorded(self, fresh: list[Delivery]) -> list[dict]:
+        """Evidence of the loads that stay as they are."""
+        replaced = {delivery.content_hash for delivery in fresh}
+        return [json.loads(load.evidence) for content, load in self.known.items() if content not in replaced]
+
+    def _undeclared_snapshots(self, fresh: list[Delivery]) -> list[str]:
+        """A problem where several new files arrive and nothing says which of them are one snapshot."""
+        if self.rule.delivery != "snapshot" or self.rule.snapshot is not None:
+            return []
+        new = [delivery.file for delivery in fresh if delivery.content_hash not in self.known]
+        if len(new) < 2:
+            return []
+        return [
+            f"{new[0]} and {len(new) - 1} more files of {self.table.name} arrive at once, and nothing says what one snapshot"
+            f" is. Write one of three under {self.table.name} in extracts.yml: snapshot: all (all files together are one),"
+            ' snapshot: folder (each folder is one), or the day in the path, such as snapshot: "clients_%Y-%m-%d".'
+        ]
+
+    def _unknown_sources(self, fresh: list[Delivery]) -> list[str]:
+        available = {name for stage, _, _ in self.stages for columns in stage.columns for name in columns}
+        available |= {name for evidence in self._recorded(fresh) for name in evidence["sources"]}
+        problems = []
+        for name, mapped in self.rule.columns.items():
+            if mapped.first_of:
+                missing = [] if available.intersection(mapped.first_of) else list(mapped.first_of)
+            else:
+                missing = [source for source in mapped.sources if source not in available]
+            if missing and mapped.optional:
+                shown = " and ".join(f"'{source}'" for source in missing)
+                self.warnings.append(
+                    f"{missing[0].place}: no file of {self.table.name} has a column {shown}; {name} is optional and empty"
+                    " everywhere."
+                )
+            elif missing:
+                problems += [
+                    f"{source.place}: no file of {self.table.name} has a column '{source}' (for {name});"
+                    f" {nearest(source, available)}."
+                    for source in missing
+                    if not source.shipped
+                ]
+            elif not mapped.optional:
+                self._warn_of_lacking(name, mapped)
+        return problems
+
+    def _warn_of_lacking(self, name: str, mapped: ColumnRule) -> None:
+        """Warn where some files lack a column that others have."""
+        for source in mapped.sources:
+            lacking = [
+                delivery.file
+                for stage, _, _ in self.stages
+                for delivery, columns in zip(stage.deliveries, stage.columns, strict=True)
+                if source not in columns and not source.shipped
+            ]
+            if lacking:
+                more = f" and {len(lacking) - 1} more files have" if len(lacking) > 1 else " has"
+                self.warnings.append(
+                    f"{lacking[0]}{more} no column '{source}': {self.table.name}.{name} is empty there."
+                    " If that is right, write optional: true."
+                )
+
+    # how columns are read
+
+    def _delivered(self, stage: Stage, mapped: ColumnRule) -> Source:
+        """The text of a contract column before `values`, without the texts that stand for no value."""
+        if mapped.value is not None:
+            return Source(quote(mapped.value))
+        if mapped.first_of:
+            there = [name for name in mapped.first_of if any(name in columns for columns in stage.columns)]
+            cells = [self._filled(stage, name, mapped) for name in there]
+            if len(cells) == 1:
+                return cells[0]
+            cases = " ".join(f"when {cell.text} is not null then {cell.native}" for cell in cells)
+            native = "false" if all(cell.native == "false" for cell in cells) else f"case {cases} else false end"
+            return Source(f"coalesce({', '.join(cell.text for cell in cells)})", native)
+        if len(mapped.sources) == 1:
+            return self._filled(stage, mapped.sources[0], mapped)
+        parts = ", ".join(f"coalesce({self._filled(stage, name, mapped).text}, '')" for name in mapped.sources)
+        return Source(f"nullif(concat_ws('|', {parts}), '{'|' * (len(mapped.sources) - 1)}')")
+
+    def _filled(self, stage: Stage, name: str, mapped: ColumnRule | None) -> Source:
+        """A source column, trimmed, null where its text stands for no value."""
+        source = stage.source(name)
+        text = readings.trimmed(source.text)
+        if empty := [*self.rule.empty, *(mapped.empty if mapped else ())]:
+            text = f"case when {text} not in ({', '.join(map(quote, empty))}) then {text} end"
+        return Source(text, source.native)
+
+    def _text(self, stage: Stage, mapped: ColumnRule) -> Source:
+        """The text of a contract column after `values` and `default`; an empty value that `values` does not list takes
+        the default too."""
+        delivered = self._delivered(stage, mapped)
+        if not mapped.values:
+            if mapped.default is None:
+                return delivered
+            return Source(f"coalesce({readings.trimmed(delivered.text)}, {quote(mapped.default)})", delivered.native)
+        compared = _compared(delivered.text)
+        cases = " ".join(f"when {quote(value)} then {quote(meant)}" for value, meant in mapped.values.items())
+        otherwise = delivered.text if mapped.default is None else quote(mapped.default)
+        unlisted = f"{compared} not in ({', '.join(map(quote, mapped.values))})"
+        native = (
+            "false"
+            if mapped.default is not None or delivered.native == "false"
+            else f"({delivered.native} and {unlisted})"
+        )
+        return Source(f"case {compared} {cases} else {otherwise} end", native)
+
+    def _kept(self, stage: Stage) -> str:
+        """The condition of `where`."""
+        conditions = []
+        for name, kept in self.rule.where.items():
+            text = _compared(stage.source(name).text)
+            if kept.values is not None:
+                conditions.append(f"{text} in ({', '.join(map(quote, kept.values))})")
+            if kept.excluded:
+                conditions.append(f"{text} not in ({', '.join(map(quote, kept.excluded))})")
+            if kept.present is not None:
+                columns = [mapped for mapped in self.rule.columns.values() if mapped.read_from == (name,)]
+                filled = self._filled(stage, name, columns[0] if columns else None).text
+                conditions.append(f"{filled} is {'not ' if kept.present else ''}null")
+        return " and ".join(conditions) or "true"
+
+    def _relation(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
+        """The stage with, of every row that is kept, the text of each contract column: text_<name>, native_<name>; of
+        numbers and dates plain_<name>, ready to be read, and of money sign_<name>, the sign of a currency beside it."""
+        texts, plain = [], []
+        for name, mapped in columns.items():
+            source = self._text(stage, mapped)
+            texts.append(f"case when is_kept then {source.text} end as {identifier(f'text_{name}')}")
+            texts.append(f"{source.native} as {identifier(f'native_{name}')}")
+            kind, text = self.table.columns[name].type, readings.trimmed(identifier(f"text_{name}"))
+            if kind in DATES:
+                plain.append(
+                    f"{readings.plain_date(text, self.rule.language(mapped))} as {identifier(f'plain_{name}')}"
+                )
+            elif kind in MONEY:
+                plain.append(f"{money.figure(text)} as {identifier(f'plain_{name}')}")
+                plain.append(f"{money.sign(text)} as {identifier(f'sign_{name}')}")
+            elif kind in NUMBERS:
+                plain.append(f"{text} as {identifier(f'plain_{name}')}")
+        # a row that lacks fields at its end can still be asked what `where` asks; any other malformed row can't
+        asked = "(malformed is null or is_short)"
+        judged = (
+            f"select *, coalesce(is_above or ({asked} and not ({self._kept(stage)})), false) as is_filtered"
+            f" from {stage.relation}"
+        )
+        kept = f"select *, malformed is null and not is_filtered as is_kept from ({judged})"
+        return f"(select {', '.join(['*', *plain])} from (select {', '.join(['*', *texts])} from ({kept})))"
+
+    def _clock(self, mapped: ColumnRule) -> readings.Clock:
+        return readings.Clock(mapped.time_zone or self.rule.time_zone or self.time_zone, self.time_zone)
+
+    def _undeclared(self, column: Column, mapped: ColumnRule, native: str) -> bool:
+        """Whether the values themselves must say how they are to be read."""
+        if mapped.value is not None or native == "true":
+            return False
+        return (column.type in DATES and not self.rule.formats(mapped) and not self.rule.language(mapped)) or (
+            column.type in NUMBERS and not self.rule.decimal
+        )
+
+    def _evidence(self, stage: Stage, columns: dict[str, ColumnRule]) -> list[dict]:
+        """Of each file, in one scan: its rows, the votes of undeclared columns, and the keys of `where` and `values` that
+        occurred."""
+        selected = {
+            "rows": "count(*)",
+            "malformed": "count(*) filter (malformed is not null and not is_filtered)",
+            "filtered": "count(*) filter (is_filtered)",
+        }
+        for name, mapped in columns.items():
+            native = self._text(stage, mapped).native
+            if self._undeclared(self.table.columns[name], mapped, native):
+                text = identifier(f"plain_{name}")
+                if native != "false":
+                    text = f"case when not {identifier(f'native_{name}')} then {text} end"
+                is_date = self.table.columns[name].type in DATES
+                votes = readings.date_votes(text, self._clock(mapped)) if is_date else readings.number_votes(text)
+                selected |= {f"votes/{name}/{kind}": sql for kind, sql in votes.items()}
+            if mapped.values:
+                selected[f"values/{name}"] = _occurring(self._delivered(stage, mapped).text, mapped.values, "is_kept")
+            if self.table.columns[name].type in NUMBERS and mapped.value is None:
+                unreadable = self._unreadable(name, native=self._text(stage, mapped).native)
+                selected[f"unreadable/{name}"] = (
+                    f"{{'rows': count(*) filter ({unreadable}), 'row': min(row_number) filter ({unreadable}), 'shape':"
+                    f" arg_min({readings.shape(identifier(f'text_{name}'))}, row_number) filter ({unreadable})}}"
+                )
+        for name, kept in self.rule.where.items():
+            if keys := (*(kept.values or ()), *kept.excluded):
+                selected[f"where/{name}"] = _occurring(stage.source(name).text, keys, "malformed is null")
+        rows = self._run(
+            stage,
+            f"select file_no, {', '.join(selected.values())} from {self._relation(stage, columns)} group by file_no",
+        ).fetchall()
+        counted = {file_no: dict(zip(selected, values, strict=True)) for file_no, *values in rows}
+
+        wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.read_from}
+        evidence = []
+        for file_no, available in enumerate(stage.columns):
+            counts = counted.get(file_no, {"rows": 0, "malformed": 0, "filtered": 0})
+            own = {key: counts[key] for key in ("rows", "malformed", "filtered")}
+            own |= {"sources": sorted(wanted & available), "votes": {}, "values": {}, "where": {}, "unreadable": {}}
+            for key, value in counts.items():
+                part, _, rest = key.partition("/")
+                name, _, kind = rest.rpartition("/") if part == "votes" else (rest, "", "")
+                if part == "votes":
+                    own["votes"].setdefault(name, {"column": columns[name].signature()})[kind] = value
+                elif rest:
+                    own[part][name] = value or []
+            evidence.append(own)
+        return evidence
+
+    def _unreadable(self, name: str, native: str) -> str:
+        """The condition that a number can't be read, by the declared decimal mark or by either."""
+        kind, plain = self.table.columns[name].type, identifier(f"plain_{name}")
+        marks = [self.rule.decimal] if self.rule.decimal and native == "false" else [".", ","]
+        number = f"coalesce({readings.percent(plain)}, {plain})" if kind == "fraction" else plain
+        read = ", ".join(readings.number(number, mark) for mark in marks)
+        return f"{plain} is not null and coalesce({read}) is null"
+
+    def _warn_of_unreadable(self) -> None:
+        """Show the shape of numbers that can't be read; of what a personal file holds, a shape says nothing."""
+        for stage, columns, files in self.stages:
+            for delivery, evidence in zip(stage.deliveries, files, strict=True):
+                for name, found in evidence["unreadable"].items():
+                    if found and found["rows"]:
+                        source = " or ".join(columns[name].read_from)
+                        self.warnings.append(
+                            f"{delivery.file}, row {found['row']}: {name} ('{source}') isn't a number: it looks like"
+                            f" '{found['shape']}'. {_counted(found['rows'], 'row')} of {self.table.name} with such values"
+                            " can't be used and went to the quarantine. If the words are a currency, export plain"
+                            " numbers; if they stand for no value, list them under empty:."
+                        )
+
+    def _resolve(self, fresh: list[Delivery]) -> list[str]:
+        """Find the reading of each undeclared column from the votes of all files, present and gone. Returns problems."""
+        problems = []
+        current = [evidence for _, _, files in self.stages for evidence in files]
+        recorded = self._recorded(fresh)
+        votes_of: dict[str, list[dict]] = {}
+        for evidence in current + recorded:
+            for name, votes in evidence["votes"].items():
+                mapped = self._mapped(name)
+                # a gone file may have been mapped otherwise: then its values say nothing about this column
+                if votes["column"] == mapped.signature() and self._undeclared(
+                    self.table.columns[name], mapped, "false"
+                ):
+                    votes_of.setdefault(name, []).append(votes)
+        for name, ballots in votes_of.items():
+            votes = {
+                kind: sum(ballot[kind] for ballot in ballots)
+                for kind, value in ballots[0].items()
+                if isinstance(value, int)
+            }
+            if not votes["values"]:
+                continue
+            for kind, choose in (("least", min), ("greatest", max), ("shortest", min)):
+                votes[kind] = choose((ballot[kind] for ballot in ballots if ballot.get(kind) is not None), default=None)
+            judge = self._judge_date if self.table.columns[name].type in DATES else self._judge_number
+            problems += judge(name, " + ".join(self._mapped(name).read_from), votes)
+        for part in ("where", "values"):
+            self._warn_of_unused(part, current + recorded)
+        self._warn_of_unreadable()
+        return problems
+
+    def _files(self) -> str:
+        files = [delivery.file for stage, _, _ in self.stages for delivery in stage.deliveries] or [
+            delivery.file for delivery in self.deliveries
+        ]
+        return files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+
+    def _judge_date(self, name: str, source: str, votes: dict) -> list[str]:
+        fitting = readings.date_reading(votes)
+        of = f"{self._files()}: the dates of '{source}' ({self.table.name}.{name})"
+        declare = f'Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%Y" or "%m/%d/%Y" (or format: of the column)'
+        if len(fitting) == 1:
+            self.readings[name] = fitting[0]
+            if votes["short"] and not votes["iso"] + votes["dmy"] + votes["mdy"]:
+                return [
+                    f"{of} have years of two digits, such as '{votes['shortest']}'; in which order day, month and year stand"
+                    f' is never guessed. Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%y".'
+                ]
+            if not votes["iso"] + votes["dmy"] + votes["mdy"]:
+                self.warnings.append(
+                    f"{self._files()}: {votes['values']:,} texts of '{source}' ({self.table.name}.{name}) are no dates in any reading; "
+                    f"their rows are quarantined. If they are dates: {declare[0].lower()}{declare[1:]}."
+                )
+            return []
+        if fitting:
+            samples = dict.fromkeys(text for text in (votes["least"], votes["greatest"]) if text)
+            shown = ", ".join(f"'{text}' is {_iso(text, 'dmy')} or {_iso(text, 'mdy')}" for text in samples)
+            return [
+                f"{of} all read both day first and month first{': ' * bool(shown)}{shown}. {declare}; which one is meant is never guessed."
+            ]
+        counts = ", ".join(
+            f"{readings.DATE_READINGS[reading]} fits {votes[reading]}" for reading in readings.DATE_READINGS
+        )
+        return [
+            f"{of} contradict each other: of {votes['values']} values {counts}. {declare}, and deliver the column in one notation."
+        ]
+
+    def _judge_number(self, name: str, source: str, votes: dict) -> list[str]:
+        of = f"{self._files()}: the numbers of '{source}' ({self.table.name}.{name})"
+        declare = f'Declare decimal: "," or decimal: "." under {self.table.name} in extracts.yml'
+        if readings.is_ambiguous_number(votes):
+            samples = ", ".join(f"'{text}'" for text in dict.fromkeys([votes["least"], votes["greatest"]]))
+            return [
+                f"{of} can be read with a decimal point and with a decimal comma, with different values: {samples}. {declare}."
+            ]
+        if commas := votes["comma"] - votes["both"]:
+            self.warnings.append(
+                f"{of}: {commas} of {votes['values']} have a decimal comma, which is not declared; these rows are quarantined. {declare}."
+            )
+        return []
+
+    def _warn_of_unused(self, part: str, evidence: list[dict]) -> None:
+        if part == "where":
+            declared = {name: (*(kept.values or ()), *kept.excluded) for name, kept in self.rule.where.items()}
+        else:
+            declared = {name: tuple(mapped.values) for name, mapped in self.rule.columns.items()}
+        for name, keys in declared.items():
+            occurred = {key for file in evidence for key in file[part].get(name, ())}
+            if unused := [f"'{key}'" for key in keys if key not in occurred and not getattr(key, "shipped", False)]:
+                self.warnings.append(
+                    f"extracts.yml: {', '.join(unused)} ({part} of {self.table.name}: {name}) matched nothing."
+                )
+
+    def _value(self, name: str, mapped: ColumnRule, native: str, currency: str) -> str:
+        """A contract column in the notation of `raw`."""
+        column, text = self.table.columns[name], readings.trimmed(identifier(f"text_{name}"))
+        plain = identifier(f"plain_{name}")
+        has_native = identifier(f"native_{name}") if native not in ("true", "false") else native
+        if column.type in DATES:
+            constant = mapped.value is not None
+            value = readings.moment(
+                plain,
+                has_native,
+                self._clock(mapped),
+                "iso" if constant else self.readings.get(name, "iso"),
+                () if constant else self.rule.formats(mapped),
+                None if constant else self.rule.language(mapped),
+            )
+            value = readings.date_text(readings.shifted(value, mapped.add, mapped.inclusive), column.type)
+        elif column.type in NUMBERS:
+            value = self._number(name, mapped, native, has_native, currency)
+        elif column.identifies:
+            value = identities.id_text(text, self.rule, column, mapped)
+        else:
+            return text
+        return f"case when {text} is not null then coalesce({value}, 'unreadable: ' || {text}) end"
+
+    def _number(self, name: str, mapped: ColumnRule, native: str, has_native: str, currency: str) -> str:
+        column, plain = self.table.columns[name], identifier(f"plain_{name}")
+        decimal = self.rule.decimal if mapped.value is None and native != "true" else None
+
+        def read(text: str) -> str:
+            point = readings.number(text, ".")
+            if decimal != ",":
+                return point
+            comma = readings.number(text, ",")
+            return comma if native == "false" else f"case when {has_native} then {point} else {comma} end"
+
+        value = read(plain)
+        if mapped.scale == MINOR_UNITS:
+            value = money.of_minor_units(value, currency)
+        elif mapped.scale is not None:
+            value = readings.scaled(value, mapped.scale)
+        if column.type == "fraction":
+            part = readings.percent(plain)
+            value = f"case when {part} is not null then {readings.scaled(read(part), HUNDREDTH)} else {value} end"
+        if column.type in MONEY:
+            contradicted = money.contradicts(identifier(f"sign_{name}"), currency)
+            value = f"case when not {contradicted} then {value} end"
+        return value
+
+    def _currency(self, columns: dict[str, ColumnRule]) -> str | None:
+        """The row's currency in capitals: as mapped, else the one that a sign beside its money stands for. None for a table
+        that has no currency."""
+        if "currency" not in self.table.columns:
+            return None
+        delivered = [f"upper({readings.trimmed(identifier('text_currency'))})"] if "currency" in columns else []
+        signs = [
+            money.currency_of(identifier(f"sign_{name}")) for name in columns if self.table.columns[name].type in MONEY
+        ]
+        found = [*delivered, *signs]
+        return f"coalesce({', '.join(found)})" if found else "null::varchar"
+
+    # what comes of it
+
+    def write(self, report: LoadReport) -> None:
+        """Store what was staged, in place of earlier loads of the same contents."""
+        staged = {
+            delivery.content_hash: evidence
+            for stage, _, files in self.stages
+            for delivery, evidence in zip(stage.deliveries, files, strict=True)
+        }
+        accounts = {
+            content: (load.load_id, load.rows_read, load.rows_filtered, load.rows_malformed)
+            for content, load in self.known.items()
+        }
+        order = max((load.load_order for load in self.known.values()), default=0)
+        loads = []
+        contents = list(
+            dict.fromkeys(delivery.content_hash for delivery in self.deliveries if delivery.content_hash in staged)
+        )
+        for content in contents:
+            evidence = staged[content]
+            used = {
+                name: self.readings[name]
+                for name, votes in evidence["votes"].items()
+                if votes["values"] and name in self.readings
+            }
+            readings_used = json.dumps(used, sort_keys=True)
+            load_id = sha256(
+                "\t".join([self.table.name, self.rule.name, content, self.mapping_hash, readings_used]).encode()
+            ).hexdigest()[:20]
+            accounts[content] = (load_id, evidence["rows"], evidence["filtered"], evidence["malformed"])
+            order += content not in self.known
+            position = self.known[content].load_order if content in self.known else order
+            loads.append(
+                registry.Load(
+                    load_id,
+                    self.mapping_hash,
+                    readings_used,
+                    json.dumps(evidence),
+                    position,
+                    *accounts[content][1:],
+                    self.known[content].seen_as_of if content in self.known else None,
+                )
+            )
+        registry.replace(self.con, self.rule, contents, loads)
+        for stage, columns, _ in self.stages:
+            self._insert(stage, columns, [accounts[delivery.content_hash][0] for delivery in stage.deliveries])
+
+        read = set()
+        for delivery in self.deliveries:
+            content = delivery.content_hash
+            self.load_ids[self.table.name, self.rule.name, content] = accounts[content][0]
+            is_new = content in staged and content not in read
+            report.files.append(
+                FileReport(self.table.name, self.rule.name, delivery.file, content, *accounts[content], is_new)
+            )
+            read.add(content)
+        report.warnings += self.warnings
+        report.has_new |= bool(staged)
+        if self.readings:
+            report.readings.setdefault(self.table.name, {}).update(self.readings)
+        unmapped = set()
+        for stage, columns, _ in self.stages:
+            used_sources = {source for mapped in columns.values() for source in mapped.read_from}
+            unmapped |= stage.named - used_sources
+        if unmapped:
+            report.unmapped[self.table.name] = sorted({*report.unmapped.get(self.table.name, ()), *unmapped})
+
+    def _insert(self, stage: Stage, columns: dict[str, ColumnRule], load_ids: list[str]) -> None:
+        relation, currency = self._relation(stage, columns), self._currency(columns) or "null::varchar"
+        in_minor_units = [name for name, mapped in columns.items() if mapped.scale == MINOR_UNITS]
+        if in_minor_units:
+            relation, known_currency = self._with_known_currency(stage, columns, relation, currency)
+            self._refuse_unknown_currency(stage, relation, known_currency, in_minor_units)
+        values = {
+            identifier(name): self._value(
+                name,
+                mapped,
+                self._text(stage, mapped).native,
+                known_currency if name in in_minor_units else currency,
+            )
+            for name, mapped in columns.items()
+        }
+        if self._currency(columns):
+            values[identifier("currency")] = currency
+        if stage.document and "discount_amount" in columns:
+            values[identifier("discount_amount")] = self._discount_of_element(stage, values, columns)
+        load_id = f"([{', '.join(map(quote, load_ids))}])[file_no + 1]"
+        values |= {
+            "load_id": load_id,
+            "row_number": "row_number",
+            "raw_row": f"case when malformed is null then {stage.raw_row} else json_object('line', line)::varchar end",
+            "malformed": "malformed",
+        }
+        selected = ", ".join(f"{sql} as {name}" for name, sql in values.items())
+        self._run(
+            stage,
+            f"insert into raw.{self.table.raw}_rows by name select {selected}"
+            f" from {relation} where is_kept or (malformed is not null and not is_filtered)",
+        )
+        self._insert_spellings(stage, columns, load_id)
+
+    def _insert_spellings(self, stage: Stage, columns: dict[str, ColumnRule], load_id: str) -> None:
+        """Note how ids that are compared by another text are spelt, where first."""
+        for name, mapped in columns.items():
+            column = self.table.columns[name]
+            if identities.treatment(mapped) is None:
+                continue
+            text = readings.trimmed(identifier(f"text_{name}"))
+            marked = identities.id_text(text, self.rule, column, mapped)
+            self._run(
+                stage,
+                "insert into raw.spellings_seen select load_id, identifies, marked, spelling, min(row_number) from ("
+                f"select {load_id} as load_id, {quote(column.identifies)} as identifies, {marked} as marked,"
+                f" {identities.prefixed(text, self.rule, column)} as spelling, row_number"
+                f" from {self._relation(stage, columns)} where is_kept) where marked is not null group by all",
+            )
+
+    def _with_known_currency(
+        self, stage: Stage, columns: dict[str, ColumnRule], relation: str, currency: str
+    ) -> tuple[str, str]:
+        """The relation, and the currency of whose minor unit an amount is: the row's, the plan's, the reporting one."""
+        known = [currency]
+        if "plan_id" in columns and self.table.name != "billing.plans":
+            plan_id = self._value("plan_id", columns["plan_id"], self._text(stage, columns["plan_id"]).native, currency)
+            plans = (
+                "select plan_id as known_plan_id, max(upper(currency)) as plan_currency"
+                " from raw.billing__plans_rows where currency is not null group by plan_id"
+            )
+            relation = f"(from (select *, {plan_id} as of_plan_id from {relation}) left join ({plans}) on of_plan_id = known_plan_id)"
+            known.append("plan_currency")
+        if self.reporting_currency:
+            known.append(quote(self.reporting_currency))
+        return relation, f"coalesce({', '.join(known)})"
+
+    def _refuse_unknown_currency(self, stage: Stage, relation: str, currency: str, names: list[str]) -> None:
+        filled = " or ".join(f"{identifier(f'text_{name}')} is not null" for name in names)
+        rows, first = self._run(
+            stage,
+            f"select count(*), min(row_number) from {relation} where is_kept and ({filled}) and {currency} is null",
+        ).fetchone()
+        if rows:
+            raise UserError(
+                f"{self._files()}: {_counted(rows, 'row')} of {self.table.name} (the first is row {first}) have amounts in"
+                " minor units and no currency, so that it can't be said what they are worth. Map currency, or set"
+                " reporting_currency in extracts.yml. Nothing was loaded."
+            )
+
+    def _discount_of_element(self, stage: Stage, values: dict[str, str], columns: dict[str, ColumnRule]) -> str:
+        """A discount of a whole record, taken off its elements once: off the first as far as that goes, then the next."""
+        discount = f"try_cast({values[identifier('discount_amount')]} as decimal(28, 6))"
+        price = f"try_cast({values[identifier('unit_price')]} as decimal(18, 6))" if "unit_price" in columns else "null"
+        quantity = f"try_cast({values[identifier('quantity')]} as decimal(18, 6))" if "quantity" in columns else "1"
+        whole = f"cast({price} * coalesce({quantity}, 1) as decimal(28, 6))"
+        element = f"partition by file_no, is_kept, {stage.document} order by row_number"
+        before = f"coalesce(sum({whole}) over ({element} rows between unbounded preceding and 1 preceding), 0)"
+        rest = f"greatest({discount} - {before}, 0)"
+        last = f"row_number() over ({element} desc) = 1"
+        return f"cast(case when {whole} is null or {last} then {rest} else least({rest}, {whole}) end as varchar)"
+
+    def _run(self, stage: Stage, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self.con.execute(sql)
+        except duckdb.InvalidInputException as error:  # Parquet is read here for the first time
+            names = ", ".join(delivery.file for delivery in stage.deliveries)
+            raise UserError(
+                f"{names} cannot be read to the end ({str(error).splitlines()[0]}). Deliver it again."
+            ) from None
+
+    def shared_lines(self) -> list[str]:
+        """Warnings of paths that deliver mostly the same lines, where lines are known only by their file and row."""
+        if not self.table.row_key or not self.stages:
+            return []
+        columns = ", ".join(map(identifier, self.table.columns))
+        pairs = self.con.execute(
+            f"""
+            with lines as (
+                select file, file_order, hash({columns}) as line, count(*) as copies
+                from raw.{self.table.raw}
+                where {identifier(self.table.row_key)} is null and malformed is null and is_current and in_force
+                group by all
+            ),
+            sizes as (select file, sum(copies) as copies from lines group by file)
+            select a.file, b.file, sum(least(a.copies, b.copies))::bigint as shared, min(least(sizes_a.copies, sizes_b.copies))::bigint as smaller
+            from lines as a
+            inner join lines as b on a.line = b.line and a.file_order < b.file_order
+            inner join sizes as sizes_a on sizes_a.file = a.file
+            inner join sizes as sizes_b on sizes_b.file = b.file
+            group by a.file, a.file_order, b.file, b.file_order
+            having shared > smaller * {SHARED_LINES}
+            order by a.file_order, b.file_order
+            """
+        ).fetchall()
+        return [
+            f"{a} and {b} share {shared} lines of {self.table.name} ({smaller} in the smaller file). With no {self.table.row_key} both count;"
+            " if one replaces the other, deliver it under the same name, or remove one."
+            for a, b, shared, smaller in pairs
+        ]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _compared(text: str) -> str:
+    """Text as `where` and `values` compare it: blanks around it trimmed, an empty one ''."""
+    return f"coalesce({readings.trimmed(text)}, '')"
+
+
+def _occurring(text: str, keys, condition: str) -> str:
+    """An aggregate: those of the keys that occur as the text."""
+    text = _compared(text)
+    return f"list(distinct {text}) filter ({condition} and {text} in ({', '.join(map(quote, keys))}))"
+
+
+def _iso(text: str, reading: str) -> str:
+    first, second, year = re.findall(r"\d+", text)[:3]
+    day, month = (first, second) if reading == "dmy" else (second, first)
+    return f"{year}-{int(month):02d}-{int(day):02d}"
