@@ -7,6 +7,11 @@
 {% macro default__add_days(day, days) %}date_add({{ day }}, {{ days }}){% endmacro %}
 {% macro duckdb__add_days(day, days) %}({{ day }} + cast({{ days }} as integer)){% endmacro %}
 
+{#- The day so many months before; where it doesn't exist, the month's last. -#}
+{% macro months_before(day, months) %}{{ return(adapter.dispatch('months_before')(day, months)) }}{% endmacro %}
+{% macro default__months_before(day, months) %}add_months({{ day }}, -{{ months }}){% endmacro %}
+{% macro duckdb__months_before(day, months) %}cast({{ day }} - to_months({{ months }}) as date){% endmacro %}
+
 {% macro days_between(from_day, to_day) %}{{ return(adapter.dispatch('days_between')(from_day, to_day)) }}{% endmacro %}
 {% macro default__days_between(from_day, to_day) %}datediff({{ to_day }}, {{ from_day }}){% endmacro %}
 {% macro duckdb__days_between(from_day, to_day) %}({{ to_day }} - {{ from_day }}){% endmacro %}

@@ -10,8 +10,8 @@
     {%- set rules = row_rules(table) -%}
     {%- set key = key_of(table) -%}
 with loads as (
-    select load_id, row_number() over (order by file_order, load_order) as load_number
-    from (select distinct load_id, file_order, load_order from {{ source_rows }}) as known
+    select load_id, row_number() over (order by file_order, load_order, source) as load_number
+    from (select distinct load_id, file_order, load_order, source from {{ source_rows }}) as known
 ),
 
 cast_rows as {{ inlined() }} (
@@ -27,6 +27,10 @@ cast_rows as {{ inlined() }} (
         loads.load_number * 10000000000 + delivered.row_number as delivery_number,
         delivered.is_current,
         delivered.in_force,
+        delivered.source,
+        delivered.status_means,
+        delivered.seen_as_of,
+        delivered.is_history,
         delivered.malformed,
         delivered.raw_row
     from {{ source_rows }} as delivered
@@ -60,7 +64,8 @@ rivals as (
     select
         delivery_number,
         row_number() over (
-            partition by load_id, {{ key }}, raw_row
+            partition by load_id, {{ key }}{% for column in table.columns %}, {{ adapter.quote(column.name ~ '_text') }}{% endfor %}
+
             order by row_number desc
         ) > 1 as is_repeated,
         row_number() over (
@@ -85,6 +90,10 @@ select
     judged.delivery_number,
     judged.is_current,
     judged.in_force,
+    judged.source,
+    judged.status_means,
+    judged.seen_as_of,
+    judged.is_history,
     case
         when judged.broken_rule is not null then 'quarantined'
         when rivals.is_repeated then 'repeated'

@@ -12,12 +12,14 @@ select
     file,
     row_number,
     load_id,
-    delivery_number
+    delivery_number,
+    source,
+    status_means
     {%- if keep_raw_row %},
     raw_row
     {%- endif %}
 from {{ base }}
-where row_outcome = 'loaded' and in_force
+where row_outcome = 'loaded' and in_force and not is_history
     {%- if row_key %} and ({{ row_key }} is not null or is_current) {%- endif %}
 qualify row_number() over (
     partition by {{ key_of(table) }} {%- if row_key %}, case when {{ row_key }} is null then delivery_number end {%- endif %}

@@ -7,7 +7,12 @@
         {%- set broken = [] -%}
 
         {%- if column.required -%}
-            {%- do broken.append((text ~ ' is null', 'a value is required')) -%}
+            {#- the versions of a list begin with the list where they have no day of their own -#}
+            {%- set unless = ' and not is_history' if column.name == 'started_on' else '' -%}
+            {%- do broken.append((text ~ ' is null' ~ unless, 'a value is required')) -%}
+        {%- endif -%}
+        {%- if column.type == 'text' -%}
+            {%- do broken.append(('starts_with(' ~ text ~ ", 'unreadable: ')", 'not an id: a power of ten, as Excel writes long numbers')) -%}
         {%- endif -%}
         {%- if contract_type(column.type).startswith('decimal') -%}
             {%- do broken.append((value ~ ' is null and abs(try_cast(' ~ text ~ ' as double)) between 1e8 and 1e300', 'too large a number')) -%}

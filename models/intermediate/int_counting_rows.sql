@@ -7,6 +7,8 @@ with paying as (
     from {{ ref('int_subscription_amounts') }}
     where has_paying_status
         and {% if var('count_free_plans') %}monthly_amount >= 0{% else %}monthly_amount > 0{% endif %}
+        -- inactive before it began
+        and (ended_on is null or ended_on >= started_on)
         -- ended in or with its trial
         and (trial_ends_on is null or ended_on is null or ended_on > trial_ends_on)
 )
@@ -22,6 +24,7 @@ select
     active_from <= {{ as_of() }} as exists_yet,
     monthly_amount,
     end_reason,
+    is_inactive_since_unknown,
     delivery_number,
     written_on
 from paying

@@ -1,26 +1,32 @@
--- Merged cards and the customer at the end of their chain. Each pass doubles the length that is followed,
--- so six passes reach the end of 64 merges; cards merged in a circle have no end and stay customers of their own.
-with links as (
-    select customer_id as card_id, merged_into as customer_id
-    from {{ ref('stg_crm__customers') }}
-    where merged_into is not null and merged_into <> customer_id
+-- Ids that stand for another customer, and the customer at the end: ids of other systems for the one they name, then merged
+-- cards for the one they were merged into.
+with cards as (
+    select
+        cards.customer_id as delivered_id,
+        coalesce(card_ids.customer_id, cards.customer_id) as from_id,
+        coalesce(target_ids.customer_id, cards.merged_into) as to_id
+    from {{ ref('stg_crm__customers') }} as cards
+    left join {{ ref('int_customer_ids') }} as card_ids on card_ids.source_id = cards.customer_id
+    left join {{ ref('int_customer_ids') }} as target_ids on target_ids.source_id = cards.merged_into
+    where cards.merged_into is not null
 ),
 
-hops_0 as (select card_id, customer_id from links),
-
-{% for pass in range(6) %}
-hops_{{ pass + 1 }} as (
-    select near.card_id, coalesce(far.customer_id, near.customer_id) as customer_id
-    from hops_{{ pass }} as near
-    left join hops_{{ pass }} as far on far.card_id = near.customer_id
+-- a customer's own card says more than that of another system
+links as (
+    select from_id, to_id
+    from cards
+    where from_id <> to_id
+    qualify row_number() over (partition by from_id order by delivered_id = from_id desc, delivered_id) = 1
 ),
-{% endfor %}
 
-ends as (
-    select hops_6.card_id, hops_6.customer_id
-    from hops_6
-    left join links on links.card_id = hops_6.customer_id
-    where links.card_id is null
-)
+{{ chain_ends('links') }}
 
-select card_id, customer_id from ends
+select from_id as card_id, to_id as customer_id
+from chain_ends
+where from_id not in (select source_id from {{ ref('int_customer_ids') }})
+
+union all
+
+select ids.source_id, coalesce(chain_ends.to_id, ids.customer_id)
+from {{ ref('int_customer_ids') }} as ids
+left join chain_ends on chain_ends.from_id = ids.customer_id

@@ -4,7 +4,7 @@ with headers as (
     select
         invoice_id, customer_id, issued_at, status, employee_id,
         cast(null as {{ dbt.type_string() }}) as line_id, 0 as line_order,
-        amount, cost, currency
+        amount, cost, currency, covers_until
     from {{ ref('stg_billing__invoices') }}
 ),
 
@@ -16,7 +16,7 @@ lines as (
         first_value(status) over earliest_first as status,
         first_value(employee_id) over earliest_first as employee_id,
         line_id, delivery_number as line_order,
-        coalesce(amount, cast(quantity as decimal(38, 6)) * unit_price) as amount, cost, currency
+        coalesce(amount, cast(quantity as decimal(38, 6)) * unit_price) as amount, cost, currency, covers_until
     from {{ ref('stg_billing__invoice_lines') }}
     where invoice_id not in (select invoice_id from {{ ref('stg_billing__invoices') }})
     window earliest_first as (partition by invoice_id order by issued_at, line_id nulls last, delivery_number)
@@ -60,6 +60,7 @@ select
     case when count(rated.cost) = count(rated.amount)
         then {{ money('round(sum(rated.cost * rated.exchange_rate), 2)') }}
     end as cost,
+    max(rated.covers_until) as covers_until,
     min(case when rated.exchange_rate is null then rated.billed_currency end) as currency_without_rate
 from rated
 left join {{ ref('int_customer_merges') }} as merges on merges.card_id = rated.customer_id

@@ -1,16 +1,59 @@
--- The customers lost in each period, with the end that lost them, what they themselves bought in the period before, and
+-- The customers lost in each period, with the end that lost them, what they themselves bought while they still bought, and
 -- the share of it that Kotler's repurchase rates would win back had their complaint been heard.
+-- Of a subscriber that is the period before; of a buyer the 1, 3 or 12 months up to the last purchase of the spell that
+-- ended, for in the calendar's period before a customer lost after 90 quiet days would have bought nothing.
 with lost as (
     select
         changes.customer_id,
         changes.period_grain,
         changes.period_number,
         spells.spell_number,
-        spells.ended_on
+        spells.started_on,
+        spells.ended_on,
+        customers.activity_basis
     from {{ ref('int_customer_period_changes') }} as changes
     inner join {{ ref('int_customer_spells') }} as spells
         on spells.customer_id = changes.customer_id and spells.spell_number = changes.last_ended_spell
+    inner join {{ ref('int_customers') }} as customers on customers.customer_id = changes.customer_id
     where changes.was_active and not changes.is_active
+),
+
+last_purchases as (
+    select lost.customer_id, lost.period_grain, lost.period_number, max(purchases.issued_on) as last_purchase_on
+    from lost
+    inner join {{ ref('int_purchases') }} as purchases
+        on purchases.customer_id = lost.customer_id
+        and purchases.issued_on >= lost.started_on
+        and purchases.issued_on < lost.ended_on
+    where lost.activity_basis = 'purchase'
+    group by lost.customer_id, lost.period_grain, lost.period_number
+),
+
+own_sales as (
+    {% for grain, months in grains().items() %}
+    select
+        last_purchases.customer_id,
+        last_purchases.period_grain,
+        last_purchases.period_number,
+        sum(invoices.amount) as revenue
+    from last_purchases
+    inner join {{ ref('int_invoices') }} as invoices
+        on invoices.customer_id = last_purchases.customer_id
+        and invoices.issued_on <= last_purchases.last_purchase_on
+        and invoices.issued_on > {{ months_before('last_purchases.last_purchase_on', months) }}
+    where last_purchases.period_grain = '{{ grain }}'
+    group by last_purchases.customer_id, last_purchases.period_grain, last_purchases.period_number
+
+    union all
+    {% endfor %}
+
+    select lost.customer_id, lost.period_grain, lost.period_number, sales.revenue
+    from lost
+    inner join {{ ref('int_opening_customer_sales') }} as sales
+        on sales.customer_id = lost.customer_id
+        and sales.period_grain = lost.period_grain
+        and sales.period_number = lost.period_number
+    where lost.activity_basis = 'subscription'
 )
 
 select
@@ -23,7 +66,7 @@ select
     coalesce(sales.revenue, 0) * coalesce(rates.rate_if_heard, 0) as recoverable_sales_if_heard,
     coalesce(sales.revenue, 0) * coalesce(rates.rate_if_heard_promptly, 0) as recoverable_sales_if_heard_promptly
 from lost
-left join {{ ref('int_opening_customer_sales') }} as sales
+left join own_sales as sales
     on sales.customer_id = lost.customer_id
     and sales.period_grain = lost.period_grain
     and sales.period_number = lost.period_number

@@ -4,6 +4,10 @@ with named as (
     union
     select currency from {{ ref('stg_billing__subscriptions') }}
     union
+    select currency from {{ ref('int_subscription_history') }}
+    union
+    select currency from {{ ref('stg_billing__subscription_events') }}
+    union
     select currency from {{ ref('stg_billing__invoices') }}
     union
     select currency from {{ ref('stg_billing__invoice_lines') }}

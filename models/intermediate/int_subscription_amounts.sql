@@ -1,10 +1,17 @@
 -- The monthly amount of each subscription row in the reporting currency, rounded once. `exchange_rate` is null where no
 -- rate is known on or before the row's first day: int_blockers then stops the build.
-{% set price, quantity, share_paid, rate = fraction('unit_price', 6), fraction('quantity', 6), fraction('(1 - discount_rate)', 6), fraction('exchange_rate', 10) %}
+{% set price, quantity, share_paid, rate = fraction('price', 12), fraction('units', 6), fraction('(1 - discount_rate)', 6), fraction('exchange_rate', 10) %}
 
 with rated as (
     select
         rows.*,
+        -- an amount that is waived is taken off the price of all units
+        cast(
+            case when rows.discount_amount is null then greatest(rows.unit_price, 0)
+                else greatest(rows.unit_price * rows.quantity - rows.discount_amount, 0) end
+            as decimal(38, 12)
+        ) as price,
+        case when rows.discount_amount is null then rows.quantity else 1 end as units,
         case when rows.currency is null then 1 else rates.rate end as exchange_rate,
         -- months of the billing interval: interval_months ÷ interval_parts
         case rows.interval when 'month' then rows.interval_count else 12 * rows.interval_count end as interval_months,
@@ -32,5 +39,6 @@ select
         price.n ~ ' * ' ~ quantity.n ~ ' * ' ~ share_paid.n ~ ' * ' ~ rate.n ~ ' * interval_parts',
         price.d ~ ' * ' ~ quantity.d ~ ' * ' ~ share_paid.d ~ ' * ' ~ rate.d ~ ' * interval_months'
     )) }} as monthly_amount,
-    coalesce(status, '') not in ('trialing', 'incomplete', 'incomplete_expired', 'unpaid', 'paused', 'void') as has_paying_status
+    has_paying_status,
+    is_inactive_since_unknown
 from rated

@@ -1,20 +1,30 @@
--- An event log turned into periods: each start or change opens a row, and the next event of the subscription closes it.
+-- An event log turned into periods: each start or change opens a row, and the next event of the subscription closes it. An
+-- event whose status never pays or is inactive only closes, like a cancel.
 with events as (
     select *
     from {{ ref('stg_billing__subscription_events') }}
-    where subscription_id not in (select subscription_id from {{ ref('stg_billing__subscriptions') }})
+    where subscription_id not in (
+        select subscription_id from {{ ref('stg_billing__subscriptions') }}
+        union all
+        select subscription_id from {{ ref('int_subscription_history') }}
+    )
 ),
 
 carried as (
     select
         subscription_id,
         customer_id,
-        event,
+        event = 'cancel' or {{ never_paid('status') }} or {{ inactive('status') }} as is_closing,
         occurred_on as started_on,
         lead(occurred_on) over (partition by subscription_id order by occurred_on, delivery_number) as ended_on,
         {{ last_known('plan_id', 'subscription_id', 'occurred_on, delivery_number') }} as plan_id,
         {{ last_known('quantity', 'subscription_id', 'occurred_on, delivery_number') }} as quantity,
         unit_price,
+        interval,
+        interval_count,
+        currency,
+        discount_rate,
+        trial_ends_on,
         delivery_number
     from events
 )
@@ -27,6 +37,11 @@ select
     plan_id,
     coalesce(quantity, 1) as quantity,
     unit_price,
+    interval,
+    interval_count,
+    currency,
+    discount_rate,
+    trial_ends_on,
     delivery_number
 from carried
-where event is null or event <> 'cancel'
+where is_closing is not true

@@ -1,44 +1,98 @@
--- Every period on the same terms, from tables of subscriptions and from event logs alike, with the plan's terms
--- filled in where the row names none of its own.
-with delivered as (
+-- Every period on the same terms, from tables of subscriptions, lists with history and event logs alike, with the plan's
+-- terms filled in where the row names none of its own, and the end that its status leaves it.
+with sources as (
     select
-        subscription_id, customer_id, started_on, ended_on, trial_ends_on, status, end_reason,
-        plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, delivery_number,
-        cast(updated_at as date) as written_on
+        source,
+        coalesce(
+            max(status_means),
+            -- ids that repeat: a row per state, each with the status of its time
+            case when max(rows_of_id) > 1 then 'period' else 'now' end
+        ) as status_means
+    from (
+        select source, status_means, count(*) over (partition by source, subscription_id) as rows_of_id
+        from {{ ref('stg_billing__subscriptions') }}
+    ) as counted
+    group by source
+),
+
+delivered as (
+    select
+        subscription_id, customer_id, started_on, ended_on, inactive_on, trial_ends_on, status, sources.status_means, end_reason,
+        plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
+        auto_renew, delivery_number, cast(updated_at as date) as written_on
     from {{ ref('stg_billing__subscriptions') }}
+    inner join sources using (source)
 
     union all
 
     select
-        subscription_id, customer_id, started_on, ended_on, cast(null as date), cast(null as {{ dbt.type_string() }}), cast(null as {{ dbt.type_string() }}),
-        plan_id, quantity, unit_price, cast(null as {{ dbt.type_string() }}), cast(null as integer), cast(null as {{ dbt.type_string() }}), cast(null as decimal(18, 6)), delivery_number,
-        cast(null as date)
+        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, status, 'period', end_reason,
+        plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
+        auto_renew, delivery_number, cast(updated_at as date)
+    from {{ ref('int_subscription_history') }}
+
+    union all
+
+    select
+        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, cast(null as {{ dbt.type_string() }}), 'period', cast(null as {{ dbt.type_string() }}),
+        plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, cast(null as decimal(18, 6)),
+        cast(null as boolean), delivery_number, cast(null as date)
     from {{ ref('int_subscription_event_rows') }}
+),
+
+judged as (
+    select
+        *,
+        status_means = 'now' and {{ inactive('status') }} as is_inactive_now,
+        not {{ never_paid('status') }} and not (status_means = 'period' and {{ inactive('status') }}) as has_paying_status,
+        -- of a suspended subscription only an end that has come says something
+        case when {{ suspended('status') }} and status_means = 'now' and ended_on > {{ as_of() }} then null else ended_on end as known_end_on
+    from delivered
+),
+
+ended as (
+    select
+        judged.*,
+        judged.is_inactive_now and judged.known_end_on is null and judged.inactive_on is null as is_inactive_since_unknown,
+        case
+            when judged.is_inactive_now
+                then coalesce(judged.known_end_on, judged.inactive_on, since.inactive_since)
+            -- the end of a paid term is no notice
+            when judged.auto_renew and judged.known_end_on > {{ as_of() }} then null
+            else judged.known_end_on
+        end as last_end_on
+    from judged
+    left join {{ ref('int_status_since') }} as since
+        on since.subscription_id = judged.subscription_id
+        and since.started_on = judged.started_on
+        and judged.is_inactive_now
 )
 
 select
-    delivered.subscription_id,
-    coalesce(merges.customer_id, delivered.customer_id) as customer_id,
-    delivered.plan_id,
-    delivered.started_on,
-    delivered.ended_on,
-    case when delivered.trial_ends_on > delivered.started_on then delivered.trial_ends_on end as trial_ends_on,
-    delivered.status,
-    delivered.end_reason,
-    coalesce(delivered.unit_price, plans.price, 0) as unit_price,
-    coalesce(delivered.quantity, 1) as quantity,
-    coalesce(delivered.discount_rate, 0) as discount_rate,
-    coalesce(delivered.currency, plans.currency, reporting.currency) as currency,
+    ended.subscription_id,
+    coalesce(merges.customer_id, ended.customer_id) as customer_id,
+    ended.plan_id,
+    ended.started_on,
+    ended.last_end_on as ended_on,
+    case when ended.trial_ends_on > ended.started_on then ended.trial_ends_on end as trial_ends_on,
+    ended.has_paying_status,
+    ended.is_inactive_since_unknown,
+    ended.end_reason,
+    coalesce(ended.unit_price, plans.price, 0) as unit_price,
+    coalesce(ended.quantity, 1) as quantity,
+    coalesce(ended.discount_rate, 0) as discount_rate,
+    ended.discount_amount,
+    coalesce(ended.currency, plans.currency, reporting.currency) as currency,
     -- a count without an interval is ignored: interval and count come from the same place
-    coalesce(delivered.interval, plans.interval, 'month') as interval,
+    coalesce(ended.interval, plans.interval, 'month') as interval,
     case
-        when delivered.interval is not null then coalesce(delivered.interval_count, 1)
+        when ended.interval is not null then coalesce(ended.interval_count, 1)
         when plans.interval is not null then coalesce(plans.interval_count, 1)
         else 1
     end as interval_count,
-    delivered.delivery_number,
-    delivered.written_on
-from delivered
+    ended.delivery_number,
+    ended.written_on
+from ended
 cross join {{ ref('int_reporting_currency') }} as reporting
-left join {{ ref('int_customer_merges') }} as merges on merges.card_id = delivered.customer_id
-left join {{ ref('stg_billing__plans') }} as plans on plans.plan_id = delivered.plan_id
+left join {{ ref('int_customer_merges') }} as merges on merges.card_id = ended.customer_id
+left join {{ ref('stg_billing__plans') }} as plans on plans.plan_id = ended.plan_id

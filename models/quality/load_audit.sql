@@ -16,6 +16,7 @@ current_files as (
     select
         files.table_name,
         files.file,
+        files.source,
         files.content_hash,
         files.load_id,
         loads.loaded_at,
@@ -30,6 +31,7 @@ current_files as (
 select
     current_files.table_name,
     current_files.file,
+    current_files.source,
     current_files.content_hash,
     current_files.load_id,
     current_files.loaded_at,
@@ -42,4 +44,4 @@ select
     {% endfor %}
 from current_files
 left join outcomes on outcomes.load_id = current_files.load_id
-order by current_files.table_name, current_files.file
+order by current_files.table_name, current_files.file, current_files.source

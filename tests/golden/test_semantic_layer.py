@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from orchestration import ROOT
-    from orchestration.transform.project import TARGET, prepare_manifest
+from orchestration.transform.project import TARGET, prepare_manifest
 from tests.churn import churn
 
 AS_OF = date(2025, 11, 20)

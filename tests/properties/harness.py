@@ -24,6 +24,7 @@ from tests.reference.company import (
     Case,
     Company,
     Customer,
+    CustomerId,
     Departure,
     Employee,
     FxRate,
@@ -42,6 +43,7 @@ from tests.reference.company import (
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {
     "crm__customers": ("customers", Customer),
+    "crm__customer_ids": ("customer_ids", CustomerId),
     "crm__employees": ("employees", Employee),
     "crm__cases": ("cases", Case),
     "crm__surveys": ("surveys", Survey),
@@ -59,6 +61,15 @@ TABLES = {
 SEEDS = {"churn_reasons": ("reasons", Reason), "churn_reason_aliases": ("aliases", Alias)}
 TYPES = {str: "varchar", date: "date", datetime: "timestamp", Decimal: "decimal(18,6)", int: "integer", bool: "boolean"}
 NULL = "\\N"
+# What models read of subscriptions besides the newest rows.
+BASE = """
+create table staging.listed as from staging.stg_billing__subscriptions;
+create table staging.base_billing__subscriptions as
+select *, null::varchar as row_outcome, null::boolean as is_history from staging.stg_billing__subscriptions;
+create schema raw;
+create table raw.loads (load_id varchar, table_name varchar, source varchar, content_hash varchar);
+create table raw.snapshots (table_name varchar, source varchar, content_hash varchar, snapshot_on date)
+"""
 
 
 def columns(row_type: type) -> dict[str, str]:
@@ -90,6 +101,7 @@ class Warehouse:
                     database.execute(
                         f"create table staging.stg_{name} ({typed}, file varchar, row_number bigint, load_id varchar, delivery_number bigint)"
                     )
+                database.execute(BASE)
             seeded = self._run(["seed", *self._flags()])
             assert seeded.success, seeded.exception
 
@@ -132,6 +144,7 @@ class Warehouse:
                 self._fill(database, f"staging.stg_{name}", row_type, getattr(company, attribute), provenance=True)
             for name, (attribute, row_type) in SEEDS.items():
                 self._fill(database, f"seeds.{name}", row_type, getattr(company, attribute))
+            self._fill_lists(database, company)
         with self._environment():
             select = [
                 "--select",
@@ -160,6 +173,30 @@ class Warehouse:
         database.execute(
             f"copy {table} ({quoted}) from '{path}' (format csv, auto_detect false, header false, nullstr '{NULL}')"
         )
+
+    def _fill_lists(self, database, company: Company) -> None:
+        """What staging and the loader know of subscription rows besides: when each status was first loaded, and the lists."""
+        database.execute(
+            "delete from staging.base_billing__subscriptions; delete from raw.loads; delete from raw.snapshots"
+        )
+        database.execute(
+            "insert into staging.base_billing__subscriptions by name"
+            " select * replace (coalesce(seen_as_of, ?) as seen_as_of), 'loaded' as row_outcome, false as is_history"
+            " from staging.stg_billing__subscriptions",
+            [company.as_of],
+        )
+        for day in sorted({one.snapshot_on for one in company.lists}):
+            load = f"list {day}"
+            rows = [one.row for one in company.lists if one.snapshot_on == day]
+            self._fill(database, "staging.listed", Subscription, rows, provenance=True)
+            database.execute(
+                "insert into staging.base_billing__subscriptions by name"
+                " select * replace (? as load_id, 'lists' as source), 'loaded' as row_outcome, true as is_history"
+                " from staging.listed",
+                [load],
+            )
+            database.execute("insert into raw.loads values (?, 'billing.subscriptions', 'lists', ?)", [load, load])
+            database.execute("insert into raw.snapshots values ('billing.subscriptions', 'lists', ?, ?)", [load, day])
 
     @staticmethod
     def _rows(database, model) -> list[dict]:

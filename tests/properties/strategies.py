@@ -19,11 +19,13 @@ from tests.reference.company import (
     Case,
     Company,
     Customer,
+    CustomerId,
     Departure,
     Employee,
     FxRate,
     Invoice,
     InvoiceLine,
+    Listed,
     Outreach,
     Payment,
     Plan,
@@ -181,7 +183,56 @@ class Draw:
             if self.chance(0.85)
             else rng.choice(("paused", "trialing", "unpaid", "void", "incomplete")),
             "end_reason": rng.choice((None, None, self.reason())),
+            "discount_amount": rng.choice((None, None, None, None, Decimal(0), Decimal("4.95"), self.money())),
+            "auto_renew": rng.choice((None, None, None, None, True, False)),
         }
+
+    def current_state(self) -> None:
+        """Rows of a system that keeps today's state only: a status of now, with and without a day."""
+        rng = self.rng
+        for _ in range(rng.choice((1, 1, 2))):
+            start = self.day(spread=20)
+            end = rng.choice((None, None, start + timedelta(days=self.length())))
+            status = rng.choice(
+                ("active", "active", "paused", "unpaid", "on-hold", "canceled", "cancelled", "expired", "draft")
+            )
+            self.company.subscriptions.append(
+                Subscription(
+                    self.id(),
+                    start,
+                    self.name,
+                    ended_on=end,
+                    updated_at=self.written(start, end or start),
+                    **self.terms() | {"status": status},
+                    inactive_on=rng.choice((None, None, start + timedelta(days=self.length()))),
+                    **rng.choice(
+                        ({"source": "state"}, {"source": "state"}, {"source": "states", "status_means": "period"})
+                    ),
+                    seen_as_of=rng.choice(
+                        (None, None, self.company.as_of - timedelta(days=rng.choice((0, 1, 30, 90))))
+                    ),
+                )
+            )
+
+    def listed(self) -> None:
+        """In some of the company's lists, on the same terms or others, absent from some in between."""
+        rng = self.rng
+        subscription, start = self.id(), rng.choice((None, self.day(), self.day()))
+        terms = self.terms()
+        for day in self.company_lists():
+            if self.chance(0.35):
+                continue
+            if self.chance(0.3):
+                terms = self.terms()
+            row = Subscription(subscription, start, self.name, ended_on=None, **terms)
+            if self.chance(0.1):
+                row = replace(row, ended_on=day + timedelta(days=rng.choice((-20, 0, 5, 40))))
+            self.company.lists.append(Listed(day, row))
+
+    def company_lists(self) -> list[date]:
+        """The days of the company's lists: the same for each of its customers; the last is after as_of."""
+        days = (self.company.as_of - self.first).days
+        return [self.first + timedelta(days=days * part // 4) for part in (1, 2, 3, 4, 5)]
 
     def reason(self) -> str:
         """A note as people write it: an alias in any case and punctuation, misspelt, or nothing that anyone knows."""
@@ -280,6 +331,12 @@ class Draw:
                     event=rng.choice(("start", "start", "change", "cancel", "cancel", None)),
                     quantity=rng.choice((None, None, Decimal(1), Decimal(2), Decimal(0))),
                     unit_price=rng.choice((None, None, self.money())),
+                    status=rng.choice((None, None, None, "active", "trialing", "past_due", "unpaid", "canceled")),
+                    interval=rng.choice((None, None, "month", "year")),
+                    interval_count=rng.choice((None, 1, 3)),
+                    currency=rng.choice((None, None, *CURRENCIES)),
+                    discount_rate=rng.choice((None, None, Decimal("0.25"))),
+                    trial_ends_on=rng.choice((None, None, None, day + timedelta(days=rng.choice((-1, 7, 14))))),
                 )
                 known = {
                     (one.subscription_id, one.occurred_on, one.event, one.plan_id)
@@ -304,6 +361,10 @@ class Draw:
         if self.chance(0.3):  # the last of the 365 days that end with as_of, and the day before it
             self.invoice(self.company.as_of - timedelta(days=rng.choice((364, 365))))
 
+    def covered(self, day: date) -> date | None:
+        """Until when an invoice pays: mostly not said."""
+        return day + timedelta(days=self.rng.choice((-1, 0, 1, 30, 365))) if self.chance(0.1) else None
+
     def invoice(self, day: date) -> None:
         rng = self.rng
         invoice, moment = self.id(), self.moment(day)
@@ -321,6 +382,7 @@ class Draw:
                     currency=rng.choice((None, None, *CURRENCIES)),
                     status=status,
                     employee_id=self.employee(),
+                    covers_until=self.covered(day),
                 )
             )
         if not as_header or self.chance(0.1):
@@ -342,6 +404,7 @@ class Draw:
                         currency=rng.choice((None, None, *CURRENCIES)),
                         status=status if self.chance(0.9) else None,
                         employee_id=self.employee(),
+                        covers_until=self.covered(day),
                     )
                 )
 
@@ -446,6 +509,8 @@ class Draw:
             self.steady,
             self.steady,
             self.event_log,
+            self.current_state,
+            self.listed,
             self.purchases,
             self.purchases,
         ]
@@ -456,6 +521,10 @@ class Draw:
                 self.invoice(self.day())
         self.says()
         self.card()
+        if self.chance(0.03):  # an id of another system, or of a chain of them, or of a circle
+            number = int(self.name[1:])
+            other = f"c{number + self.rng.choice((1, 1, 2, -1, 0)):04}"
+            self.company.customer_ids.append(CustomerId(self.name, self.rng.choice((other, other, f"other{number}"))))
 
 
 def plans(rng: Random) -> list[Plan]:

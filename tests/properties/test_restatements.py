@@ -73,7 +73,7 @@ class Told(Warehouse):
         loaded_at, finished_at = (refresh.started_at + timedelta(minutes=minutes) for minutes in (10, 30))
         with duckdb.connect(str(self.path)) as database:
             database.execute(
-                "insert into quality.refresh_history values (?, ?, null, ?, 'running', ?, ?)",
+                "insert into quality.refresh_history values (?, ?, null, ?, 'running', ?, ?, null)",
                 [
                     refresh.refresh_id,
                     refresh.started_at,

@@ -14,7 +14,7 @@ from math import fsum
 from .company import Case
 from .facts import Customer, Facts
 from .money import rate, wilson
-from .periods import Period
+from .periods import DAY, MONTHS, Period, months_before
 from .reasons import UNMAPPED, WhyEnded, normalised, similarity
 from .spells import Spell
 
@@ -75,6 +75,17 @@ class Stay:
         """The customer's revenue in the previous period of the same grain; 0 before the first."""
         base = self.facts.base_of(self.period)
         return self.customer.revenue(base.start, base.end) if base else Decimal(0)
+
+    @cached_property
+    def own_sales(self) -> Decimal:
+        """What a lost customer bought while still buying: of a subscriber in the base, of a buyer in the 1, 3 or 12 months
+        up to and with the last purchase of the spell that ended (where that day doesn't exist, the month's last).
+        """
+        if self.customer.basis == "subscription":
+            return self.base_sales
+        spell = self.ends[-1]
+        last = max(one.day for one in self.customer.purchases if spell.started_on <= one.day < spell.ended_on)
+        return self.customer.revenue(months_before(last, MONTHS[self.period.grain]) + DAY, last + DAY)
 
 
 def grid(facts: Facts) -> Iterator[tuple[dict, Period, list[Stay]]]:
@@ -204,7 +215,7 @@ def churn_reasons(facts: Facts) -> list[dict]:
                     "share_of_lost": rate(len(now), lost),
                     "customers_lost_before": then,
                     "change": len(now) - then,
-                    "lost_customers_sales": sum((stay.base_sales for stay in now), Decimal(0)),
+                    "lost_customers_sales": sum((stay.own_sales for stay in now), Decimal(0)),
                     "interviewed": sum(stay.why.interviewed for stay in now),
                 }
             )

@@ -113,6 +113,32 @@ class Subscription:
     status: str | None = None
     end_reason: str | None = None
     updated_at: datetime | None = None
+    discount_amount: Decimal | None = None
+    auto_renew: bool | None = None
+    inactive_on: date | None = None
+    # what the loader knows of the delivery: its source, what a status means there, and as_of of the refresh that first
+    # loaded the row with this status (none: the present one)
+    source: str = "1"
+    status_means: str | None = None
+    seen_as_of: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A subscription in a list of all subscriptions as they were on a day."""
+
+    snapshot_on: date
+    row: Subscription
+
+    @property
+    def customer_id(self) -> str:
+        return self.row.customer_id
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerId:
+    source_id: str
+    customer_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +150,12 @@ class SubscriptionEvent:
     event: str | None = None
     quantity: Decimal | None = None
     unit_price: Decimal | None = None
+    status: str | None = None
+    interval: str | None = None
+    interval_count: int | None = None
+    currency: str | None = None
+    discount_rate: Decimal | None = None
+    trial_ends_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +171,7 @@ class Invoice:
     employee_id: str | None = None
     paid_at: datetime | None = None
     updated_at: datetime | None = None
+    covers_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +188,7 @@ class InvoiceLine:
     status: str | None = None
     product: str | None = None
     employee_id: str | None = None
+    covers_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +262,7 @@ class Company:
     reporting_currency: str = "EUR"
     policies: Policies = Policies()
     customers: list[Customer] = field(default_factory=list, repr=False)
+    customer_ids: list[CustomerId] = field(default_factory=list, repr=False)
     employees: list[Employee] = field(default_factory=list, repr=False)
     cases: list[Case] = field(default_factory=list, repr=False)
     surveys: list[Survey] = field(default_factory=list, repr=False)
@@ -235,6 +270,7 @@ class Company:
     outreach: list[Outreach] = field(default_factory=list, repr=False)
     plans: list[Plan] = field(default_factory=list, repr=False)
     subscriptions: list[Subscription] = field(default_factory=list, repr=False)
+    lists: list[Listed] = field(default_factory=list, repr=False)
     subscription_events: list[SubscriptionEvent] = field(default_factory=list, repr=False)
     invoices: list[Invoice] = field(default_factory=list, repr=False)
     invoice_lines: list[InvoiceLine] = field(default_factory=list, repr=False)

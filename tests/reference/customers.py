@@ -18,19 +18,29 @@ def survivors(company: Company) -> dict[str, str]:
     "everything that belongs to a merged card belongs to the customer at the end of its `merged_into` chain." "A card
     that names itself ends a chain; cards whose chain is a circle stay separate customers."
     """
-    merged_into = {
-        card.customer_id: card.merged_into
-        for card in company.customers
-        if card.merged_into not in (None, card.customer_id)
-    }
+    named = {one.source_id: one.customer_id for one in company.customer_ids if one.source_id != one.customer_id}
+    of_ids = {source_id: end_of_chain(source_id, named) for source_id in named}
 
-    def end_of_chain(card: str) -> str:
-        end = card
-        for _ in merged_into:
-            end = merged_into.get(end, end)
-        return card if end in merged_into else end
+    def known(customer: str) -> str:
+        return of_ids.get(customer, customer)
 
-    return {card.customer_id: end_of_chain(card.customer_id) for card in company.customers}
+    merged_into: dict[str, str] = {}
+    # a customer's own card says more than that of another system
+    for card in sorted(
+        company.customers, key=lambda card: (known(card.customer_id) != card.customer_id, card.customer_id)
+    ):
+        if card.merged_into is not None and known(card.merged_into) != known(card.customer_id):
+            merged_into.setdefault(known(card.customer_id), known(card.merged_into))
+    ids = {card.customer_id for card in company.customers} | set(named)
+    return {one: end_of_chain(known(one), merged_into) for one in ids}
+
+
+def end_of_chain(start: str, links: dict[str, str]) -> str:
+    """Where the links lead; a chain that runs in a circle has no end, so it stays where it starts."""
+    end = start
+    for _ in links:
+        end = links.get(end, end)
+    return start if end in links else end
 
 
 def all_customers(company: Company) -> list[str]:

@@ -141,8 +141,11 @@ class Facts:
             if on_rows:
                 intervals = [interval_of_row(row, company.as_of) for row in rows]
             else:
-                days = [invoice.day for invoice in billed[name] if invoice.is_purchase]
-                intervals = [interval_of_purchase(day, policies.lapse_days, company.as_of) for day in days]
+                intervals = [
+                    interval_of_purchase(invoice.day, invoice.covers_until, policies.lapse_days, company.as_of)
+                    for invoice in billed[name]
+                    if invoice.is_purchase
+                ]
             attributes = customers.attributes(company, name, counting, {*CUSTOMER_ATTRIBUTES, *policies.segments})
             planned = scheduled_end(future_too[name], company.as_of) if on_rows else None
             return Customer(

@@ -21,6 +21,7 @@ class Billed:
     amount: Decimal
     cost: Decimal | None
     employee_id: str | None
+    covers_until: date | None = None
 
     @property
     def day(self) -> date:
@@ -60,6 +61,7 @@ def of_lines(company: Company, lines: list[InvoiceLine]) -> tuple[Billed, str | 
         rounded(amount),
         rounded(cost),
         earliest.employee_id,
+        max((line.covers_until for line in lines if line.covers_until), default=None),
     )
     return billed, earliest.status
 
@@ -90,6 +92,7 @@ def billed(company: Company) -> list[Billed]:
                     rounded(amount * rate),
                     cost,
                     invoice.employee_id,
+                    invoice.covers_until,
                 ),
                 invoice.status,
             )

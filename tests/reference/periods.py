@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -38,6 +39,12 @@ def later(first_of_month: date, months: int) -> date:
     """The first of a month, so many months on."""
     index = first_of_month.year * 12 + first_of_month.month - 1 + months
     return date(index // 12, index % 12 + 1, 1)
+
+
+def months_before(day: date, months: int) -> date:
+    """The day so many months before; "where that day does not exist in its month, the month's last day is meant"."""
+    first = later(day.replace(day=1), -months)
+    return first.replace(day=min(day.day, monthrange(first.year, first.month)[1]))
 
 
 def start_of(grain: str, day: date, fiscal_year_start_month: int) -> date:

@@ -116,7 +116,7 @@ def recoverable(lost: list[Stay], promptly: bool) -> Decimal:
     for stay in lost:
         complaint = complaint_before(stay.customer, stay.lost_on)
         if complaint:
-            total += Fraction(stay.base_sales) * RECOVERY[complaint.severity or "minor"][promptly]
+            total += Fraction(stay.own_sales) * RECOVERY[complaint.severity or "minor"][promptly]
     return rounded(total)
 
 
@@ -128,7 +128,7 @@ def lost_revenue(facts: Facts) -> list[dict]:
         at_start = [stay for stay in stays if stay.at_start]
         lost = [stay for stay in stays if stay.lost]
         sales = sum((stay.base_sales for stay in at_start), NOTHING)
-        own_sales = sum((stay.base_sales for stay in lost), NOTHING)
+        own_sales = sum((stay.own_sales for stay in lost), NOTHING)
         base = facts.base_of(period)
         average = Fraction(sales) / len(at_start) if base and at_start else None
         lost_sales = None if average is None else len(lost) * average

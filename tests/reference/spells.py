@@ -56,9 +56,9 @@ def interval_of_row(row: Row, as_of: date) -> Interval:
     return Interval(row.starts_on, end, row.monthly_amount)
 
 
-def interval_of_purchase(day: date, lapse_days: int, as_of: date) -> Interval:
+def interval_of_purchase(day: date, covers_until: date | None, lapse_days: int, as_of: date) -> Interval:
     """ "A purchase on day d gives the interval from d to d + `lapse_days`"."""
-    end = day + timedelta(days=lapse_days)
+    end = covers_until if covers_until and covers_until > day else day + timedelta(days=lapse_days)
     return Interval(day, end if end <= as_of else None)
 
 

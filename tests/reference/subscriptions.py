@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from .company import Company, Subscription, SubscriptionEvent
+from .company import Company, Listed, Subscription, SubscriptionEvent
 from .money import exchange_rate, rounded
 
-IDLE = {"trialing", "incomplete", "incomplete_expired", "unpaid", "paused", "void"}
+NEVER_PAID = {"trialing", "incomplete", "incomplete_expired", "draft", "void"}
+SUSPENDED = {"unpaid", "paused", "on-hold"}
+INACTIVE = SUSPENDED | {"canceled", "cancelled", "expired", "ended", "completed"}
+TERMS = (
+    "plan_id",
+    "quantity",
+    "unit_price",
+    "discount_rate",
+    "discount_amount",
+    "interval",
+    "interval_count",
+    "currency",
+    "status",
+)
+
+
+def status_of(row: Subscription | SubscriptionEvent) -> str:
+    """Status is compared in any case, blanks trimmed."""
+    return (row.status or "").strip().lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +72,12 @@ def rows_of_events(events: list[SubscriptionEvent]) -> list[Subscription]:
                     plan_id=opened.plan_id,
                     quantity=opened.quantity,
                     unit_price=opened.unit_price,
+                    interval=opened.interval,
+                    interval_count=opened.interval_count,
+                    currency=opened.currency,
+                    discount_rate=opened.discount_rate,
+                    trial_ends_on=opened.trial_ends_on,
+                    status_means="period",
                 )
             )
 
@@ -61,27 +86,80 @@ def rows_of_events(events: list[SubscriptionEvent]) -> list[Subscription]:
         quantity = event.quantity if event.quantity is not None else quantity
         close(event.occurred_on)
         opened = None
-        if event.event != "cancel":
-            opened = SubscriptionEvent(
-                subscription_id=event.subscription_id,
-                customer_id=event.customer_id,
-                occurred_on=event.occurred_on,
-                plan_id=plan,
-                quantity=Decimal(1) if quantity is None else quantity,
-                unit_price=event.unit_price,
-            )
+        if event.event != "cancel" and status_of(event) not in NEVER_PAID | INACTIVE:
+            opened = replace(event, plan_id=plan, quantity=Decimal(1) if quantity is None else quantity, status=None)
     close(None)
     return rows
 
 
+def rows_of_lists(listed: list[Listed], as_of: date) -> list[Subscription]:
+    """The rows that the lists of a source amount to, each version's status one of its period.
+
+    A changed price, plan, quantity, discount, interval, currency or status closes the row on the list's day and opens the
+    next; a subscription that the next list lacks ended on that day; the first version starts at its own started_on, else on
+    the day of its first list; one that comes back starts on that list's day. Lists after as_of do not exist yet.
+    Reading: a version that would be closed before it starts never began; its own ended_on holds if it is earlier.
+    """
+    days = sorted({one.snapshot_on for one in listed if one.snapshot_on <= as_of})
+    by_day = {day: {one.row.subscription_id: one.row for one in listed if one.snapshot_on == day} for day in days}
+    rows: list[Subscription] = []
+    for subscription in sorted({one.row.subscription_id for one in listed}):
+        version: list[tuple[date, Subscription]] = []  # the lists in which the terms are the same
+        is_first = True
+
+        def close(day: date | None) -> None:
+            nonlocal version, is_first
+            if not version:
+                return
+            first_day, first = version[0]
+            last = version[-1][1]
+            start = (first.started_on or first_day) if is_first else first_day
+            end = last.ended_on if day is None or (last.ended_on and last.ended_on <= day) else day
+            if day is None or day >= start:
+                rows.append(replace(last, started_on=start, ended_on=end, status_means="period"))
+            version, is_first = [], False
+
+        for day in days:
+            row = by_day[day].get(subscription)
+            if row is None or (version and any(getattr(row, name) != getattr(version[-1][1], name) for name in TERMS)):
+                close(day)
+            if row is not None:
+                version.append((day, row))
+        close(None)
+    return rows
+
+
 def all_rows(company: Company) -> list[Subscription]:
-    """ "A subscription that `billing.subscriptions` has too keeps the rows from there.\""""
-    known = {row.subscription_id for row in company.subscriptions}
+    """Rows of tables, lists and event logs; a subscription that a table or list has too keeps those rows."""
+    sources = Counter((row.source, row.subscription_id) for row in company.subscriptions)
+    states = {source for (source, _), count in sources.items() if count > 1}
+
+    def with_meaning(row: Subscription) -> Subscription:
+        """Undeclared, per source: `period` where subscription ids repeat, else `now`."""
+        return replace(row, status_means=row.status_means or ("period" if row.source in states else "now"))
+
+    listed = rows_of_lists(company.lists, company.as_of)
+    known = {row.subscription_id for row in company.subscriptions + listed}
     logs: dict[str, list[SubscriptionEvent]] = {}
     for event in company.subscription_events:
         if event.subscription_id not in known:
             logs.setdefault(event.subscription_id, []).append(event)
-    return company.subscriptions + [row for log in logs.values() for row in rows_of_events(log)]
+    of_logs = [row for log in logs.values() for row in rows_of_events(log)]
+    return [with_meaning(row) for row in company.subscriptions] + listed + of_logs
+
+
+def end_of(row: Subscription, as_of: date) -> date | None:
+    """The row's end as its status leaves it; one after as_of is scheduled.
+
+    Inactive now: until ended_on (of unpaid, paused, on-hold only one up to as_of), else until inactive_on, else until as_of
+    of the refresh that first loaded it so. auto_renew: a future end is that of a paid term, no notice.
+    """
+    end, status = row.ended_on, status_of(row)
+    if row.status_means == "now" and status in INACTIVE:
+        if status in SUSPENDED and end and end > as_of:
+            end = None
+        return end or row.inactive_on or row.seen_as_of or as_of
+    return None if row.auto_renew and end and end > as_of else end
 
 
 def monthly_amount(company: Company, row: Subscription) -> Decimal:
@@ -102,7 +180,8 @@ def monthly_amount(company: Company, row: Subscription) -> Decimal:
         count
         * {"month": Fraction(1), "year": Fraction(12), "week": Fraction(12, 52), "day": Fraction(12, 365)}[interval]
     )
-    amount = Fraction(price or 0) * Fraction(row.quantity) * (1 - Fraction(row.discount_rate or 0)) / months
+    whole = max(Fraction(price or 0) * Fraction(row.quantity) - Fraction(row.discount_amount or 0), Fraction(0))
+    amount = whole * (1 - Fraction(row.discount_rate or 0)) / months
     return rounded(amount * exchange_rate(company, currency, row.started_on))
 
 
@@ -119,11 +198,15 @@ def counting(company: Company, row: Subscription, delivery: int) -> Row | None:
     amount = monthly_amount(company, row)
     if amount < 0 or (amount == 0 and not company.policies.count_free_plans):
         return None
-    if (row.status or "").strip().lower() in IDLE:
+    status = status_of(row)
+    if status in NEVER_PAID or (row.status_means == "period" and status in INACTIVE):
+        return None
+    ended_on = end_of(row, company.as_of)
+    if ended_on and ended_on < row.started_on:  # inactive before it began
         return None
     starts_on = row.started_on
     if row.trial_ends_on and row.trial_ends_on > row.started_on:
-        if row.ended_on and row.ended_on <= row.trial_ends_on:
+        if ended_on and ended_on <= row.trial_ends_on:
             return None
         starts_on = row.trial_ends_on
     written_on = row.updated_at.date() if row.updated_at else None
@@ -133,7 +216,7 @@ def counting(company: Company, row: Subscription, delivery: int) -> Row | None:
         row.plan_id,
         row.started_on,
         starts_on,
-        row.ended_on,
+        ended_on,
         amount,
         row.end_reason,
         delivery,

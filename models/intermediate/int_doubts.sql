@@ -1,0 +1,56 @@
+-- What a person should know before trusting the numbers: one row per doubt, with the customers and the MRR that it is about
+-- and what to write. The refresh shows each as a warning.
+with unknown_ends as (
+    select count(distinct customer_id) as customers, sum(monthly_amount) as mrr
+    from {{ ref('int_counting_rows') }}
+    where is_inactive_since_unknown and exists_yet
+),
+
+-- ends up to as_of of each customer, and whether a row of theirs starts on the next day
+ends as (
+    select
+        rows.customer_id,
+        rows.monthly_amount,
+        exists (
+            select 1
+            from {{ ref('int_counting_rows') }} as following
+            where following.customer_id = rows.customer_id and following.row_started_on = {{ add_days('rows.ended_on', 1) }}
+        ) as is_followed_next_day
+    from {{ ref('int_counting_rows') }} as rows
+    where rows.exists_yet and rows.ended_on is not null
+),
+
+next_day_starts as (
+    select
+        count(*) as all_ends,
+        count(*) filter (where is_followed_next_day) as followed_ends,
+        count(distinct case when is_followed_next_day then customer_id end) as customers,
+        sum(case when is_followed_next_day then monthly_amount end) as mrr
+    from ends
+)
+
+select
+    'inactive without a day' as doubt,
+    customers,
+    mrr,
+    'CRITICAL: billing.subscriptions: ' || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR '
+        || cast({{ money('mrr') }} as {{ dbt.type_string() }})
+        || ' are inactive by their status, and no column says since when: they count as lost on the day for which that was'
+        || ' first loaded. Map inactive_on (or ended_on) to the day on which service ended; if the status held for the'
+        || ' whole row, write status_means: period.' as message
+from unknown_ends
+where customers > 0
+
+union all
+
+select
+    'starts on the day after an end' as doubt,
+    customers,
+    mrr,
+    'billing.subscriptions: ' || cast(followed_ends as {{ dbt.type_string() }}) || ' of '
+        || cast(all_ends as {{ dbt.type_string() }}) || ' ends are followed by a start of the same customer on the next day ('
+        || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR ' || cast({{ money('mrr') }} as {{ dbt.type_string() }})
+        || '): ended_on probably holds the last day of service, and each renewal counts as a loss. If so, write'
+        || ' ended_on: {from: …, inclusive: true}.' as message
+from next_day_starts
+where followed_ends * 5 >= all_ends and followed_ends > 0

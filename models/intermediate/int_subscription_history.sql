@@ -1,0 +1,89 @@
+-- Lists of subscriptions as they were on several days, turned into periods on the same terms: a change of terms closes a row
+-- on the list's day and opens the next, and so does a list that lacks the subscription.
+with lists as (
+    select loads.load_id, loads.source, snapshots.snapshot_on
+    from {{ source('raw', 'snapshots') }} as snapshots
+    inner join {{ source('raw', 'loads') }} as loads
+        on loads.table_name = snapshots.table_name
+        and loads.source = snapshots.source
+        and loads.content_hash = snapshots.content_hash
+    where snapshots.table_name = 'billing.subscriptions' and snapshots.snapshot_on <= {{ as_of() }}
+),
+
+listed_days as (
+    select source, snapshot_on, lead(snapshot_on) over (partition by source order by snapshot_on) as next_on
+    from (select distinct source, snapshot_on from lists) as days
+),
+
+-- of several rows of a subscription in one list, the last
+listed as (
+    select
+        lists.source,
+        lists.snapshot_on,
+        rows.* exclude (source)
+    from {{ ref('base_billing__subscriptions') }} as rows
+    inner join lists on lists.load_id = rows.load_id
+    where rows.row_outcome = 'loaded' and rows.is_history
+    qualify row_number() over (
+        partition by lists.source, lists.snapshot_on, rows.subscription_id order by rows.delivery_number desc
+    ) = 1
+),
+
+compared as (
+    select
+        listed.*,
+        listed_days.next_on,
+        lag(listed_days.next_on) over versions = listed.snapshot_on as was_listed_before,
+        lag(listed_days.next_on) over versions is null as is_first,
+        {% for column in ['plan_id', 'quantity', 'unit_price', 'discount_rate', 'discount_amount', 'interval', 'interval_count', 'currency', 'status'] %}
+        {{ adapter.quote(column) }} is not distinct from lag({{ adapter.quote(column) }}) over versions {{- ' and' if not loop.last }}
+        {% endfor %} as has_same_terms
+    from listed
+    inner join listed_days on listed_days.source = listed.source and listed_days.snapshot_on = listed.snapshot_on
+    window versions as (partition by listed.source, listed.subscription_id order by listed.snapshot_on)
+),
+
+numbered as (
+    select
+        *,
+        sum(case when was_listed_before and has_same_terms then 0 else 1 end) over (
+            partition by source, subscription_id order by snapshot_on rows between unbounded preceding and current row
+        ) as version_number
+    from compared
+),
+
+-- a version as its last list has it
+versions as (
+    select
+        *,
+        first_value(case when is_first then coalesce(started_on, snapshot_on) else snapshot_on end) over (
+            partition by source, subscription_id, version_number order by snapshot_on
+        ) as version_started_on
+    from numbered
+    qualify row_number() over (partition by source, subscription_id, version_number order by snapshot_on desc) = 1
+)
+
+select
+    source,
+    subscription_id,
+    version_started_on as started_on,
+    customer_id,
+    plan_id,
+    -- next_on: the list that has other terms or lacks the subscription; none while the newest list has it
+    case when next_on is null or ended_on <= next_on then ended_on else next_on end as ended_on,
+    quantity,
+    unit_price,
+    interval,
+    interval_count,
+    currency,
+    discount_rate,
+    discount_amount,
+    auto_renew,
+    trial_ends_on,
+    status,
+    end_reason,
+    updated_at,
+    delivery_number
+from versions
+-- what a list announced and the next one lacks never began
+where next_on is null or next_on >= version_started_on
