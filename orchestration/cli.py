@@ -20,7 +20,6 @@ from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
 
 if TYPE_CHECKING:
-    from orchestration.loading import LoadReport
     from orchestration.refresh.session import Refresh
 
 INTERRUPTED = 130
@@ -32,7 +31,7 @@ _warehouse = click.option("--warehouse", type=_folder, required=True, help="Ware
 _as_of = click.option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="Last day that the extracts cover; default: yesterday in the company's time zone.",
+    help="Last day that the extracts cover; default: the newest day in the extracts, at most yesterday.",
 )
 _policies = click.option(
     "--policy", "policies", multiple=True, metavar="NAME=VALUE", help="Set a policy; wins over extracts.yml."
@@ -68,19 +67,23 @@ def refresh(
 
 @cli.command()
 @_extracts
-def check(extracts: Path) -> None:
-    """Read and validate everything, load nothing."""
+@_as_of
+@_policies
+def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> None:
+    """Read and validate everything, show what a refresh would make of it and what it would doubt; publish nothing."""
     from orchestration.refresh import steps
+    from orchestration.refresh.checking import findings
     from orchestration.refresh.progress import Progress
     from orchestration.refresh.session import refreshing
 
     with (
         tempfile.TemporaryDirectory(prefix="churn-check-") as scratch,
-        refreshing(extracts, Path(scratch), Progress()) as current,
+        refreshing(extracts, Path(scratch), Progress(), as_of and as_of.date(), policies) as current,
     ):
         report = steps.load(current)
         steps.build(current, "raw")
-        _print_extracts(current, report)
+        for line in findings(current, report):
+            click.echo(line)
         steps.judge(current, "raw")
         try:
             steps.refuse_failed(current)
@@ -269,28 +272,3 @@ def _print_result(current: Refresh) -> None:
         f"data docs  {warehouse.data_docs}\n"
         f"report     {warehouse.folder / 'report' / 'index.html'}"
     )
-
-
-def _print_extracts(current: Refresh, report: LoadReport) -> None:
-    """What a refresh would make of the extracts, file by file, and what it would leave unread."""
-    with current.warehouse.connect() as con:
-        files = con.execute(
-            "select table_name, file, rows_read, rows_loaded, rows_quarantined, rows_filtered, rows_repeated from quality.load_audit order by all"
-        ).fetchall()
-        reasons = con.execute(
-            "select table_name, file, column_name, reason, count(*), min(row_number) from restricted.quarantine group by all order by all"
-        ).fetchall()
-    for table, file, read, usable, *others in files:
-        unusable = [
-            f"{count:,} {what}"
-            for count, what in zip(others, ("quarantined", "filtered", "repeated"), strict=True)
-            if count
-        ]
-        click.echo(f"{file} ({table}): {read:,} rows, {', '.join([f'{usable:,} usable', *unusable])}")
-        for _, _, column, reason, count, row in (found for found in reasons if found[:2] == (table, file)):
-            click.echo(f"  {count:,} × {f'{column}: ' if column else ''}{reason} (first in row {row})")
-    for table, readings in report.readings.items():
-        for column, reading in readings.items():
-            click.echo(f"{table}.{column}: dates read as {reading}")
-    for table, columns in report.unmapped.items():
-        click.echo(f"{table}: not mapped, kept with the raw row: {', '.join(columns)}")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration.contract.mapping import load_mapping
 from orchestration.defs.refresh import refresh_job
 from orchestration.errors import ChurnError
-from orchestration.contract.mapping import load_mapping
 from orchestration.loading.discovery import find_extracts
 from orchestration.refresh.session import CONTENT_TAG
 

@@ -9,10 +9,9 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -43,8 +42,7 @@ class Refresh:
     id: str
     warehouse: Warehouse
     extracts: Extracts
-    as_of: date
-    as_of_is_default: bool
+    as_of: date | None  # None until the extracts have been read, unless it was given
     policies: Mapping[str, Value]
     full_refresh: bool
     progress: Progress
@@ -132,7 +130,6 @@ def refreshing(
     values = effective_policies(mapping.policies, policies)
     refuse_personal(values["segments"], mapping)
     found = find_extracts(extracts, mapping)
-    yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)
     warehouse = Warehouse(warehouse_folder)
     with warehouse.locked(), judge_beside() as judge:
         publishing.reconcile(warehouse)
@@ -140,8 +137,7 @@ def refreshing(
             id=folder.new_refresh_id(),
             warehouse=warehouse,
             extracts=found,
-            as_of=as_of or yesterday,
-            as_of_is_default=as_of is None,
+            as_of=as_of,
             policies=values,
             full_refresh=full_refresh,
             progress=progress,

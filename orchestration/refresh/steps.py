@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from orchestration.contract.segments import refuse_unknown
+from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, UserError
 from orchestration.refresh.session import Refresh, explained, without_values
 from orchestration.transform import project
-from orchestration.warehouse import publishing
+from orchestration.warehouse import folder, publishing
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
 
     from expectations import CheckResult
     from orchestration.loading import LoadReport
-
-# Data that ends longer than this before a default as_of is worth a warning.
-STALE_AFTER = timedelta(days=31)
-
-# The day of a row, by staging table: what the data's end is judged by.
-_DAYS = {
-    "crm__cases": "opened_at",
-    "crm__surveys": "answered_at",
-    "crm__departures": "noted_at",
-    "crm__outreach": "sent_at",
-    "billing__subscriptions": "started_on",
-    "billing__subscription_events": "occurred_on",
-    "billing__invoices": "issued_at",
-    "billing__invoice_lines": "issued_at",
-    "billing__payments": "paid_at",
-}
 
 _SEVERITY = {"ERROR": "critical", "WARN": "warning"}
 _STATUS = {"pass": "passed", "warn": "failed", "fail": "failed"}
@@ -57,9 +41,14 @@ def load(refresh: Refresh) -> LoadReport:
                 refresh.extracts,
                 con,
                 refresh.warehouse.scratch,
+                refresh.warehouse.pseudonym_key,
+                as_of=refresh.as_of,
+                allow_personal_ids=refresh.policies["personal_ids"] == "allow",
                 full_refresh=refresh.full_refresh,
                 progress=refresh.progress.step,
             )
+            refresh.as_of = report.as_of
+            folder.enter_day(con, refresh.id, report.as_of, report.newest and report.newest.day)
             refuse_unknown(refresh.policies["segments"], con)
         for warning in report.warnings:
             refresh.progress.warn(warning)
@@ -91,6 +80,10 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
                 blockers = con.execute("select message from intermediate.int_blockers order by all").fetchall()
             if blockers:
                 raise UserError("\n".join(message for (message,) in blockers) + "\nNothing was published.")
+        if gate == "raw" and built["int_doubts"].status == "success":
+            with refresh.warehouse.connect() as con:
+                for (message,) in con.execute("select message from intermediate.int_doubts order by all").fetchall():
+                    refresh.progress.warn(message)
         broken = [result for result in built.values() if result.status == "error"]
         if broken:
             messages = {result.node.name: without_values(str(result.message)) for result in broken}
@@ -102,8 +95,6 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
                 f"{', '.join(messages)} could not be built ({reason.strip()[:200]}), "
                 f"details in {refresh.warehouse.log}. Readers keep the last published version."
             )
-        if gate == "raw" and refresh.as_of_is_default:
-            _warn_of_stale_data(refresh)
         return results
 
 
@@ -116,6 +107,7 @@ def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
             results = run_gate(
                 gate,
                 con,
+                contract(),
                 refresh_id=refresh.id,
                 as_of=refresh.as_of,
                 previous=refresh.warehouse.current if refresh.previous else None,
@@ -187,7 +179,7 @@ def declared_checks() -> set[tuple[str, str]]:
     import expectations
 
     tests = {_test_key(node) for node in manifest()["nodes"].values() if node["resource_type"] == "test"}
-    return tests | {(check.check_name, check.table_name) for check in expectations.declared_checks()}
+    return tests | {(check.check_name, check.table_name) for check in expectations.declared_checks(contract())}
 
 
 def _test_key(test: Mapping[str, Any]) -> tuple[str, str]:
@@ -215,19 +207,3 @@ class _Reporter:
             self._refresh.progress.step(
                 f"{node.node_relation.schema}.{node.node_relation.alias} {event.data.execution_time:.1f} s"
             )
-
-
-def _warn_of_stale_data(refresh: Refresh) -> None:
-    """Say where the data ends when that is long before the day that was assumed."""
-    newest = " union all ".join(
-        f"select cast({day} as date) as day, '{table.replace('__', '.')}' as name, file, row_number from staging.stg_{table}"
-        for table, day in _DAYS.items()
-    )
-    with refresh.warehouse.connect() as con:
-        row = con.execute(f"from ({newest}) where day <= ? order by day desc limit 1", [refresh.as_of]).fetchone()
-    if row and refresh.as_of - row[0] > STALE_AFTER:
-        day, table, file, number = row
-        refresh.progress.warn(
-            f"as_of is yesterday, {refresh.as_of}, but the newest row is of {day} ({table}, {file}, row {number}): "
-            f"everyone may look lost. Give the last day that the extracts cover, for instance --as-of {day}."
-        )

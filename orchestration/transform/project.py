@@ -34,7 +34,7 @@ _CODE = ("orchestration", "expectations")
 # The first invocation of a refresh builds what the raw gate judges; the second everything else. A test belongs to the
 # first only when all that it reads does. Views are not built: publishing writes them, compiled as they are here.
 VIEWS = "config.materialized:view"
-RAW_MODELS = "+tag:gate:raw +int_blockers"
+RAW_MODELS = "+tag:gate:raw +int_blockers +int_doubts"
 NOT_MARTS = f"{RAW_MODELS} {VIEWS}"
 SELECTIONS = {
     "raw": ["--select", RAW_MODELS, "--indirect-selection", "cautious"],

@@ -41,6 +41,7 @@ class Warehouse:
         self.data_docs = self.folder / "data_docs"
         self.log = self.folder / "refresh.log"
         self.scratch = self.folder / "tmp"
+        self.pseudonym_key = self.folder / "pseudonym.key"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -109,6 +110,8 @@ class Journal:
     def create(self, con: duckdb.DuckDBPyConnection) -> None:
         columns = ", ".join(f"{name} {kind}" for name, (kind, _) in self.columns.items())
         con.execute(f"create schema if not exists quality; create table if not exists quality.{self.name} ({columns})")
+        for name, (kind, _) in self.columns.items():  # what a warehouse of an earlier version lacks
+            con.execute(f"alter table quality.{self.name} add column if not exists {name} {kind}")
 
 
 REFRESH_HISTORY = Journal(
@@ -126,6 +129,7 @@ REFRESH_HISTORY = Journal(
             "The value of every policy, and what else of extracts.yml may change any row: reporting_currency, snapshots.",
         ),
         "code_version": ("varchar", "Version of the package and hash of its models and code."),
+        "newest_row_on": ("date", "Newest day that the extracts speak of; as_of is not later unless it was given."),
     },
 )
 CHECK_RESULTS = Journal(
@@ -148,7 +152,7 @@ CHECK_RESULTS = Journal(
 def begin(
     con: duckdb.DuckDBPyConnection,
     refresh_id: str,
-    as_of: date,
+    as_of: date | None,
     policies: Mapping[str, Any],
     current: str | None,
     code_version: str,
@@ -161,8 +165,16 @@ def begin(
         [current, PUBLISHED, INTERRUPTED, now(), RUNNING],
     )
     con.execute(
-        "insert into quality.refresh_history values (?, ?, null, ?, ?, ?, ?)",
+        "insert into quality.refresh_history values (?, ?, null, ?, ?, ?, ?, null)",
         [refresh_id, now(), as_of, RUNNING, json.dumps(policies), code_version],
+    )
+
+
+def enter_day(con: duckdb.DuckDBPyConnection, refresh_id: str, as_of: date, newest_row_on: date | None) -> None:
+    """Enter for which day a refresh is, once its extracts have been read."""
+    con.execute(
+        "update quality.refresh_history set as_of = ?, newest_row_on = ? where refresh_id = ?",
+        [as_of, newest_row_on, refresh_id],
     )
 
 

@@ -45,7 +45,9 @@ def publish(
     with warehouse.locked():
         publishing.reconcile(warehouse)
         with warehouse.connect() as con:
-            folder.begin(con, version, date(2025, 12, 31), {"lapse_days": 90}, publishing.current_version(warehouse), "1.0")
+            folder.begin(
+                con, version, date(2025, 12, 31), {"lapse_days": 90}, publishing.current_version(warehouse), "1.0"
+            )
             con.execute(f"""
                 create schema if not exists marts;
                 create schema if not exists restricted;

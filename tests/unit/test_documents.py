@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from orchestration.cli import cli
-from orchestration.contract.mapping import COLUMN_KEYS, TABLE_KEYS, TOP_KEYS
+from orchestration.contract.mapping_reader import COLUMN_KEYS, TABLE_KEYS, TOP_KEYS
 from orchestration.contract.policies import POLICIES
 from orchestration.contract.tables import contract
 from tests.marts import described
@@ -81,7 +81,9 @@ def test_every_command_and_option_is_documented(name, command):
 
 
 def test_every_option_of_churn_itself_is_documented():
-    assert [option for parameter in cli.params for option in parameter.opts if option not in text_of("commands.md")] == []
+    assert [
+        option for parameter in cli.params for option in parameter.opts if option not in text_of("commands.md")
+    ] == []
 
 
 def test_no_command_is_documented_that_is_not_there():

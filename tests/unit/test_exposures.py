@@ -49,7 +49,7 @@ def warehouse(tmp_path: Path) -> Path:
             for journal in (REFRESH_HISTORY, CHECK_RESULTS):
                 journal.create(con)
             con.execute(
-                "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{}', 'v')"
+                "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{}', 'v', null)"
             )
     return tmp_path
 

@@ -148,7 +148,17 @@ def test_rows_of_an_event_log():
         ([row(d(1, 1), d(2, 1)), row(d(2, 1), None)], [(d(1, 1), None, None)]),
         ([row(d(1, 1), d(2, 1)), row(d(2, 2), None)], [(d(1, 1), d(2, 1), None), (d(2, 2), None, None)]),
         ([row(d(1, 1), mrr="0.004")], []),  # nothing after rounding
-        ([row(d(1, 1), status=" Paused")], []),
+        # inactive now: until the day of the refresh that first saw it so, never without its past
+        ([row(d(1, 1), status=" Paused")], [(d(1, 1), AS_OF, None)]),
+        ([row(d(1, 1), status="paused", inactive_on=d(2, 1))], [(d(1, 1), d(2, 1), None)]),
+        ([row(d(1, 1), status="paused", inactive_on=d(6, 1))], [(d(1, 1), None, d(6, 1))]),
+        ([row(d(1, 1), d(6, 1), status="paused", seen_as_of=d(3, 1))], [(d(1, 1), d(3, 1), None)]),
+        ([row(d(1, 1), d(6, 1), status="canceled")], [(d(1, 1), None, d(6, 1))]),
+        # inactive for the row's period: not at all
+        ([row(d(1, 1), status="paused", status_means="period")], []),
+        ([row(d(1, 1), d(2, 1)), row(d(2, 1), status="canceled")], [(d(1, 1), d(2, 1), None)]),
+        ([row(d(1, 1), status="draft")], []),
+        ([row(d(1, 1), d(6, 1), auto_renew=True)], [(d(1, 1), None, None)]),
         ([row(d(5, 1))], []),  # does not exist yet
         ([row(d(1, 1), AS_OF)], [(d(1, 1), AS_OF, None)]),
         ([row(d(1, 1), d(5, 1))], [(d(1, 1), None, d(5, 1))]),  # not an end yet

@@ -31,7 +31,7 @@ def published(tmp_path: Path) -> Path:
         for journal in (REFRESH_HISTORY, CHECK_RESULTS):
             journal.create(con)
         con.execute(
-            "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{\"fiscal_year_start_month\": 1}', 'v')"
+            "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{\"fiscal_year_start_month\": 1}', 'v', null)"
         )
         for kind, value in (("all", "all"), *(("country", country) for country in COUNTRIES)):
             con.execute(
