@@ -157,6 +157,37 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
+def dormant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The warehouse of a company whose lost subscribers had bought nothing: only those who stay are invoiced."""
+    folder = tmp_path_factory.mktemp("dormant")
+    lives = [(n, date(2024, 1, 3) + timedelta(days=9 * n), date(2025, 3, 5) if n % 4 == 0 else None) for n in range(30)]
+    write_csv(
+        folder / "extracts" / "billing" / "subscriptions.csv",
+        [
+            {
+                "subscription_id": f"s{n}",
+                "customer_id": f"c{n}",
+                "started_on": started,
+                "ended_on": ended,
+                "unit_price": 10,
+                "currency": "EUR",
+            }
+            for n, started, ended in lives
+        ],
+    )
+    write_csv(
+        folder / "extracts" / "billing" / "invoices.csv",
+        [
+            {name: row[name] for name in ("invoice_id", "customer_id", "issued_at", "amount", "currency")}
+            for n, started, ended in lives
+            if ended is None
+            for row in _invoices(n, started, ended)
+        ],
+    )
+    return published(folder, AS_OF)
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("there is no chromium on the PATH")

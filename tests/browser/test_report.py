@@ -207,6 +207,38 @@ def test_a_shop_is_told_what_to_deliver(shop, visit):
     assert page.locator(".heat td").count() > 20
 
 
+def test_stale_extracts_show_as_a_banner_in_every_language(warehouse, visit):
+    page = visit(warehouse)
+    days = page.evaluate("number(data.days_behind)")
+    assert page.locator("#stale").inner_text() == (
+        f"The data ends on 8 November 2025, {days} days before this refresh: what happened since is not in the numbers."
+    )
+    seen = set()
+    for language in LANGUAGES:
+        page.locator("#controls select").last.select_option(language)
+        page.wait_for_selector("body[data-ready=yes]")
+        seen.add(page.locator("#stale").inner_text())
+    assert len(seen) == len(LANGUAGES) and all(days in text for text in seen)
+
+
+def test_never_says_that_nobody_was_lost_when_customers_were(dormant, visit):
+    page = visit(dormant)
+    with duckdb.connect(str(dormant / "churn.duckdb"), read_only=True) as con:
+        [(lost, sales)] = con.execute(
+            "select sum(customers_lost), sum(lost_customers_sales) from marts.lost_revenue where segment_type = 'all'"
+        ).fetchall()
+    assert lost > 0 and sales == 0
+    for language in LANGUAGES:
+        page.locator("#controls select").last.select_option(language)
+        page.wait_for_selector("body[data-ready=yes]")
+        for grain in ("month", "quarter", "year"):
+            page.locator(f"#controls input[value={grain}]").check(force=True)
+            page.wait_for_selector("body[data-ready=yes]")
+            told = page.locator("main").inner_text()
+            none = page.evaluate("['lost_none', 'survival_none'].map((key) => t(key))")
+            assert [text for text in none if text in told] == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_nothing_serious_for_axe(warehouse, visit, scheme, width):

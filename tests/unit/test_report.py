@@ -88,6 +88,26 @@ def test_leaves_out_segments_rather_than_grow(published, tmp_path, monkeypatch):
     assert [file.name for file in page.parent.iterdir()] == ["index.html"]
 
 
+@pytest.mark.parametrize(
+    ("as_of", "newest_row_on", "told"),
+    [
+        ("2025-03-31", None, (None, None)),
+        ("2025-03-31", "2025-03-24", (None, None)),
+        ("2025-03-31", "2025-03-23", ("2025-03-23", 9)),
+        ("2025-03-20", None, ("2025-03-20", 12)),
+        ("2025-03-20", "2025-03-31", (None, None)),  # new extracts, told as of an earlier day
+    ],
+)
+def test_tells_of_stale_extracts(published, tmp_path, as_of, newest_row_on, told):
+    with duckdb.connect(str(published)) as con:
+        con.execute(
+            "update quality.refresh_history set started_at = timestamp '2025-04-01 09:00:00', as_of = ?, newest_row_on = ?",
+            [as_of, newest_row_on],
+        )
+    data = data_of(report.write_report(published, tmp_path / "report").read_text(encoding="utf-8"))
+    assert (data["data_ends_on"], data["days_behind"]) == told
+
+
 def test_speaks_four_languages_in_full():
     texts = {language: json.loads(report._file(f"../text/{language}.json")) for language in report.LANGUAGES}
     holes = re.compile(r"{\w+}")

@@ -23,6 +23,8 @@ _VALUES = 15
 _EMPLOYEES = 40
 _CURVE_POINTS = 150
 _SURVIVAL_DAYS = [30, 90, 180, 365, 730]
+# More days than this without data before a refresh, and the page warns of it.
+_STALE_DAYS = 7
 
 # Marts of one row a period and segment, and the columns that the page shows.
 _GRIDS = {
@@ -127,12 +129,22 @@ def _grid(con: duckdb.DuckDBPyConnection, mart: str, columns: str, where: str = 
 
 
 def _refresh(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """The refresh that this version is of."""
-    row = con.execute(
-        "select refresh_id, as_of, started_at, policies from quality.refresh_history where status = 'published' order by 1 desc limit 1"
-    ).fetchone()
-    refresh_id, as_of, started_at, policies = row
-    return {"refresh_id": refresh_id, "as_of": as_of, "started_at": started_at, "policies": json.loads(policies)}
+    """The refresh that this version is of; `data_ends_on` and `days_behind` where the extracts were stale, else None."""
+    row = con.execute("""
+        select refresh_id, as_of, started_at, policies, coalesce(newest_row_on, as_of), cast(started_at as date) - coalesce(newest_row_on, as_of)
+        from quality.refresh_history where status = 'published' order by 1 desc limit 1
+    """).fetchone()
+    refresh_id, as_of, started_at, policies, ends_on, behind = row
+    # Extracts that are up to date end on the day before the refresh.
+    stale = behind - 1 > _STALE_DAYS
+    return {
+        "refresh_id": refresh_id,
+        "as_of": as_of,
+        "started_at": started_at,
+        "policies": json.loads(policies),
+        "data_ends_on": ends_on if stale else None,
+        "days_behind": behind if stale else None,
+    }
 
 
 def _reasons() -> dict[str, dict[str, str]]:

@@ -42,6 +42,11 @@ async function build() {
   document.querySelectorAll("[data-text]").forEach((place) => { place.textContent = t(place.dataset.text); });
   document.getElementById("made").textContent = t("made", { date: shownDate(data.as_of), time: shownTime(data.started_at) });
   document.getElementById("about").textContent = t("about", { refresh: data.refresh_id });
+  if (data.data_ends_on) {
+    const stale = document.getElementById("stale");
+    stale.hidden = false;
+    stale.textContent = t("stale", { date: shownDate(data.data_ends_on), days: number(data.days_behind) });
+  }
   const contents = document.getElementById("contents");
   contents.setAttribute("aria-label", t("contents"));
   contents.replaceChildren(element("ul", {}, ...sections.map(({ id }) => element("li", {}, element("a", { href: "#" + id }, t("sec_" + id))))));

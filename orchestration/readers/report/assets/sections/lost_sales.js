@@ -1,8 +1,9 @@
 // What the lost ones had bought, and how much of it listening would have kept.
 section("lost_sales", (body) => {
   const rows = complete(series("lost")).map((row) => ({ ...row, estimate: money(row.lost_sales), own: money(row.lost_customers_sales), heard: money(row.recoverable_sales_if_heard), promptly: money(row.recoverable_sales_if_heard_promptly) }));
-  if (!series("lost", { segment: 0 }).some((row) => row.lost_customers_sales > 0))
-    return body.append(series("sales", { segment: 0 }).some((row) => row.revenue > 0) ? note(t("lost_none")) : nothing("billing.invoices"));
+  if (!series("sales", { segment: 0 }).some((row) => row.revenue > 0)) return body.append(nothing("billing.invoices"));
+  // Lost customers need not have bought anything in the period before: only their count says that there were none.
+  if (!sum(series("churn", { segment: 0 }), "customers_lost")) return body.append(note(t("lost_none")));
   if (rows.every((row) => row.lost_sales == null)) return body.append(note(t("nobody_at_start")));
   const year = rows.slice(-YEAR[state.grain]);
   body.append(lead(t("lost_lead", { periods: year.length > 1 ? `${year[0].name} – ${year.at(-1).name}` : year[0]?.name ?? "", own: money(sum(year, "lost_customers_sales")), estimate: money(sum(year, "lost_sales")) }), " ",

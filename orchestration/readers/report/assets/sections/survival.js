@@ -5,7 +5,7 @@ section("survival", (body) => {
   if (!curves.length) return body.append(nothing("billing.subscriptions", "billing.invoices"));
   const chosen = curves.find((curve) => curve.s === state.segment);
   const types = data.segment_types;
-  body.append(lead(chosen ? survivalLead(chosen) : t("survival_none")),
+  body.append(lead(chosen ? survivalLead(chosen) : t(sum(series("churn"), "customers_lost") ? "survival_unknown" : "survival_none")),
     types.length ? element("div", { class: "controls" }, select(t("compare"), [["none", t("compare_none")], ...types.map((type) => [type, segmentTypeName(type)])], survivalView.by, (by) => { survivalView.by = by; redraw("survival"); })) : "");
   const compared = survivalView.by === "none"
     ? [...new Set([chosen, curves.find((curve) => curve.s === 0)])].filter(Boolean)
