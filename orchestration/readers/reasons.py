@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,13 +51,49 @@ def unmapped(warehouse: Path) -> list[Unmapped]:
 def confirm(warehouse: Path, text: Unmapped, reason_code: str) -> None:
     """Write the text down as an alias of the reason."""
     file = warehouse / ALIASES
-    aliases = [*read_aliases(file), Alias(text.normalised, reason_code, text.nearest_language or "")]
+    aliases = [*read_aliases(file), Alias(text.normalised, reason_code, language_of(text.text, text.nearest_language))]
     new = file.with_name(f".{ALIASES}.new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, Alias.__annotations__, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(alias) for alias in aliases)
     os.replace(new, file)
+
+
+# Frequent words that only one language of its alphabet has.
+_WORDS = {
+    "cyrillic": {
+        "bg": "се си че ще ми ни му ги са е съм има няма вече беше бяха като само това този тази тези защо никой какво",
+        "ru": "что это этот эта для из нет мне меня нас нам они мы вы я у к уже только когда потому слишком стало был была было "
+        "были его ее их никто",
+    },
+    "latin": {
+        "en": "the a an is are was were be of to and for with not no it they he she i my me we our you too very in on by had has "
+        "have that this from do did don never nobody always but",
+        "fil": "ang ng sa mga na nang ako ko hindi wala walang kasi po naman yung lang ay ni si niya sila kami nila namin masyado "
+        "masyadong ka mo din rin pa nag siya ito iyon dahil",
+    },
+}
+
+
+def language_of(text: str, nearest: str | None) -> str:
+    """The language of a text: by its letters, then by its frequent words; else `nearest`, that of the alias that comes nearest.
+
+    Empty where `nearest` is of the other alphabet and nothing else tells.
+    """
+    text = text.lower()
+    # ы, э and ё are Russian only, as is ь before anything but о; ъ stands before е, ё, ю, я in Russian and elsewhere in Bulgarian.
+    if re.search(r"[ыэё]|ь(?!о)|ъ[еёюя]", text):
+        return "ru"
+    if "ъ" in text:
+        return "bg"
+    known = _WORDS["cyrillic" if re.search("[а-я]", text) else "latin"]
+    words = re.findall(r"[^\W\d_]+", text)
+    hits = {language: sum(word in frequent.split() for word in words) for language, frequent in known.items()}
+    first, second = sorted(hits, key=lambda language: hits[language], reverse=True)
+    if hits[first] > hits[second]:
+        return first
+    return nearest if nearest in known else ""
 
 
 def _is_explained(text: Unmapped, own: Sequence[Alias]) -> bool:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from orchestration.errors import UserError
 from orchestration.contract.reason_aliases import ALIASES, own_aliases
-from orchestration.readers.reasons import command
+from orchestration.readers.reasons import command, language_of
 
 # text, normalised, count, nearest_alias, nearest_reason_code, nearest_language, similarity
 TEXTS = [
@@ -57,6 +57,47 @@ def test_writes_what_is_confirmed_and_does_not_ask_for_its_twin(warehouse) -> No
         {"alias": "скъпичко", "reason_code": "high_price", "language": "bg"},
     ]
     assert stat.S_IMODE((warehouse / ALIASES).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest", "language"),
+    [
+        ("Много ми е скъпо, ще търся друго", "ru", "bg"),
+        ("Никой не ми се обади", "ru", "bg"),
+        ("вече няма нужда", "ru", "bg"),
+        ("шофьорът закъснява", "ru", "bg"),
+        ("Очень дорого", "bg", "ru"),
+        ("съехал в другой город", "bg", "ru"),
+        ("слишком дорого для нас", "bg", "ru"),
+        ("цены выросли", "bg", "ru"),
+        ("Masyadong mahal para sa akin", "en", "fil"),
+        ("hindi na kailangan", "en", "fil"),
+        ("ang bagal ng sagot, may problema", "en", "fil"),
+        ("The price is too high", "fil", "en"),
+        ("we moved to another city", "fil", "en"),
+        ("nobody ever called me", "fil", "en"),
+        # nothing in the text tells
+        ("висока цена", "bg", "bg"),
+        ("дорого", "ru", "ru"),
+        ("mahal", "fil", "fil"),
+        ("pricy", "en", "en"),
+        ("дорого", "en", ""),
+        ("pricy", None, ""),
+    ],
+)
+def test_tells_the_language_of_a_text(text, nearest, language) -> None:
+    assert language_of(text, nearest) == language
+
+
+def test_an_alias_has_the_language_of_its_text(warehouse) -> None:
+    with duckdb.connect(str(warehouse / "private.duckdb")) as con:
+        con.execute(
+            "insert into restricted.unmapped_reasons values ('Няма кой да ми отговори', 'няма кой да ми отговори', 9, 'медленный ответ', 'slow_answer', 'ru', 0.4)"
+        )
+    run(warehouse, "y\nq\n")
+    assert own_aliases(warehouse) == [
+        {"alias": "няма кой да ми отговори", "reason_code": "slow_answer", "language": "bg"}
+    ]
 
 
 def test_asks_only_what_is_left_the_next_time(warehouse) -> None:
