@@ -207,6 +207,58 @@ def test_a_shop_is_told_what_to_deliver(shop, visit):
     assert page.locator(".heat td").count() > 20
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            [
+                "1 of 1 customer stayed",
+                "1 of 2 customers stayed",
+                "5 of 5 customers stayed",
+                "21 of 21 customers stayed",
+            ],
+        ),
+        (
+            "bg",
+            ["остана 1 от 1 клиент", "остана 1 от 2 клиенти", "останаха 5 от 5 клиенти", "останаха 21 от 21 клиенти"],
+        ),
+        (
+            "ru",
+            [
+                "остался 1 из 1 клиента",
+                "остался 1 из 2 клиентов",
+                "остались 5 из 5 клиентов",
+                "остался 21 из 21 клиента",
+            ],
+        ),
+        (
+            "fil",
+            [
+                "nanatili ang 1 sa 1 customer",
+                "nanatili ang 1 sa 2 customer",
+                "nanatili ang 5 sa 5 customer",
+                "nanatili ang 21 sa 21 customer",
+            ],
+        ),
+    ],
+)
+def test_counts_by_the_plural_rules_of_the_language(warehouse, visit, language, told):
+    page = visit(warehouse, locale=language)
+    counts = [(1, 1), (1, 2), (5, 5), (21, 21)]
+    shown = page.evaluate(
+        "(counts) => counts.map(([kept, start]) => t('headline_lead', { period: 'P', kept, start }))", counts
+    )
+    assert shown == [f"P: {words}. " for words in told]
+    days = {
+        "en": ["1 day", "2 days", "5 days", "21 days"],
+        "bg": ["1 ден", "2 дни", "5 дни", "21 дни"],
+        "ru": ["1 день", "2 дня", "5 дней", "21 день"],
+        "fil": ["1 araw", "2 araw", "5 araw", "21 araw"],
+    }[language]
+    assert page.evaluate("[1, 2, 5, 21].map((days) => t('days_count', { days }))") == days
+
+
 def test_stale_extracts_show_as_a_banner_in_every_language(warehouse, visit):
     page = visit(warehouse)
     days = page.evaluate("number(data.days_behind)")

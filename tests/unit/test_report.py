@@ -108,15 +108,43 @@ def test_tells_of_stale_extracts(published, tmp_path, as_of, newest_row_on, told
     assert (data["data_ends_on"], data["days_behind"]) == told
 
 
+# The plural categories that whole numbers have in a language by CLDR; `other` stands for those that a text leaves out.
+PLURALS = {
+    "en": {"one", "other"},
+    "bg": {"one", "other"},
+    "ru": {"one", "few", "many", "other"},
+    "fil": {"one", "other"},
+}
+
+
+def forms(text: str | dict) -> list[str]:
+    """All the plural forms of a text, its only one if it has none."""
+    if isinstance(text, str):
+        return [text]
+    return [form for name, forms_ in text.items() if name != "count" for form in forms(forms_)]
+
+
+def plurals(text: str | dict) -> list[dict]:
+    """The choices of plural form in a text, also those inside another."""
+    if isinstance(text, str):
+        return []
+    return [text, *(inner for form in text.values() for inner in plurals(form))]
+
+
 def test_speaks_four_languages_in_full():
     texts = {language: json.loads(report._file(f"../text/{language}.json")) for language in report.LANGUAGES}
     holes = re.compile(r"{\w+}")
     for language, text in texts.items():
         assert text.keys() == texts["en"].keys()
         for name, words in text.items():
-            assert sorted(set(holes.findall(words))) == sorted(set(holes.findall(texts["en"][name]))), (language, name)
-    assert sum(bool(CYRILLIC.search(words)) for words in texts["bg"].values()) > 0.9 * len(texts["bg"])
-    assert sum(bool(CYRILLIC.search(words)) for words in texts["ru"].values()) > 0.9 * len(texts["ru"])
+            wanted = set(holes.findall(forms(texts["en"][name])[0]))
+            assert all(set(holes.findall(form)) == wanted for form in forms(words)), (language, name)
+            for plural in plurals(words):
+                assert {"count", "other"} < plural.keys() <= {"count", *PLURALS[language]}, (language, name)
+                assert "{" + plural["count"] + "}" in wanted, (language, name)
+    for language in ("bg", "ru"):
+        texts_ = texts[language].values()
+        assert sum(all(map(CYRILLIC.search, forms(words))) for words in texts_) > 0.9 * len(texts_)
 
 
 def test_every_text_that_the_page_asks_for_exists():

@@ -45,7 +45,7 @@ async function build() {
   if (data.data_ends_on) {
     const stale = document.getElementById("stale");
     stale.hidden = false;
-    stale.textContent = t("stale", { date: shownDate(data.data_ends_on), days: number(data.days_behind) });
+    stale.textContent = t("stale", { date: shownDate(data.data_ends_on), days: data.days_behind });
   }
   const contents = document.getElementById("contents");
   contents.setAttribute("aria-label", t("contents"));

@@ -11,9 +11,13 @@ const preferred = (navigator.languages || []).map((name) => name.split("-")[0].r
 const stored = remembered?.getItem("churn-report-language");
 const state = { language: stored in LANGUAGES ? stored : preferred || "en", grain: "month", segment: 0 };
 
+/** A text in the reader's language. Counts are given as numbers: they choose among the plural forms that a text may have. */
 function t(key, values = {}) {
-  const text = texts[state.language][key] ?? texts.en[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "").replace(/\.\.(?=\s|$)/g, "."); // "2025 г.." at an end
+  let text = texts[state.language][key] ?? texts.en[key] ?? key;
+  // {"count": name, "one": …, "other": …}, by the language's own categories; a form may depend on a second count
+  while (typeof text === "object") text = text[new Intl.PluralRules(state.language).select(values[text.count])] ?? text.other;
+  const shown = (value) => (typeof value === "number" ? number(value) : value ?? "");
+  return text.replace(/\{(\w+)\}/g, (_, name) => shown(values[name])).replace(/\.\.(?=\s|$)/g, "."); // "2025 г.." at an end
 }
 const has = (key) => key in texts.en;
 

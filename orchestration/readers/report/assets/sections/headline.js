@@ -3,7 +3,7 @@ section("headline", (body) => {
   const churn = complete(series("churn"));
   if (!churn.length) return body.append(nothing("billing.subscriptions", "billing.invoices"));
   const last = churn.at(-1);
-  body.append(lead(t("headline_lead", { period: last.name, kept: number(last.customers_at_start - last.customers_lost), start: number(last.customers_at_start), before: churn.length > 1 ? t("against_" + state.grain) : "" })));
+  body.append(lead(t("headline_lead", { period: last.name, kept: last.customers_at_start - last.customers_lost, start: last.customers_at_start, before: churn.length > 1 ? t("against_" + state.grain) : "" })));
   const revenue = complete(series("revenue")), lost = complete(series("lost")), sales = complete(series("sales")), nps = complete(series("nps"));
   const recurring = revenue.some((row) => row.mrr_at_end > 0);
   const tiles = [

@@ -3,7 +3,7 @@ section("quality", (body) => {
   const checks = rowsOf(data.quality.checks), passed = sum(checks.filter((row) => row.status === "passed"), "checks"), all = sum(checks, "checks");
   const extracts = rowsOf(data.quality.extracts), failed = rowsOf(data.quality.failed), restated = rowsOf(data.quality.restatements);
   const read = sum(extracts, "rows_read"), aside = sum(extracts, "rows_quarantined");
-  body.append(lead(t("quality_lead", { passed: number(passed), all: number(all), read: number(read), aside: number(aside) }), " ",
+  body.append(lead(t("quality_lead", { passed, all, read, aside }), " ",
     data.quality.newest_purchase ? t("quality_fresh", { date: shownDate(data.quality.newest_purchase) }) : ""));
   if (failed.length) body.append(element("h3", {}, t("failed_checks")), table(t("failed_checks"), [t("check"), t("table"), t("severity"), t("failed_count")],
     failed.map((row) => [row.check_name, row.table_name, t("severity_" + row.severity), number(row.failed_count)])));

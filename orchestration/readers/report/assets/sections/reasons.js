@@ -16,7 +16,7 @@ section("reasons", (body) => {
     return { code, reason: reasonName(code), count, cumulative: running / total, shown: `${number(count)} · ${wholePercent(count / total)}`, cumulated: percent(running / total), nature: t(data.reasons[code].nature), share: percent(count / total) };
   });
   const half = bars.findIndex((bar) => bar.cumulative >= 0.5) + 1;
-  body.append(lead(t("reasons_lead", { periods: span, known: number(total), lost: number(lost), top: bars.slice(0, half).map((bar) => bar.reason).join(", ") })));
+  body.append(lead(t("reasons_lead", { periods: span, known: total, lost, top: bars.slice(0, half).map((bar) => t("quoted", { text: bar.reason })).join(", ") })));
   bars.forEach((bar) => { bar.label = `${bar.reason}${narrow() ? "\n" : "  "}${bar.shown}`; });
   const y = { field: "label", type: "ordinal", sort: null, title: null, axis: { labelColor: COLOUR.ink, labelLimit: narrow() ? 190 : 320, labelFontSize: narrow() ? 11 : 12, labelExpr: "split(datum.label, '\\n')", labelBaseline: narrow() ? "bottom" : "middle", labelOffset: narrow() ? 2 : 0, grid: false } };
   const fields = { [t("reason")]: "reason", [t("customers_lost")]: "count", [t("share")]: "share", [t("cumulative")]: "cumulated", [t("nature")]: "nature" };
@@ -28,7 +28,7 @@ section("reasons", (body) => {
       { mark: { type: "line", color: COLOUR.accent, opacity: 0.7, point: { filled: true, size: 30, color: COLOUR.accent } }, encoding: { x: valueAxis("cumulative", "Percent", { title: t("cumulative"), scale: { domain: [0, 1.02], nice: false }, axis: { formatType: "shownPercent", format: "", values: narrow() ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1], orient: "top", titleColor: COLOUR.accent } }), order: { field: "cumulative" } } },
     ],
   }));
-  if (unknown) body.append(note(t("reasons_unknown", { count: number(unknown), share: wholePercent(unknown / lost) })));
+  if (unknown) body.append(note(t("reasons_unknown", { count: unknown, share: wholePercent(unknown / lost) })));
 
   const top = bars.slice(0, 6), byReason = Object.groupBy(all, (row) => row.reason_code);
   const course = top.map(({ code, reason }) => {

@@ -25,8 +25,8 @@ section("survival", (body) => {
       { mark: { type: "line", interpolate: "step-after", strokeWidth: 2 }, encoding: { y: { field: "survival", type: "quantitative" } } },
       { mark: { type: "point", opacity: 0, size: 80 }, encoding: { y: { field: "survival", type: "quantitative" } } },
     ],
-  }), note(t("band_note")), numbers(t("sec_survival"), [t("segment"), t("customers"), ...[30, 90, 180, 365, 730].map((days) => t("after_days", { days: number(days) })), t("half_left")],
-    compared.map((curve, i) => [names[i], number(curve.customers), ...[30, 90, 180, 365, 730].map((days) => (days <= curve.days.at(-1) ? percent(survivalAt(curve, days)) : "–")), halfLife(curve) == null ? "–" : t("days_count", { days: number(halfLife(curve)) })])));
+  }), note(t("band_note")), numbers(t("sec_survival"), [t("segment"), t("customers"), ...[30, 90, 180, 365, 730].map((days) => t("after_days", { days })), t("half_left")],
+    compared.map((curve, i) => [names[i], number(curve.customers), ...[30, 90, 180, 365, 730].map((days) => (days <= curve.days.at(-1) ? percent(survivalAt(curve, days)) : "–")), halfLife(curve) == null ? "–" : t("days_count", { days: halfLife(curve) })])));
 });
 function survivalAt(curve, days) {
   const i = curve.days.findLastIndex((one) => one <= days);
@@ -35,6 +35,6 @@ function survivalAt(curve, days) {
 const halfLife = (curve) => curve.days[curve.survival.findIndex((share) => share <= 0.5)] ?? null;
 function survivalLead(curve) {
   const half = halfLife(curve), share = percent(survivalAt(curve, 365));
-  if (curve.days.at(-1) < 365) return t("survival_lead_young", { share: percent(curve.survival.at(-1)), days: number(curve.days.at(-1)) });
-  return half == null ? t("survival_lead", { share }) : t("survival_lead_half", { share, days: number(half) });
+  if (curve.days.at(-1) < 365) return t("survival_lead_young", { share: percent(curve.survival.at(-1)), days: curve.days.at(-1) });
+  return half == null ? t("survival_lead", { share }) : t("survival_lead_half", { share, days: half });
 }
