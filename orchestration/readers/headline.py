@@ -13,7 +13,7 @@ import duckdb
 
 @dataclass(frozen=True)
 class Month:
-    """The whole company in a complete month; None where a rate has nobody to speak of."""
+    """The whole company in a complete month; a rate is None when there were no customers to compute it from."""
 
     start: date
     customers_at_start: int
@@ -33,7 +33,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class WinBack:
-    """Lost customers who may be written to, and what they are expected to bring back (reporting currency)."""
+    """Lost customers who may be contacted, and the sales expected from them (reporting currency)."""
 
     candidates: int
     expected_sales: Decimal
@@ -42,7 +42,7 @@ class WinBack:
 @dataclass(frozen=True)
 class Headline:
     """Rows of all extracts, checks of this refresh, the last three complete months (the oldest first), the top reasons
-    of these months together, and whom one can write to."""
+    of these months together, and the lost customers who may be contacted."""
 
     rows_read: int
     rows_loaded: int
@@ -54,7 +54,7 @@ class Headline:
     win_back: WinBack
 
     def metadata(self) -> dict[str, Any]:
-        """For Dagster: numbers only, so that their course over the refreshes can be drawn."""
+        """For Dagster: numbers only, which it plots over the refreshes."""
         counts = {
             name: getattr(self, name)
             for name in ("rows_read", "rows_loaded", "rows_quarantined", "checks", "checks_failed")

@@ -1,4 +1,4 @@
-"""The mailing list of lost customers as a file: one channel, whom to win back first at the top.
+"""The mailing list of lost customers as a file: one channel, the customers most worth winning back first.
 
 It holds names and addresses, so the file is the owner's alone. Customers without consent are not in the warehouse's
 list, and each customer is in the list of one channel only.
@@ -38,10 +38,10 @@ COLUMNS = (
     "win_back_rank",
 )
 ADDRESS = COLUMNS.index("address")
-# A spreadsheet takes a text that starts so for a formula, and runs it.
+# A spreadsheet runs a text that starts like this as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 E164 = re.compile(r"\+\d{5,15}")
-# What people call countries otherwise than the phone library.
+# Names of countries in use that the phone library does not have.
 SHORT_NAMES = {
     "usa": "US",
     "u.s.a.": "US",
@@ -54,10 +54,10 @@ SHORT_NAMES = {
 
 
 def write_mailing_list(warehouse: Path, channel: str, out: Path, reasons: Sequence[str] = ()) -> tuple[int, int]:
-    """Write the lost customers to be reached on `channel` to `out`, CSV or xlsx by its suffix; of all reasons, or of these.
+    """Write the lost customers to contact on `channel` to `out` (.csv or .xlsx), for all reasons or only `reasons`.
 
-    Phone numbers are written as E.164, national ones read as of the customer's country. Returns the number of customers
-    written, and of those left out because their phone number can't be read.
+    Phone numbers are written as E.164; national ones are parsed with the customer's country. Returns the number of
+    customers written, and of those left out because their phone number cannot be parsed.
     """
     write = {".csv": _write_csv, ".xlsx": _write_xlsx}.get(out.suffix.lower())
     if write is None:
@@ -90,13 +90,13 @@ def write_mailing_list(warehouse: Path, channel: str, out: Path, reasons: Sequen
 
 
 def address_on(channel: str, text: str, country: str | None) -> str | None:
-    """The address as the channel takes it: phone numbers in E.164; null when a number can't be read."""
+    """The address in the channel's format: phone numbers in E.164; None if a number cannot be parsed."""
     is_messenger_name = channel == "viber" and any(letter.isalpha() for letter in text)
     return text if channel == "email" or is_messenger_name else e164(text, country)
 
 
 def e164(phone: str, country: str | None) -> str | None:
-    """'+359888123456' of '0888 123 456' in Bulgaria; null when it is no phone number there, or the country isn't known."""
+    """'+359888123456' for '0888 123 456' in Bulgaria; None if it isn't a phone number there or the country is unknown."""
     import phonenumbers
 
     try:
@@ -111,7 +111,7 @@ def e164(phone: str, country: str | None) -> str | None:
 
 
 def region_of(country: str) -> str | None:
-    """The ISO code of a country that is given by its code or by its name in any language; null for others."""
+    """The ISO code of a country, given by its code or its name in any language; None for anything else."""
     regions = _regions()
     return regions.get(country.strip().casefold())
 
@@ -131,7 +131,7 @@ def _regions() -> dict[str, str]:
 
 
 def defused(cell: Any) -> Any:
-    """The cell as no spreadsheet takes it for a formula. A number in E.164 stays what a gateway can dial: it reckons nothing."""
+    """The cell, escaped if a spreadsheet would run it as a formula; an E.164 number cannot do harm and stays dialable."""
     if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not E164.fullmatch(cell):
         return f"'{cell}"
     return cell
@@ -170,7 +170,9 @@ def _write_xlsx(file: Path, rows: Sequence[Sequence[Any]]) -> None:
     required=True,
     help="Warehouse folder.",
 )
-@click.option("--channel", type=click.Choice(CHANNELS), required=True, help="Those who are best reached on it.")
+@click.option(
+    "--channel", type=click.Choice(CHANNELS), required=True, help="Channel on which the customers are best reached."
+)
 @click.option(
     "--reason", "reasons", multiple=True, metavar="CODE", help="Only those who left for this reason; may be repeated."
 )
@@ -178,7 +180,7 @@ def _write_xlsx(file: Path, rows: Sequence[Sequence[Any]]) -> None:
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, .csv or .xlsx."
 )
 def command(warehouse: Path, channel: str, reasons: tuple[str, ...], out: Path) -> None:
-    """Write the lost customers who may be written to on a channel."""
+    """Write a mailing list of the lost customers who may be contacted on a channel."""
     written, unreadable = write_mailing_list(warehouse, channel, out, reasons)
     click.echo(f"{written:,} customer{'s' if written != 1 else ''} written to {out}")
     if unreadable:

@@ -1,8 +1,8 @@
-"""Teaching the warehouse what people's words for leaving mean.
+"""`churn reasons`: map the reasons that customers gave, in their own words, to the main reasons.
 
-The aliases of the product are a seed and change with it. Those that a person of the company confirms are kept in
-churn_reason_aliases.csv in the warehouse folder (alias, reason_code, language; private, because people write anything into
-notes), where no upgrade touches them; every refresh reads them beside the seed, and they win over it.
+The product's aliases are a seed and change with it. Those that the company confirms are kept in churn_reason_aliases.csv in
+the warehouse folder (alias, reason_code, language), where no upgrade touches them. The file is private, because notes may
+contain anything. Every refresh reads it alongside the seed; its aliases take precedence.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIMILAR = 0.85
 
 @dataclass(frozen=True)
 class Unmapped:
-    """A text that no alias explains, how many ends of spells it should explain, and the alias that comes nearest, if measured."""
+    """A text that no alias maps, how many ended spells it is the reason of, and the nearest alias, if there is one."""
 
     text: str
     normalised: str
@@ -38,7 +38,7 @@ class Unmapped:
 
 
 def unmapped(warehouse: Path) -> list[Unmapped]:
-    """What the last published refresh could not map and no alias confirmed since then explains, the most frequent first."""
+    """Texts that neither the last published refresh nor an alias confirmed since maps, the most frequent first."""
     rows = read_private(
         warehouse,
         "select text, normalised, count, nearest_alias, nearest_reason_code, nearest_language, similarity "
@@ -49,7 +49,7 @@ def unmapped(warehouse: Path) -> list[Unmapped]:
 
 
 def confirm(warehouse: Path, text: Unmapped, reason_code: str) -> None:
-    """Write the text down as an alias of the reason."""
+    """Add the text to the company's aliases of the reason."""
     file = warehouse / ALIASES
     aliases = [*read_aliases(file), Alias(text.normalised, reason_code, language_of(text.text, text.nearest_language))]
     new = file.with_name(f".{ALIASES}.new")
@@ -97,7 +97,7 @@ def language_of(text: str, nearest: str | None) -> str:
 
 
 def _is_explained(text: Unmapped, own: Sequence[Alias]) -> bool:
-    """Whether the next refresh will map the text by these aliases; what is near to two reasons needs an alias of its own."""
+    """Whether the next refresh will map the text with these aliases; a text near to two reasons needs its own alias."""
     if any(alias.alias == text.normalised for alias in own):
         return True
     if text.similarity is not None and text.similarity >= SIMILAR:
@@ -126,7 +126,7 @@ def _similarity(a: str, b: str) -> float:
     help="Warehouse folder.",
 )
 def command(warehouse: Path) -> None:
-    """List the reasons that nothing explains, and write down what you say they mean."""
+    """List the reasons that are not mapped yet, and ask for each which main reason it means."""
     texts = unmapped(warehouse)
     if not texts:
         click.echo("Every reason is mapped.")
@@ -153,7 +153,7 @@ def _ask(warehouse: Path, texts: Sequence[Unmapped]) -> int:
     )
     written: list[Alias] = []
     for text in texts:
-        # one answer settles the texts that are like it
+        # one answer also covers similar texts
         if not text.normalised or _is_explained(text, written):
             continue
         try:

@@ -1,6 +1,6 @@
-"""One Excel workbook of a published warehouse, for people who live in Excel: the whole company, nothing of one customer.
+"""An Excel workbook of a published warehouse: figures of the whole company, nothing about a single customer.
 
-What a table and a column mean is read from their comments in churn.duckdb, so it is written once, beside the models.
+Descriptions of tables and columns come from their comments in churn.duckdb, which dbt writes from the models' YAML.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from orchestration.errors import UserError
 from orchestration.readers.mailing_list import defused
 from orchestration.warehouse.published import published_file
 
-# Sheet -> its mart and columns; one row a period, the years first.
+# Sheet -> its mart and columns; one row per period, years first.
 _TABLES = {
     "Churn": (
         "churn_rates",
@@ -80,7 +80,7 @@ _WIDTHS = {"reason": 26, "reason_group": 15}
 
 
 def write_workbook(warehouse: Path, out: Path) -> None:
-    """Write the published version of `warehouse` to `out`, .xlsx; UserError when nothing is published or the file can't be."""
+    """Write the published version of `warehouse` to `out` (.xlsx); UserError if nothing is published or `out` is unusable."""
     published = published_file(warehouse, "churn.duckdb")
     if out.suffix.lower() != ".xlsx":
         raise UserError(f"{out}: the workbook is written as .xlsx; name the file so.")
@@ -98,13 +98,13 @@ def write_workbook(warehouse: Path, out: Path) -> None:
 
 
 class _Book:
-    """The workbook while it is written: sheets, formats, and where the charts find their numbers."""
+    """The workbook while it is written: sheets, formats, and the ranges that the charts plot."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, out: BytesIO) -> None:
         import xlsxwriter
 
         self.con = con
-        # The texts of a company are texts, whatever they look like.
+        # Texts from the extracts stay texts, even if they look like formulas or links.
         self.book = xlsxwriter.Workbook(
             out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         )
@@ -146,7 +146,7 @@ class _Book:
             f"order by list_position({list(_GRAINS)}, period_grain), period_start{order}"
         )
         sheet = self.book.add_worksheet(name)
-        hint = "Filter on one grain: months, quarters and years hold the same customers again. What the columns mean stands below."
+        hint = "Filter on one grain: months, quarters and years hold the same customers again. The columns are explained below the table."
         self._title(sheet, name, mart, hint, len(shown))
         self._head(sheet, mart, shown)
         for line, row in enumerate(rows, start=_HEADER + 1):
@@ -160,7 +160,7 @@ class _Book:
         return rows
 
     def _triangle(self, name: str, grain: str) -> None:
-        """Cohorts × ages, coloured; a cell that is not over yet is hatched, with a note, and holds no number."""
+        """Cohorts by age, coloured; a cell of an open period is hatched, with a note, and has no number."""
         mart = "cohort_retention"
         cells = self._rows(
             f"select cohort_start, cohort_size, age, customers_active, retention_rate, is_complete from marts.{mart} "
@@ -220,7 +220,7 @@ class _Book:
         )
 
     def _headline(self, sheet: Any, tables: dict[str, list[dict[str, Any]]]) -> None:
-        """The scorecard of the last complete month, quarter and year, charts, and what the numbers are of."""
+        """The scorecard of the last complete month, quarter and year, charts, and the facts of the refresh."""
         mart = "loyalty_scorecard"
         hint = "The last complete month, quarter and year, each with its change on the one before: of rates in percentage points."
         self._title(sheet, "How loyal are our customers?", mart, hint, 8)
@@ -258,7 +258,7 @@ class _Book:
             sheet.write_string(line, 1, defused(value))
 
     def _facts(self) -> list[tuple[str, str]]:
-        """Which data the workbook is of, and by which policies it was reckoned."""
+        """The data and policies that the workbook was computed from."""
         [refresh] = self._rows(
             "from quality.refresh_history where status = 'published' order by refresh_id desc limit 1"
         )
@@ -368,7 +368,7 @@ class _Book:
             sheet.write_string(number, 0, f"{_label(field)}: {means[field]}")
 
     def _cell(self, sheet: Any, line: int, column: int, cell: Any, kind: str | None = None) -> None:
-        """A cell in the format of its type: whole numbers are counts, decimals money, other numbers rates; null is empty."""
+        """A cell in the format of its type: integers are counts, decimals money, floats rates; null is an empty cell."""
         if isinstance(cell, bool):
             sheet.write_string(line, column, "yes" if cell else "no")
         elif isinstance(cell, str):

@@ -270,7 +270,8 @@ def test_stale_extracts_show_as_a_banner_in_every_language(warehouse, visit):
         page.locator("#controls select").last.select_option(language)
         page.wait_for_selector("body[data-ready=yes]")
         seen.add(page.locator("#stale").inner_text())
-    assert len(seen) == len(LANGUAGES) and all(days in text for text in seen)
+    assert len(seen) == len(LANGUAGES)
+    assert all(days in text for text in seen)
 
 
 def test_never_says_that_nobody_was_lost_when_customers_were(dormant, visit):
@@ -279,7 +280,8 @@ def test_never_says_that_nobody_was_lost_when_customers_were(dormant, visit):
         [(lost, sales)] = con.execute(
             "select sum(customers_lost), sum(lost_customers_sales) from marts.lost_revenue where segment_type = 'all'"
         ).fetchall()
-    assert lost > 0 and sales == 0
+    assert lost > 0
+    assert sales == 0
     for language in LANGUAGES:
         page.locator("#controls select").last.select_option(language)
         page.wait_for_selector("body[data-ready=yes]")

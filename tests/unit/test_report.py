@@ -101,7 +101,7 @@ def test_leaves_out_segments_rather_than_grow(published, tmp_path, monkeypatch):
 def test_tells_of_stale_extracts(published, tmp_path, as_of, newest_row_on, told):
     with duckdb.connect(str(published)) as con:
         con.execute(
-            "update quality.refresh_history set started_at = timestamp '2025-04-01 09:00:00', as_of = ?, newest_row_on = ?",
+            "update quality.refresh_history set started_at = '2025-04-01 09:00:00', as_of = ?, newest_row_on = ?",
             [as_of, newest_row_on],
         )
     data = data_of(report.write_report(published, tmp_path / "report").read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""The report: one self-contained HTML page of a published version, drawn in the reader's browser from the data it carries."""
+"""The report: a self-contained HTML page about a published version, drawn in the browser from embedded data."""

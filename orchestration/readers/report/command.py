@@ -1,4 +1,4 @@
-"""`churn report`: where the report of the published version is, written now where there is none."""
+"""`churn report`: print the path of the published version's report, writing the report first if it is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows, read from a published churn.duckdb: only counts, sums and rates, nothing of one customer.
+"""What the page shows, read from a published churn.duckdb: only counts, sums and rates, nothing about a single customer.
 
 Tables are sent column by column, {name: [values]}. `p` and `s` are positions in `periods` and `segments`.
 """
@@ -18,7 +18,7 @@ from orchestration import ROOT
 # How far back the page looks, in periods; the marts hold everything.
 _PERIODS = {"month": 48, "quarter": 24, "year": 12}
 _COHORTS = 36
-# Of a segment type with many values, the largest are shown.
+# If a segment type has many values, only the largest are shown.
 _VALUES = 15
 _EMPLOYEES = 40
 _CURVE_POINTS = 150
@@ -26,7 +26,7 @@ _SURVIVAL_DAYS = [30, 90, 180, 365, 730]
 # More days than this without data before a refresh, and the page warns of it.
 _STALE_DAYS = 7
 
-# Marts of one row a period and segment, and the columns that the page shows.
+# Marts with one row per period and segment, and the columns that the page shows.
 _GRIDS = {
     "churn": (
         "churn_rates",
@@ -47,7 +47,7 @@ _GRIDS = {
 
 
 def read_data(database: Path, currency: str | None, segment_types: Sequence[str] | None = None) -> dict[str, Any]:
-    """Everything that the page shows; of the segment types all, or only those named."""
+    """Everything that the page shows, for all segment types or only `segment_types`."""
     with duckdb.connect() as con:
         con.execute("attach '{}' as churn (read_only)".format(str(database).replace("'", "''")))
         con.execute("use churn")
@@ -129,7 +129,7 @@ def _grid(con: duckdb.DuckDBPyConnection, mart: str, columns: str, where: str = 
 
 
 def _refresh(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """The refresh that this version is of; `data_ends_on` and `days_behind` where the extracts were stale, else None."""
+    """The published refresh; `data_ends_on` and `days_behind` are None unless its extracts were stale."""
     row = con.execute("""
         select refresh_id, as_of, started_at, policies, coalesce(newest_row_on, as_of), cast(started_at as date) - coalesce(newest_row_on, as_of)
         from quality.refresh_history where status = 'published' order by 1 desc limit 1
@@ -164,7 +164,7 @@ def _reasons() -> dict[str, dict[str, str]]:
 
 
 def _cohorts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Cohorts with their course: lists by age. The running period is the last age of every cohort, or there is none."""
+    """Cohorts with lists by age; for grains in `running`, the last age of every cohort is the open period."""
     running = con.execute("select distinct cohort_grain from marts.cohort_retention where not is_complete").fetchall()
     table = _columns(
         con,
@@ -183,7 +183,7 @@ def _cohorts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _survival(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
-    """A curve a segment, thinned to what a screen can show; the points that are told in words stay."""
+    """One curve per segment, thinned for the screen; points that the text and the table quote are kept."""
     return _columns(
         con,
         f"""

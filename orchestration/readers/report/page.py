@@ -1,4 +1,4 @@
-"""The page: a template with its style, scripts, texts and data put in, so that it needs nothing else."""
+"""The page: a template into which style, scripts, texts and data are inserted, so that it loads nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FOLDER = Path(__file__).parent
 
 
 def add_report(warehouse: Warehouse) -> Path:
-    """Write the report of the version that is current, and link it. Returns the page's place in the warehouse folder."""
+    """Write the report of the current version and link it. Returns the page's path in the warehouse folder."""
     version = publishing.current_version(warehouse)
     if version is None:
         raise UserError(
@@ -40,8 +40,8 @@ def add_report(warehouse: Warehouse) -> Path:
 def write_report(database: Path, folder: Path, currency: str | None = None) -> Path:
     """Write `folder`/index.html about a published churn.duckdb; `currency` is the reporting currency, where it is known.
 
-    Returns the path of the page. Where a company has very many segments, the last segment types are left out until the page
-    is small enough to be sent around.
+    Returns the path of the page. If a company has very many segments, the last segment types are left out until the page
+    is small enough to send by e-mail.
     """
     segment_types = None
     while True:
@@ -57,7 +57,7 @@ def write_report(database: Path, folder: Path, currency: str | None = None) -> P
 
 
 def _page(data: dict[str, Any]) -> str:
-    # One pass over the template: what is put in may hold anything.
+    # A single pass over the template: inserted contents may themselves contain braces.
     before, *parts = _file("page.html").split("{{")
     contents = {
         "style": _file("style.css"),
@@ -71,7 +71,7 @@ def _page(data: dict[str, Any]) -> str:
 
 
 def _scripts() -> list[str]:
-    """The page's own scripts in their order: the tools, the sections as they follow on the page, the start."""
+    """The page's own scripts in their order: the tools, the sections as ordered on the page, the start."""
     sections = [f"sections/{name}.js" for name in json.loads(_file("sections.json"))]
     return ["tools.js", "charts.js", *sections, "start.js"]
 

@@ -1,4 +1,4 @@
-"""The plotting library for the browser: Vega, Vega-Lite and vega-embed as one script, out of vl-convert-python's wheel."""
+"""The plotting library for the browser: Vega, Vega-Lite and vega-embed as one script, from the vl-convert-python wheel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestration.transform.project import TARGET
 
 
 def script() -> str:
-    """The library's JavaScript (0.9 MB). Bundling takes two seconds of CPU, so it is done once per installed version, at set-up."""
+    """The library's JavaScript (0.9 MB). Bundled once per installed version, at set-up."""
     bundle = TARGET / f"vega-{version('vl-convert-python')}.js"
     if not bundle.exists():
         import vl_convert
