@@ -82,10 +82,11 @@ def language_of(text: str, nearest: str | None) -> str:
     Empty where `nearest` is of the other alphabet and nothing else tells.
     """
     text = text.lower()
-    # ы, э and ё are Russian only, as is ь before anything but о; ъ stands before е, ё, ю, я in Russian and elsewhere in Bulgarian.
-    if re.search(r"[ыэё]|ь(?!о)|ъ[еёюя]", text):
+    # Only Russian has ы, э, ё, ь before letters other than о, ъ before е, ё, ю, я, and reflexive verbs in -ся. Other ъ are
+    # Bulgarian, like nouns in -ство with the article.
+    if re.search(r"[ыэё]|ь(?!о)|ъ[еёюя]|ся\b", text):
         return "ru"
-    if "ъ" in text:
+    if re.search(r"ъ|ството\b", text):
         return "bg"
     known = _WORDS["cyrillic" if re.search("[а-я]", text) else "latin"]
     words = re.findall(r"[^\W\d_]+", text)
