@@ -82,9 +82,9 @@ def language_of(text: str, nearest: str | None) -> str:
     Empty where `nearest` is of the other alphabet and nothing else tells.
     """
     text = text.lower()
-    # Only Russian has ы, э, ё, ь before letters other than о, ъ before е, ё, ю, я, and reflexive verbs in -ся. Other ъ are
+    # Only Russian has ы, э, ё, ь before letters other than о, ъ before е, ё, ю, я, and reflexive verbs in -тся, -лся. Other ъ are
     # Bulgarian, like nouns in -ство with the article.
-    if re.search(r"[ыэё]|ь(?!о)|ъ[еёюя]|ся\b", text):
+    if re.search(r"[ыэё]|ь(?!о)|ъ[еёюя]|[тл]ся\b", text):
         return "ru"
     if re.search(r"ъ|ството\b", text):
         return "bg"
