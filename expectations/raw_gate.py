@@ -33,7 +33,9 @@ def checks(tables: Mapping[str, Table]) -> list[CheckSpec]:
 
 def _of_all_tables(names: Iterable[str], billing: list[str]) -> list[CheckSpec]:
     usable = " union all ".join(
-        f"select '{name}' as table_name, count(*) as usable_rows from {_usable(name)}" for name in names
+        f"select '{name}' as table_name, count(*) as usable_rows from staging.base_{name.replace('.', '__')}"
+        " where row_outcome = 'loaded' and in_force"
+        for name in names
     )
     return [
         CheckSpec(
@@ -112,7 +114,14 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
         "warning",
         f"Required columns ({', '.join(required)}) are rarely empty or unreadable",
         " union all ".join(
-            breaches(base, holds=f"{column} is not null", key=ROW, subject=f"'{column}'", among=in_force)
+            # the versions of a list may have no day of their own
+            breaches(
+                base,
+                holds=f"{column} is not null" + (" or is_history" if column == "started_on" else ""),
+                key=ROW,
+                subject=f"'{column}'",
+                among=in_force,
+            )
             for column in required
         ),
         maximum=thresholds.REQUIRED_EMPTY_SHARE,

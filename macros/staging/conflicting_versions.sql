@@ -16,11 +16,11 @@
             {{ column_name }} is distinct from lag({{ column_name }}) over versions {{- ' or' if not loop.last }}
             {%- endfor %} as differs
         from {{ base }}
-        where row_outcome = 'loaded' and in_force
+        where row_outcome = 'loaded' and in_force and not is_history
             and ({{ key }}) in (
                 select {{ key }}
                 from {{ base }}
-                where row_outcome = 'loaded' and in_force
+                where row_outcome = 'loaded' and in_force and not is_history
                     {%- if table.row_key %}
                     and {{ adapter.quote(table.row_key) }} is not null
                     {%- endif %}

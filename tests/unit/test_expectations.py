@@ -73,7 +73,7 @@ def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
         )
         con.execute(
             f"""create table staging.base_{table.raw} as
-            select *, true as is_current, true as in_force, 'loaded' as row_outcome from staging.stg_{table.raw}"""
+            select *, true as is_current, true as in_force, false as is_history, 'loaded' as row_outcome from staging.stg_{table.raw}"""
         )
         con.execute(
             "insert into raw.loads values (?, ?, 100, ?, 0, ?)",
@@ -333,10 +333,10 @@ RAW_VIOLATIONS = {
         insert into {stg} by name select * replace ('other.csv' as file) from {stg} where row_number <= 3
     """,
     "deliveries_agree": "insert into {table} values ('crm.cases', 'a.csv', 'b.csv', 3)",
-    "delivered_tables_have_rows": "delete from staging.stg_crm__cases",
+    "delivered_tables_have_rows": "delete from staging.base_crm__cases",
     "activity_delivered": """
-        delete from staging.stg_billing__invoices; delete from staging.stg_billing__invoice_lines;
-        delete from staging.stg_billing__subscriptions; delete from staging.stg_billing__subscription_events
+        delete from staging.base_billing__invoices; delete from staging.base_billing__invoice_lines;
+        delete from staging.base_billing__subscriptions; delete from staging.base_billing__subscription_events
     """,
 }
 FEBRUARY = "where period_start = '2024-02-01' and period_grain = 'month' and segment_type = 'all'"

@@ -75,7 +75,12 @@ UNUSABLE = [
     ("billing.subscriptions", {"auto_renew": "perhaps"}, "auto_renew", "not yes or no"),
     ("billing.subscription_events", {"interval": "fortnight"}, "interval", "none of day, week, month, year"),
     ("billing.invoices", {"covers_until": TEXT}, "covers_until", "not a date"),
-    ("billing.invoices", {"customer_id": "unreadable: 1.2E+11"}, "customer_id", "not an id: a power of ten, as Excel writes long numbers"),
+    (
+        "billing.invoices",
+        {"customer_id": "unreadable: 1.2E+11"},
+        "customer_id",
+        "not an id: a power of ten, as Excel writes long numbers",
+    ),
     ("billing.subscriptions", {"interval_count": "1.5"}, "interval_count", "not a whole number"),
     ("billing.subscriptions", {"discount_rate": "-0.1"}, "discount_rate", "below 0"),
     ("billing.subscriptions", {"discount_rate": "1.1"}, "discount_rate", "above 1"),
