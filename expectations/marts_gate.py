@@ -600,7 +600,7 @@ def _range(
 
 
 def _identity(name: str, table: str, description: str, holds: str, *, relation: str | None = None) -> CheckSpec:
-    """An equation that must hold in every period of the whole company, reckoned in integers and exact decimals."""
+    """An equation that must hold in every period of the whole company, calculated in integers and exact decimals."""
     sql = breaches(relation or table, holds=holds, key=PERIOD, subject="period_grain", among=COMPANY)
     return CheckSpec(name, "marts", table, "critical", description, sql, maximum=0)
 

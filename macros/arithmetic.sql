@@ -53,7 +53,7 @@
     cast(cast(sign({{ n }}) * sign({{ d }}) as hugeint) * ((abs({{ n }}) * 200 + abs({{ d }})) // (2 * abs({{ d }}))) as decimal(38, 0)) * 0.01::decimal(3, 2)
 {%- endmacro %}
 
-{#- Money in hundredths, a whole number: the unit in which quotients of money are reckoned. -#}
+{#- Money in hundredths, a whole number: the unit in which quotients of money are calculated. -#}
 {% macro cents(amount) %}cast(cast({{ amount }} as decimal(38, 2)) * 100 as {{ type_wide_integer() }}){% endmacro %}
 {% macro type_wide_integer() %}{{ return(adapter.dispatch('type_wide_integer')()) }}{% endmacro %}
 {% macro default__type_wide_integer() %}decimal(38, 0){% endmacro %}

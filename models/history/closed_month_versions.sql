@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 -- The numbers of each closed month as each refresh first saw them: a row is appended only when they differ from what was
--- last published. Never rebuilt: what was told to readers can't be reckoned again from the extracts of today.
+-- last published. Never rebuilt: what was told to readers can't be calculated again from the extracts of today.
 with refreshes as (
     select * from {{ source('quality', 'refresh_history') }}
 ),

@@ -1,4 +1,4 @@
--- What a person must mend before a build can start: one row a problem. The refresh stops where this has rows.
+-- What a person must correct before a build can start: one row per problem. The refresh stops where this has rows.
 with missing_rates as (
     select currency, started_on as needed_on
     from {{ ref('int_subscription_amounts') }}

@@ -1,4 +1,4 @@
--- One row a customer and period in which a spell of the customer's starts or ends. Starts and ends of disjoint spells
+-- One row per customer and period in which a spell of the customer's starts or ends. Starts and ends of disjoint spells
 -- alternate, so the first event tells whether the customer was active at the opening of the period, the last one
 -- whether at its end: no join to a calendar is needed.
 with events as (

@@ -3,6 +3,8 @@
 with mentioned as (
     select customer_id from {{ ref('stg_billing__subscriptions') }} where started_on <= {{ as_of() }}
     union
+    select customer_id from {{ ref('int_subscription_history') }} where started_on <= {{ as_of() }}
+    union
     select customer_id from {{ ref('stg_billing__subscription_events') }} where occurred_on <= {{ as_of() }}
     union
     select customer_id from {{ ref('stg_billing__invoices') }} where cast(issued_at as date) <= {{ as_of() }}

@@ -1,4 +1,4 @@
--- One row a customer × period at whose opening the customer is active, with what became of it by the end. A view over
+-- One row per customer and period at whose opening the customer is active, with what became of it by the end. A view over
 -- published facts: customers × periods are many rows, so they are joined only when somebody asks.
 with periods as (
     select

@@ -1,4 +1,4 @@
--- One row a day, from the first period's to as_of: MetricFlow's time spine.
+-- One row per day, from the first period's to as_of: MetricFlow's time spine.
 with bounds as (
     select min(period_start) as first_day, max(period_end) as end_day
     from {{ published('churn_rates') }}

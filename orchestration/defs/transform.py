@@ -57,7 +57,7 @@ _SHARED = {"manifest": steps.manifest(), "dagster_dbt_translator": _TRANSLATOR, 
 
 @dbt_assets(name="staging", select=RAW_MODELS, **_SHARED)
 def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Casts, deduplicates and quarantines, and looks for what a person must mend before anything else is built."""
+    """Casts, deduplicates and quarantines, and looks for what a person must correct before anything else is built."""
     yield from _build(context, "raw")
 
 

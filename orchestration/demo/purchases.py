@@ -6,7 +6,7 @@ from . import care
 from .company import AS_OF, Company, Customer, Employee, Invoice
 from .customers import SEASON
 
-LAPSE = timedelta(days=90)  # after so long without a purchase nobody reckons with a buyer
+LAPSE = timedelta(days=90)  # after so long without a purchase nobody calculates with a buyer
 
 
 def buy_supplies(company: Company, customer: Customer) -> None:

@@ -100,7 +100,7 @@ class Refresh:
             self.failure = self.failure or explained(error, doing, self.warehouse)
             if isinstance(self.failure, UserError):
                 raise Withheld(
-                    f"{doing}: the extracts must be mended first. On the command line, `churn refresh` and `churn check` say what and where."
+                    f"{doing}: the extracts must be corrected first. On the command line, `churn refresh` and `churn check` say what and where."
                 ) from None
             raise self.failure from None
 

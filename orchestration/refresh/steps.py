@@ -32,7 +32,7 @@ def manifest() -> Mapping[str, Any]:
 
 
 def load(refresh: Refresh) -> LoadReport:
-    """Read the extracts into `raw`; whatever a person must mend in them is a UserError, and nothing is loaded then."""
+    """Read the extracts into `raw`; whatever a person must correct in them is a UserError, and nothing is loaded then."""
     from orchestration.loading import read_extracts
 
     with refresh.stage("load extracts"):

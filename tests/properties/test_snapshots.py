@@ -78,7 +78,7 @@ def test_lists_become_periods(at_once):
     ]
 
 
-@pytest.mark.parametrize("order", [list(permutations(LISTS))[n] for n in (10, 23)], ids=lambda order: " ".join(order))
+@pytest.mark.parametrize("order", [list(permutations(LISTS))[n] for n in (23,)], ids=lambda order: " ".join(order))
 def test_the_same_lists_in_any_order_give_the_same_marts(at_once, tmp_path, order):
     company = Company(tmp_path, HISTORY)
     for day in order:

@@ -380,7 +380,7 @@ def test_a_restored_file_is_warned_about_once_and_not_in_a_snapshot(delivered):
 
 
 class TestMovedToAnotherTable:
-    """A mended mapping gives a file to another table than before."""
+    """A corrected mapping gives a file to another table than before."""
 
     refunds = "billing.refunds: {{files: '{}', columns: {{refund_id: invoice_id, refunded_at: issued_at}}}}"
 

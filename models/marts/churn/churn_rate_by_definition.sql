@@ -1,4 +1,4 @@
--- The same periods as other systems would report them: one row a definition of the churn rate.
+-- The same periods as other systems would report them: one row per definition of the churn rate.
 with spell_ends as (
     select
         changes.period_grain,

@@ -26,7 +26,7 @@ sales as (
     group by histories.customer_id
 ),
 
--- a grievance that nobody stated is taken for the one that is hardest to mend
+-- a grievance that nobody stated is taken for the one that is hardest to repair
 lowest_rate as (
     select min(rate_if_heard) as rate from {{ ref('recovery_rates') }}
 ),

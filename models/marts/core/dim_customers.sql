@@ -1,4 +1,4 @@
--- One row a customer, merged cards counted once. No names, no addresses.
+-- One row per customer, merged cards counted once. No names, no addresses.
 with spells as (
     select
         customer_id,

@@ -1,4 +1,4 @@
--- The measures that a manager follows, side by side: one row a period of the whole company, out of the other marts.
+-- The measures that a manager follows, side by side: one row per period of the whole company, out of the other marts.
 with churn as (
     select * from {{ ref('churn_rates') }} where segment_type = 'all'
 ),

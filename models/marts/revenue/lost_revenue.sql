@@ -51,7 +51,7 @@ filled as (
 ),
 
 -- quotients take unrounded inputs: lost sales = lost × sales ÷ customers, in hundredths
-reckoned as (
+calculated as (
     select
         *,
         {{ cents('sales_of_customers_at_start') }} as sales_cents,
@@ -83,4 +83,4 @@ select
     mrr_churned,
     {{ money('round(recoverable_sales_if_heard, 2)') }} as recoverable_sales_if_heard,
     {{ money('round(recoverable_sales_if_heard_promptly, 2)') }} as recoverable_sales_if_heard_promptly
-from reckoned
+from calculated
