@@ -56,7 +56,11 @@ numbered as (
 versions as (
     select
         *,
-        first_value(case when is_first then coalesce(started_on, snapshot_on) else snapshot_on end) over (
+        -- later versions start on their list's day, and not before the day that the list announces
+        first_value(
+            case when is_first then coalesce(started_on, snapshot_on)
+                else greatest(snapshot_on, coalesce(started_on, snapshot_on)) end
+        ) over (
             partition by source, subscription_id, version_number order by snapshot_on
         ) as version_started_on
     from numbered

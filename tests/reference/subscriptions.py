@@ -113,7 +113,8 @@ def rows_of_lists(listed: list[Listed], as_of: date) -> list[Subscription]:
                 return
             first_day, first = version[0]
             last = version[-1][1]
-            start = (first.started_on or first_day) if is_first else first_day
+            announced = first.started_on or first_day
+            start = announced if is_first else max(first_day, announced)
             end = last.ended_on if day is None or (last.ended_on and last.ended_on <= day) else day
             if day is None or day >= start:
                 rows.append(replace(last, started_on=start, ended_on=end, status_means="period"))
