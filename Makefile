@@ -1,5 +1,6 @@
 # make demo   set up what is missing, then build and publish the demo company
 # make test   set up what is missing, then run all tests
+# make lint   set up what is missing, then check the style of the Python code
 # make bench  time refreshes of several sizes
 # make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
 # make test-superset  set that environment up and test it; `make test` leaves it alone
@@ -11,7 +12,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header -
 WAREHOUSE = demo/warehouse
 PORT = 8088
 
-.PHONY: install demo test bench superset test-superset lock
+.PHONY: install demo test lint bench superset test-superset lock
 install: .venv/.installed
 
 demo: install
@@ -19,6 +20,10 @@ demo: install
 
 test: install
 	$(BIN)/pytest -n auto --dist loadfile $(TESTS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 bench: install
 	@$(BIN)/python -m benchmarks.refresh $(SIZES)

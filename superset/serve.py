@@ -78,8 +78,9 @@ def _set_up(published: Path) -> None:
 
     app = create_app()
     with app.app_context():
-        from superset import appbuilder, db, security_manager
         from superset.utils.core import override_user
+
+        from superset import appbuilder, db, security_manager
 
         flask_migrate.upgrade()
         appbuilder.add_permissions(update_perms=True)
@@ -100,9 +101,10 @@ def _set_up(published: Path) -> None:
 
 def _import_bundle(published: Path) -> None:
     import yaml
-    from superset import db
     from superset.commands.importers.v1.assets import ImportAssetsCommand
     from superset.connectors.sqla.models import SqlaTable
+
+    from superset import db
 
     bundle = HERE / "bundle"
     contents = {

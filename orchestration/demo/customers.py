@@ -68,7 +68,7 @@ def contacts(customer: Customer) -> dict[str, str | None]:
     The phones lie in blocks of zeros that no operator hands out, or (GB) in the block reserved for fiction.
     """
     number = int(customer.customer_id[-5:])
-    first, last = (_pick(names, number, step) for names, step in zip(_NAMES[customer.language], (1, 7)))
+    first, last = (_pick(names, number, step) for names, step in zip(_NAMES[customer.language], (1, 7), strict=True))
     phone = _PHONES[customer.country][number % len(_PHONES[customer.country])].format(
         a=number % 1000, b=number % 100, c=number // 100 % 100, d=number % 10_000
     )

@@ -110,11 +110,12 @@ class SourceLoad:
         new = [delivery.file for delivery in fresh if delivery.content_hash not in self.known]
         if len(new) < 2:
             return []
-        return [
+        problem = (
             f"{new[0]} and {len(new) - 1} more files of {self.table.name} arrive at once, and nothing says what one snapshot"
             f" is. Write one of three under {self.table.name} in extracts.yml: snapshot: all (all files together are one),"
             ' snapshot: folder (each folder is one), or the day in the path, such as snapshot: "clients_%Y-%m-%d".'
-        ]
+        )
+        return [problem]
 
     def _unknown_sources(self, fresh: list[Delivery]) -> list[str]:
         available = {name for stage, _, _ in self.stages for columns in stage.columns for name in columns}
@@ -373,10 +374,11 @@ class SourceLoad:
         if len(fitting) == 1:
             self.readings[name] = fitting[0]
             if votes["short"] and not votes["iso"] + votes["dmy"] + votes["mdy"]:
-                return [
+                problem = (
                     f"{of} have years of two digits, such as '{votes['shortest']}'; in which order day, month and year stand"
                     f' is never guessed. Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%y".'
-                ]
+                )
+                return [problem]
             if not votes["iso"] + votes["dmy"] + votes["mdy"]:
                 self.warnings.append(
                     f"{self._files()}: {votes['values']:,} texts of '{source}' ({self.table.name}.{name}) are no dates in any reading; "

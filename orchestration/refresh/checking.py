@@ -23,8 +23,7 @@ def findings(current: Refresh, report: LoadReport) -> Iterator[str]:
         for table in contract().values():
             yield from _table(con, table)
         yield from _mrr(con)
-    for note in report.notes:
-        yield note
+    yield from report.notes
     for table, readings in report.readings.items():
         for column, reading in readings.items():
             yield f"{table}.{column}: dates read as {reading}"

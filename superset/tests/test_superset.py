@@ -13,8 +13,8 @@ from threading import Event
 import duckdb
 import pytest
 import yaml
-
 from conftest import ROOT
+
 from tests.churn import published
 
 BUNDLE = ROOT / "superset" / "bundle"

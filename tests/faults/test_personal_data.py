@@ -20,12 +20,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.transform import project
 from orchestration.contract.mapping import load_mapping
+from orchestration.contract.segments import refuse_personal
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
 from orchestration.refresh.session import explained, without_values
-from orchestration.contract.segments import refuse_personal
+from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
 

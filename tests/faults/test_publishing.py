@@ -11,17 +11,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration.warehouse import publishing
-from orchestration.warehouse import folder
 from orchestration.errors import Refused, UserError
 from orchestration.transform.project import DOCS
-from orchestration.warehouse.publishing import Relation
+from orchestration.warehouse import folder, publishing
 from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.publishing import Relation
 
 RELATIONS = [
     Relation(
@@ -67,7 +67,7 @@ def publish(
 
 def query(file: Path, sql: str) -> str:
     """The first value of a query in a process of its own: DuckDB shows one process one version as long as it holds it open."""
-    code = f"import duckdb, sys; print(duckdb.connect(sys.argv[1], read_only=True).execute(sys.argv[2]).fetchone()[0])"
+    code = "import duckdb, sys; print(duckdb.connect(sys.argv[1], read_only=True).execute(sys.argv[2]).fetchone()[0])"
     return subprocess.run(
         [sys.executable, "-c", code, str(file), sql], check=True, capture_output=True, text=True
     ).stdout.strip()
@@ -288,7 +288,7 @@ def test_a_kill_at_any_change_of_files_leaves_one_whole_version(tmp_path, action
         os.link(warehouse.published / "v2" / "churn.duckdb", tmp_path / "link")
         os.replace(tmp_path / "link", warehouse.current)
         killed = killed_at(
-            call, lambda: publish(warehouse, "v3") if action == "publish" else publishing.rollback(warehouse)
+            call, partial(publish, warehouse, "v3") if action == "publish" else partial(publishing.rollback, warehouse)
         )
         with duckdb.connect(str(warehouse.current), read_only=True) as con:
             [(seen,)] = con.execute("select distinct version from marts.rates").fetchall()

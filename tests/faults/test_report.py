@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestration.warehouse import publishing
+from orchestration.readers.report import page
 from orchestration.refresh import steps
 from orchestration.refresh.progress import Progress
-from orchestration.readers.report import page
+from orchestration.warehouse import publishing
 from orchestration.warehouse.folder import Warehouse
 from tests.faults.test_publishing import publish, versions_seen
 

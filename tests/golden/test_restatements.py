@@ -8,7 +8,6 @@ their cancellations arrive late.
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import NamedTuple
 
 import duckdb

@@ -156,7 +156,7 @@ class Draw:
 
     def money(self) -> Decimal:
         return self.rng.choice(
-            (Decimal("0"), Decimal("0.004"), Decimal("0.005"), Decimal("37.425"))
+            (Decimal(0), Decimal("0.004"), Decimal("0.005"), Decimal("37.425"))
             if self.chance(0.2)
             else (Decimal("49.90"), Decimal(self.rng.randint(1, 50000)) / 100)
         )
@@ -396,9 +396,7 @@ class Draw:
                         moment + timedelta(hours=rng.choice((0, 0, 0, 5, 40))),
                         line_id=str(9 - number) if with_ids else None,
                         amount=self.money() if priced else None,
-                        quantity=None
-                        if priced
-                        else rng.choice((Decimal(1), Decimal(2), Decimal("-1"), Decimal("0.5"))),
+                        quantity=None if priced else rng.choice((Decimal(1), Decimal(2), Decimal(-1), Decimal("0.5"))),
                         unit_price=None if priced else rng.choice((Decimal("0.001"), Decimal("2.55"), self.money())),
                         cost=self.money() / 2 if with_costs or self.chance(0.5) else None,
                         currency=rng.choice((None, None, *CURRENCIES)),
@@ -532,11 +530,11 @@ def plans(rng: Random) -> list[Plan]:
         Plan("basic", "Basic", "month", 1, Decimal("9.99"), "EUR"),
         Plan("plus", "Plus", "month", 1, Decimal("49.90"), "USD"),
         Plan("free", "Free", "month", 1, Decimal(0)),
-        Plan("quarterly", None, "month", 3, Decimal("100")),
+        Plan("quarterly", None, "month", 3, Decimal(100)),
         Plan("yearly", None, "year", rng.choice((1, 2)), Decimal("119.99")),
         Plan("weekly", None, "week", rng.choice((1, 2, 4)), Decimal("7.77"), "USD"),
         Plan("daily", None, "day", rng.choice((1, 30)), Decimal("1.1")),
-        Plan("bare", None, None, 1, Decimal("5")),
+        Plan("bare", None, None, 1, Decimal(5)),
         Plan("priceless", None, "month", 1, None, "USD"),
     ]
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import asdict, fields, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 import pytest
@@ -210,7 +211,7 @@ def segments_add_up(built: Rows) -> None:
         "revenue_retention": ["mrr_at_start", "mrr_churned", "mrr_at_end"],
         "lost_revenue": ["sales_of_customers_at_start", "lost_customers_sales"],
     }.items():
-        totals: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(lambda: [0] * len(additive)))
+        totals: dict[tuple, dict[str, list]] = defaultdict(partial(defaultdict, partial(list, [0] * len(additive))))
         for row in built[name]:
             of_type = totals[row["period_grain"], row["period_start"]][row["segment_type"]]
             of_type[:] = [total + row[column] for total, column in zip(of_type, additive, strict=True)]

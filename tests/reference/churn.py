@@ -192,7 +192,7 @@ def churn_reasons(facts: Facts) -> list[dict]:
     """ "Only reasons for which somebody was lost in this period or the previous one have rows.\""""
     rows = []
     before: dict[tuple, dict[str, list[Stay]]] = {}
-    for keys, period, stays in grid(facts):
+    for keys, _, stays in grid(facts):
         by_reason: dict = {}
         for stay in stays:
             if stay.lost:

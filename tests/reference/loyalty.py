@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from .churn import grid
-from .facts import Customer, Facts
 from .customers import UNKNOWN
+from .facts import Customer, Facts
 from .money import Z, wilson
 from .money import rate as ratio
 from .periods import MONTHS, later, start_of

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 
 from .company import Alias, Company, Departure, Reason
 from .spells import DAY, Spell
@@ -38,7 +38,7 @@ def normalised(text: str) -> str:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def levenshtein(left: str, right: str) -> int:
     """Insertions, deletions and replacements of characters that make one text the other."""
     row = list(range(len(right) + 1))
@@ -72,7 +72,7 @@ def code_of(text: str, aliases: tuple[Alias, ...]) -> str | None:
     return codes.pop() if len(codes) == 1 else None
 
 
-@lru_cache(maxsize=None)
+@cache
 def reason_of(text: str, aliases: tuple[Alias, ...], reasons: tuple[Reason, ...]) -> Reason:
     code = code_of(text, aliases)
     return next((reason for reason in reasons if reason.reason_code == code), UNMAPPED)

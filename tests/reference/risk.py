@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from statistics import median
 
 from .facts import Customer, Facts
@@ -45,7 +46,7 @@ def overdue(facts: Facts, customer: Customer, opening: date) -> bool:
     days = [purchase.day for purchase in customer.purchases if purchase.day < opening]
     if len(days) < 3:
         return False
-    gaps = [(later - earlier).days for earlier, later in zip(days, days[1:])]
+    gaps = [(later - earlier).days for earlier, later in pairwise(days)]
     return (opening - DAY - days[-1]).days > 2 * median(gaps)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.warehouse.connection import connect
-from orchestration.errors import UserError
 from orchestration.contract.mapping import load_mapping
+from orchestration.errors import UserError
 from orchestration.loading import LoadReport, read_extracts
 from orchestration.loading.discovery import find_extracts
+from orchestration.warehouse.connection import connect
 
 
 class Delivered:

@@ -12,8 +12,8 @@ import yaml
 from filelock import FileLock
 
 from orchestration import ROOT
-from orchestration.errors import UserError
 from orchestration.contract.policies import POLICIES, effective_policies
+from orchestration.errors import UserError
 
 CHURN = Path(sys.executable).with_name("churn")
 SLOW_IMPORTS = {"dagster", "dbt", "great_expectations", "pandas"}

@@ -4,13 +4,14 @@ import csv
 import gzip
 from collections import Counter
 from datetime import date, timedelta
+from itertools import pairwise
 
 import duckdb
 import pytest
 
+from orchestration.contract.mapping import load_mapping
 from orchestration.demo import AS_OF, BAD_ROWS, live, write_extracts
 from orchestration.demo.writing import CORRECTED, CORRECTED_ROWS, RESENT
-from orchestration.contract.mapping import load_mapping
 from orchestration.loading.discovery import find_extracts
 from tests.unit.test_seeds import REASON_OF, reason_of
 
@@ -77,7 +78,7 @@ def test_reasons_move_over_time(company):
 
 def test_rows_of_one_subscription_follow_each_other(company):
     rows = sorted(company.subscriptions, key=lambda row: (row.subscription_id, row.started_on))
-    for row, following in zip(rows, rows[1:]):
+    for row, following in pairwise(rows):
         assert not row.ended_on or row.ended_on >= row.started_on
         if row.subscription_id == following.subscription_id:
             assert row.ended_on == following.started_on > row.started_on
@@ -99,7 +100,8 @@ def test_delivered_as_people_do(extracts):
     assert all(text.startswith("Фактура №;Клиент;Дата;") for text in invoices)
     assert any("\u00a0" in text for text in invoices)  # thousands
     assert (extracts / "crm/staff.tsv").read_bytes().startswith(b"\xff\xfe")
-    assert gzip.open(extracts / "crm/surveys.csv.gz", "rt", encoding="utf-8").readline().startswith("id,client,")
+    with gzip.open(extracts / "crm/surveys.csv.gz", "rt", encoding="utf-8") as surveys:
+        assert surveys.readline().startswith("id,client,")
     types = duckdb.sql(f"describe from '{extracts / 'billing/payments.parquet'}'").fetchall()
     assert {(name, kind) for name, kind, *_ in types} >= {
         ("created", "TIMESTAMP"),

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestration.transform.project import DOCS, ROOT
-from orchestration.transform.docs_page import write_docs
-from orchestration.warehouse.publishing import relations
 from orchestration.refresh.steps import manifest
+from orchestration.transform.docs_page import write_docs
+from orchestration.transform.project import DOCS, ROOT
+from orchestration.warehouse.publishing import relations
 
 
 @pytest.fixture(scope="module")

@@ -189,8 +189,8 @@ def healthy_marts(con: duckdb.DuckDBPyConnection) -> None:
     example = company()
     con.execute("create schema marts; create schema intermediate")
     for name, rows in marts(example, list(MARTS)).items():
-        frame = pd.DataFrame(rows)
-        con.execute(f"create table marts.{name} as from frame")
+        con.register("rows", pd.DataFrame(rows))
+        con.execute(f"create table marts.{name} as from rows")
     con.execute("create table intermediate.int_invoices (customer_id text, issued_on date, amount decimal(18, 2))")
     con.executemany(
         "insert into intermediate.int_invoices values (?, ?, ?)",

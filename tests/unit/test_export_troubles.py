@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from orchestration.errors import UserError
-from tests.unit.delivered import Delivered, delivered  # noqa: F401
+from tests.unit.delivered import Delivered
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "export-troubles.md"
 INVOICES = "columns: {invoice_id: Doc, customer_id: Client, issued_at: Date, amount: Net}"

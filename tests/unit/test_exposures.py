@@ -13,11 +13,11 @@ import yaml
 
 from orchestration import ROOT
 from orchestration.readers.mailing_list import write_mailing_list
-from orchestration.warehouse.publishing import relations
 from orchestration.readers.report.page import write_report
+from orchestration.readers.workbook import write_workbook
 from orchestration.refresh.steps import manifest
 from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY
-from orchestration.readers.workbook import write_workbook
+from orchestration.warehouse.publishing import relations
 
 READERS: dict[str, Callable[[Path], object]] = {
     "report": lambda folder: write_report(folder / "churn.duckdb", folder / "report", "EUR"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from orchestration.refresh import steps
 from orchestration.defs.glimpse import bars, glimpse
 from orchestration.defs.transform import law
+from orchestration.refresh import steps
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import zstandard
 
-from tests.unit.delivered import Delivered, delivered  # noqa: F401
+from tests.unit.delivered import Delivered
 
 # without the time of day, which parallel workers would make different names of tests from
 gzipped = partial(gzip.compress, mtime=0)

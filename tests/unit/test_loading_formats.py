@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from tests.unit.delivered import Delivered, delivered  # noqa: F401
+from tests.unit.delivered import Delivered
 
 JSON_MAPPING = """
 tables:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.delivered import Delivered, delivered  # noqa: F401
+from tests.unit.delivered import Delivered
 
 INVOICES = "tables: {billing.invoices: {%s}}"
 

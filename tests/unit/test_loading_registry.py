@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.contract.mapping import load_mapping
 from orchestration.loading.discovery import file_order, find_extracts
-from tests.unit.delivered import Delivered, delivered  # noqa: F401
+from tests.unit.delivered import Delivered
 
 HEADER = "invoice_id,customer_id,issued_at,amount\n"
 

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from orchestration.errors import UserError
 from orchestration.contract.reason_aliases import ALIASES, own_aliases
+from orchestration.errors import UserError
 from orchestration.readers.reasons import command, language_of
 
 # text, normalised, count, nearest_alias, nearest_reason_code, nearest_language, similarity

@@ -87,7 +87,7 @@ def test_aliases_of_different_reasons_are_far_apart():
     with duckdb.connect() as engine:
         engine.execute(
             "create table aliases as select unnest(?) as alias, unnest(?) as bytes, unnest(?) as code",
-            list(map(list, zip(*rows))),
+            list(map(list, zip(*rows, strict=True))),
         )
         twins = engine.execute(
             """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import os
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal

@@ -30,8 +30,11 @@ _STALE_DAYS = 7
 _GRIDS = {
     "churn": (
         "churn_rates",
-        "customers_at_start, customers_lost, customers_lost_voluntary, customers_lost_involuntary, customers_lost_unknown, customers_new, "
-        "customers_returned, customers_at_end, churn_rate, round(churn_rate_low, 6) as churn_rate_low, round(churn_rate_high, 6) as churn_rate_high",
+        (
+            "customers_at_start, customers_lost, customers_lost_voluntary, customers_lost_involuntary,"
+            " customers_lost_unknown, customers_new, customers_returned, customers_at_end, churn_rate,"
+            " round(churn_rate_low, 6) as churn_rate_low, round(churn_rate_high, 6) as churn_rate_high"
+        ),
     ),
     "revenue": (
         "revenue_retention",
