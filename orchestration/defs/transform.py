@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dbt.artifacts.schemas.results import NodeResult
 
 
-def law(test: Mapping[str, Any]) -> str:
-    """What a data test of the project demands, as a sentence."""
+def demand(test: Mapping[str, Any]) -> str:
+    """What a data test of the project demands, as a sentence; of a kind that is not ours its description, else its name."""
     if not (kind := test.get("test_metadata")):
         comment = [line.removeprefix("--").strip() for line in test["raw_code"].splitlines() if line.startswith("--")]
         return " ".join(comment)
@@ -30,7 +30,7 @@ def law(test: Mapping[str, Any]) -> str:
             return f"{column} is one of {', '.join(values)}."
         case "relationships", {"column_name": column, "to": to}:
             return f"Every {column} is one of {to}."
-    raise LookupError(f"{test['name']}: say in law() what a test of the kind {kind['name']} demands")
+    return test.get("description") or f"The test {test['name']} finds no row."
 
 
 class Translator(DagsterDbtTranslator):
@@ -48,7 +48,7 @@ class Translator(DagsterDbtTranslator):
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: None
     ) -> dg.AssetCheckSpec | None:
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        return spec and spec._replace(description=law(manifest["nodes"][unique_id]))
+        return spec and spec._replace(description=demand(manifest["nodes"][unique_id]))
 
 
 _TRANSLATOR = Translator()

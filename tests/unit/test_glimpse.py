@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from orchestration.defs.glimpse import bars, glimpse
-from orchestration.defs.transform import law
+from orchestration.defs.transform import demand
 from orchestration.refresh import steps
 
 
@@ -57,7 +57,13 @@ def test_tables_of_single_customers_are_not_shown(con):
 
 def test_every_data_test_says_in_a_sentence_what_it_demands():
     sentences = {
-        node["name"]: law(node) for node in steps.manifest()["nodes"].values() if node["resource_type"] == "test"
+        node["name"]: demand(node) for node in steps.manifest()["nodes"].values() if node["resource_type"] == "test"
     }
     assert all(len(sentence) > 20 and sentence.endswith(".") for sentence in sentences.values()), sentences
     assert sentences["churn_end_is_next_start"] == "customers_at_end of a period = customers_at_start of the next one."
+
+
+def test_a_stock_test_on_a_model_says_its_description_or_its_name():
+    stock = {"name": "not_null_dim_customers_country", "test_metadata": {"name": "not_null", "kwargs": {}}}
+    assert demand(stock | {"description": "Every customer has a country."}) == "Every customer has a country."
+    assert demand(stock) == "The test not_null_dim_customers_country finds no row."
