@@ -6,6 +6,18 @@ with unknown_ends as (
     where is_inactive_since_unknown and exists_yet
 ),
 
+-- subscriptions of which no row counts, because nothing says whether a status is of today or of the row's own time
+never_active as (
+    select count(distinct customer_id) as customers, sum(mrr) as mrr
+    from (
+        select customer_id, subscription_id, max(monthly_amount) as mrr
+        from {{ ref('int_subscription_amounts') }}
+        where started_on <= {{ as_of() }}
+        group by customer_id, subscription_id
+        having bool_and(is_taken_for_inactive_throughout) and max(monthly_amount) > 0
+    ) as subscriptions
+),
+
 -- ends up to as_of of each customer, and whether a row of theirs starts on the next day
 ends as (
     select
@@ -39,6 +51,20 @@ select
         || ' first loaded. Map inactive_on (or ended_on) to the day on which service ended; if the status held for the'
         || ' whole row, write status_means: period.' as message
 from unknown_ends
+where customers > 0
+
+union all
+
+select
+    'inactive throughout' as doubt,
+    customers,
+    mrr,
+    'CRITICAL: billing.subscriptions: ' || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR '
+        || cast({{ money('mrr') }} as {{ dbt.type_string() }})
+        || ' have subscriptions whose every row has an inactive status, so that none of them counts: subscription ids repeat,'
+        || ' which is read as a row per state. If the status is that of today, write status_means: now; if it is that of'
+        || ' each row, status_means: period.' as message
+from never_active
 where customers > 0
 
 union all

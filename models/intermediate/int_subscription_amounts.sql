@@ -40,5 +40,6 @@ select
         price.d ~ ' * ' ~ quantity.d ~ ' * ' ~ share_paid.d ~ ' * ' ~ rate.d ~ ' * interval_months'
     )) }} as monthly_amount,
     has_paying_status,
-    is_inactive_since_unknown
+    is_inactive_since_unknown,
+    is_taken_for_inactive_throughout
 from rated

@@ -3,6 +3,7 @@
 with sources as (
     select
         source,
+        max(status_means) is null as is_undeclared,
         coalesce(
             max(status_means),
             -- ids that repeat: a row per state, each with the status of its time
@@ -17,7 +18,7 @@ with sources as (
 
 delivered as (
     select
-        subscription_id, customer_id, started_on, ended_on, inactive_on, trial_ends_on, status, sources.status_means, end_reason,
+        subscription_id, customer_id, started_on, ended_on, inactive_on, trial_ends_on, status, sources.status_means, sources.is_undeclared, end_reason,
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
         auto_renew, delivery_number, cast(updated_at as date) as written_on
     from {{ ref('stg_billing__subscriptions') }}
@@ -26,7 +27,7 @@ delivered as (
     union all
 
     select
-        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, status, 'period', end_reason,
+        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, status, 'period', false, end_reason,
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
         auto_renew, delivery_number, cast(updated_at as date)
     from {{ ref('int_subscription_history') }}
@@ -34,7 +35,7 @@ delivered as (
     union all
 
     select
-        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, cast(null as {{ dbt.type_string() }}), 'period', cast(null as {{ dbt.type_string() }}),
+        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, cast(null as {{ dbt.type_string() }}), 'period', false, cast(null as {{ dbt.type_string() }}),
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, cast(null as decimal(18, 6)),
         cast(null as boolean), delivery_number, cast(null as date)
     from {{ ref('int_subscription_event_rows') }}
@@ -44,6 +45,7 @@ judged as (
     select
         *,
         status_means = 'now' and {{ inactive('status') }} as is_inactive_now,
+        is_undeclared and status_means = 'period' and {{ inactive('status') }} as is_taken_for_inactive_throughout,
         not {{ never_paid('status') }} and not (status_means = 'period' and {{ inactive('status') }}) as has_paying_status,
         -- of a suspended subscription only an end that has come says something
         case when {{ suspended('status') }} and status_means = 'now' and ended_on > {{ as_of() }} then null else ended_on end as known_end_on
@@ -77,6 +79,7 @@ select
     case when ended.trial_ends_on > ended.started_on then ended.trial_ends_on end as trial_ends_on,
     ended.has_paying_status,
     ended.is_inactive_since_unknown,
+    ended.is_taken_for_inactive_throughout,
     ended.end_reason,
     coalesce(ended.unit_price, plans.price, 0) as unit_price,
     coalesce(ended.quantity, 1) as quantity,
