@@ -27,7 +27,7 @@ def demand(test: Mapping[str, Any]) -> str:
         case "unique_combination", {"columns": columns}:
             return f"No two rows share {', '.join(columns)}, and none of them is empty."
         case "accepted_values", {"column_name": column, "values": values}:
-            return f"{column} is one of {', '.join(values)}."
+            return f"{column} is one of {', '.join(map(str, values))}."
         case "relationships", {"column_name": column, "to": to}:
             return f"Every {column} is one of {to}."
     return test.get("description") or f"The test {test['name']} finds no row."

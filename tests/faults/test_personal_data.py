@@ -78,9 +78,9 @@ EXTRACTS = {
         "s10,2024-02-01,ann@shop.example,p1,,1,10,month,1,EUR,,,,,2024-04-01",
     ],
     "billing/subscription_events": [
-        "subscription_id,customer_id,occurred_on,plan_id,event,quantity,unit_price",
-        "v1,c7,2024-01-05,p1,start,1,12",
-        f"v2,c7,2024-01-05,p1,{NAME},1,12",
+        "subscription_id,customer_id,occurred_on,plan_id,event,quantity,unit_price,status",
+        f"v1,c7,2024-01-05,p1,start,1,12,{PLANTED}",
+        f"v2,c7,2024-01-05,p1,{NAME},1,12,",
     ],
     "billing/invoices": [
         "invoice_id,customer_id,issued_at,amount,cost,currency,status,subscription_id,employee_id,paid_at,updated_at",

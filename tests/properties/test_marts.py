@@ -58,7 +58,7 @@ def test_reference_reads_the_contracts_columns(table):
 
 def test_every_mart_has_a_reference():
     """Restatements are made of what was published before: test_restatements.py compares them, refresh by refresh. Pseudonyms
-    are the loader's: test_identities.py has them."""
+    are the loader's: test_export_troubles.py has them."""
     assert set(DESCRIBED) == {*MARTS, "restatements", "pseudonyms"}
 
 
