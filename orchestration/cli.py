@@ -18,6 +18,7 @@ import click
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
+from orchestration.warehouse.options import existing_warehouse
 
 if TYPE_CHECKING:
     from orchestration.refresh.session import Refresh
@@ -151,12 +152,7 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
 
 
 @cli.command(context_settings={"allow_interspersed_args": False})
-@click.option(
-    "--warehouse",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Warehouse folder.",
-)
+@existing_warehouse
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
 def mf(warehouse: Path, arguments: tuple[str, ...]) -> None:
     """Ask what is published through MetricFlow, for instance: query --metrics churn_rate_monthly --group-by metric_time."""

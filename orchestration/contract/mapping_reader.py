@@ -78,8 +78,7 @@ UNPIVOT_KEYS = ("columns", "name", "value")
 ADD_KEYS = ("days", "months", "years")
 SNAPSHOTS = ("all", "folder")
 INCLUSIVE = ("ended_on", "covers_until")
-HISTORY_TABLE = "billing.subscriptions"
-STATUS_TABLE = "billing.subscriptions"
+SUBSCRIPTIONS = "billing.subscriptions"
 PSEUDONYMS = ("customer_id", "employee_id")
 
 
@@ -169,10 +168,10 @@ class MappingReader:
         for key in ("snapshot", "history"):
             if key in block and rule.delivery != "snapshot":
                 self._say(self._key(block, key), f"'{key}' is for delivery: snapshot; write that above it")
-        if rule.history and rule.table.name != HISTORY_TABLE:
-            self._say(self._key(block, "history"), f"'history' is for {HISTORY_TABLE}, not for {rule.table.name}")
-        if rule.status_means and rule.table.name != STATUS_TABLE:
-            self._say(self._key(block, "status_means"), f"'status_means' is for {STATUS_TABLE}")
+        if rule.history and rule.table.name != SUBSCRIPTIONS:
+            self._say(self._key(block, "history"), f"'history' is for {SUBSCRIPTIONS}, not for {rule.table.name}")
+        if rule.status_means and rule.table.name != SUBSCRIPTIONS:
+            self._say(self._key(block, "status_means"), f"'status_means' is for {SUBSCRIPTIONS}")
         if rule.explode and rule.unpivot:
             self._say(self._key(block, "unpivot"), "'explode' and 'unpivot' exclude each other")
 

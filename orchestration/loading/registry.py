@@ -7,7 +7,7 @@ raw.<source>__<table>_rows  the rows of all loads; the view without `_rows` adds
 """
 
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import date
 
 import duckdb
 
@@ -16,6 +16,7 @@ from orchestration.contract.tables import contract
 from orchestration.loading import identities
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
 from orchestration.loading.readings import identifier
+from orchestration.warehouse.folder import now
 
 REGISTRY = """
 create schema if not exists raw;
@@ -125,7 +126,7 @@ def replace(con: duckdb.DuckDBPyConnection, rule: SourceRule, contents: list[str
     con.execute(
         "insert into raw.loads by name select ? as table_name, ? as source, ? as loaded_at, unnest(?) as content_hash,"
         f" {', '.join(f'unnest(?) as {name}' for name in names)}",
-        [rule.table.name, rule.name, _now(), contents, *([getattr(load, name) for load in loads] for name in names)],
+        [rule.table.name, rule.name, now(), contents, *([getattr(load, name) for load in loads] for name in names)],
     )
 
 
@@ -157,13 +158,13 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
         "update raw.files set is_current = files.content_hash = found.content_hash,"
         " loaded_at = if(files.content_hash = found.content_hash and not files.is_current, ?, files.loaded_at)"
         f" from found where {same_path}",
-        [_now()],
+        [now()],
     )
     con.execute(
         f"insert into raw.files by name select found.*, true as is_current, ? as loaded_at from found"
         f" where not exists (select 1 from raw.files where {same_path} and files.content_hash = found.content_hash)"
         " order by seen_order",
-        [_now()],
+        [now()],
     )
     con.execute(
         "update raw.files set load_id = found.load_id from found"
@@ -175,11 +176,11 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
 
 def restored(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> list[tuple[str, str, str]]:
     """Path, table and source of what holds an earlier content again since the last load: before `register`."""
-    now = [f"{one.table} {one.source} {one.file} {one.content_hash}" for one in deliveries]
+    contents = [f"{one.table} {one.source} {one.file} {one.content_hash}" for one in deliveries]
     return con.execute(
         "select file, table_name, source from raw.files"
         " where not is_current and list_contains(?, concat_ws(' ', table_name, source, file, content_hash)) order by all",
-        [now],
+        [contents],
     ).fetchall()
 
 
@@ -207,10 +208,6 @@ def take_back(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> lis
         )
     now_given = {(one.file, one.table) for one in deliveries}
     return sorted(set(moved) - now_given)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:

@@ -29,7 +29,6 @@ class LoadReport:
     warnings: list[str] = field(default_factory=list)
     unmapped: dict[str, list[str]] = field(default_factory=dict)  # table -> source columns that only the raw row keeps
     notes: list[str] = field(default_factory=list)  # how files were read, for `check`
-    has_new: bool = False  # something was read anew
     as_of: date | None = None  # the last day that the data covers, as given or found
     newest: NewestDay | None = None  # the newest day that the data speaks of
     readings: dict[str, dict[str, str]] = field(

@@ -278,7 +278,7 @@ class SourceLoad:
             if mapped.values:
                 selected[f"values/{name}"] = _occurring(self._delivered(stage, mapped).text, mapped.values, "is_kept")
             if self.table.columns[name].type in NUMBERS and mapped.value is None:
-                unreadable = self._unreadable(name, native=self._text(stage, mapped).native)
+                unreadable = self._unreadable(name, native)
                 selected[f"unreadable/{name}"] = (
                     f"{{'rows': count(*) filter ({unreadable}), 'row': min(row_number) filter ({unreadable}), 'shape':"
                     f" arg_min({readings.shape(identifier(f'text_{name}'))}, row_number) filter ({unreadable})}}"
@@ -541,7 +541,6 @@ class SourceLoad:
             )
             read.add(content)
         report.warnings += self.warnings
-        report.has_new |= bool(staged)
         if self.readings:
             report.readings.setdefault(self.table.name, {}).update(self.readings)
         unmapped = set()
@@ -552,7 +551,8 @@ class SourceLoad:
             report.unmapped[self.table.name] = sorted({*report.unmapped.get(self.table.name, ()), *unmapped})
 
     def _insert(self, stage: Stage, columns: dict[str, ColumnRule], load_ids: list[str]) -> None:
-        relation, currency = self._relation(stage, columns), self._currency(columns) or "null::varchar"
+        relation, row_currency = self._relation(stage, columns), self._currency(columns)
+        currency = row_currency or "null::varchar"
         in_minor_units = [name for name, mapped in columns.items() if mapped.scale == MINOR_UNITS]
         if in_minor_units:
             relation, known_currency = self._with_known_currency(stage, columns, relation, currency)
@@ -566,7 +566,7 @@ class SourceLoad:
             )
             for name, mapped in columns.items()
         }
-        if self._currency(columns):
+        if row_currency:
             values[identifier("currency")] = currency
         if stage.document and "discount_amount" in columns:
             values[identifier("discount_amount")] = self._discount_of_element(stage, values, columns)

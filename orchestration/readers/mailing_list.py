@@ -21,6 +21,7 @@ import click
 
 from orchestration.contract.reason_aliases import known_reason, reason_labels
 from orchestration.errors import UserError
+from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import read_private
 
 CHANNELS = ("sms", "email", "viber", "voice")
@@ -164,12 +165,7 @@ def _write_xlsx(file: Path, rows: Sequence[Sequence[Any]]) -> None:
 
 
 @click.command("mailing-list")
-@click.option(
-    "--warehouse",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Warehouse folder.",
-)
+@existing_warehouse
 @click.option(
     "--channel", type=click.Choice(CHANNELS), required=True, help="Channel on which the customers are best reached."
 )

@@ -18,6 +18,7 @@ import click
 
 from orchestration.contract.reason_aliases import ALIASES, Alias, known_reason, read_aliases, reason_labels
 from orchestration.errors import UserError
+from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import read_private
 
 # As int_reason_texts has it: a text that is this similar to aliases of one reason only means that reason.
@@ -120,12 +121,7 @@ def _similarity(a: str, b: str) -> float:
 
 
 @click.command("reasons")
-@click.option(
-    "--warehouse",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Warehouse folder.",
-)
+@existing_warehouse
 def command(warehouse: Path) -> None:
     """List the reasons that are not mapped yet, and ask for each which main reason it means."""
     texts = unmapped(warehouse)

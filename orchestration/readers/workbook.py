@@ -19,6 +19,7 @@ import duckdb
 
 from orchestration.errors import UserError
 from orchestration.readers.mailing_list import defused
+from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import published_file
 
 # Sheet -> its mart and columns; one row per period, years first.
@@ -395,12 +396,7 @@ def _label(column: str) -> str:
 
 
 @click.command("export")
-@click.option(
-    "--warehouse",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Warehouse folder.",
-)
+@existing_warehouse
 @click.option(
     "--xlsx", "out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Workbook to write."
 )

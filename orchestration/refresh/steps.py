@@ -75,15 +75,11 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
             counts = row_counts(con)
         refresh.record(_test_row(result, gate, counts) for result in results if result.node.resource_type == "test")
         built = {result.node.name: result for result in results if result.node.resource_type != "test"}
-        if gate == "raw" and built["int_blockers"].status == "success":
-            with refresh.warehouse.connect() as con:
-                blockers = con.execute("select message from intermediate.int_blockers order by all").fetchall()
-            if blockers:
-                raise UserError("\n".join(message for (message,) in blockers) + "\nNothing was published.")
-        if gate == "raw" and built["int_doubts"].status == "success":
-            with refresh.warehouse.connect() as con:
-                for (message,) in con.execute("select message from intermediate.int_doubts order by all").fetchall():
-                    refresh.progress.warn(message)
+        if gate == "raw":
+            if blockers := _messages(refresh, built["int_blockers"]):
+                raise UserError("\n".join(blockers) + "\nNothing was published.")
+            for doubt in _messages(refresh, built["int_doubts"]):
+                refresh.progress.warn(doubt)
         broken = [result for result in built.values() if result.status == "error"]
         if broken:
             messages = {result.node.name: without_values(str(result.message)) for result in broken}
@@ -96,6 +92,15 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
                 f"details in {refresh.warehouse.log}. Readers keep the last published version."
             )
         return results
+
+
+def _messages(refresh: Refresh, result: NodeResult) -> list[str]:
+    """What an intermediate model has to say to a person; nothing when it could not be built."""
+    if result.status != "success":
+        return []
+    with refresh.warehouse.connect() as con:
+        messages = con.execute(f"select message from intermediate.{result.node.name} order by all").fetchall()
+    return [message for (message,) in messages]
 
 
 def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
