@@ -112,7 +112,7 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
     for signature, kind in SIGNATURES.items():
         if first.startswith(signature):
             raise UserError(
-                f"{delivery.file} is no text file; it looks like {kind}. Export it as text, or give it its right name."
+                f"{delivery.file} isn't a text file; it looks like {kind}. Export it as text, or give it its right name."
             )
 
     name = codecs.lookup(encoding or "utf-8").name

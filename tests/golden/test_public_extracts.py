@@ -31,7 +31,7 @@ EXAMPLES = [
 
 def refresh(name: str, example: dict, folder: Path) -> tuple[Done, Path]:
     """Refresh a copy of an example's folder, and again when its later files have come; the last outcome and the warehouse."""
-    shared = Path(name) if "unpack" in example or example["folder"] == "." else Path(name, example["folder"])
+    shared = Path(name, example["folder"]) if name == "field" else Path(name)  # other sets share files among examples
     shutil.copytree(DATA / shared, folder / shared, copy_function=shutil.copy)
     if archive := example.get("unpack"):
         with tarfile.open(folder / name / archive) as tar:
