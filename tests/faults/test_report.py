@@ -34,7 +34,7 @@ def report(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Path:
             "create schema if not exists intermediate; create or replace table intermediate.int_reporting_currency as select 'EUR' as currency"
         )
     with warehouse.locked():
-        return publishing.add_report(warehouse)
+        return page.add_report(warehouse)
 
 
 def test_a_report_goes_with_its_version(warehouse, monkeypatch):
@@ -52,7 +52,7 @@ def test_a_report_goes_with_its_version(warehouse, monkeypatch):
 
 def test_a_report_that_fails_is_told_and_takes_nothing_back(warehouse, monkeypatch):
     publish(warehouse, "v1")
-    monkeypatch.setattr(publishing, "add_report", lambda _: 1 / 0)
+    monkeypatch.setattr(page, "add_report", lambda _: 1 / 0)
     warnings: list[str] = []
     progress = Progress()
     monkeypatch.setattr(progress, "warn", warnings.append)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.loading.registry import REGISTRY
 from tests.reference.company import (
     Alias,
     Case,
@@ -66,9 +67,6 @@ BASE = """
 create table staging.listed as from staging.stg_billing__subscriptions;
 create table staging.base_billing__subscriptions as
 select *, null::varchar as row_outcome, null::boolean as is_history from staging.stg_billing__subscriptions;
-create schema raw;
-create table raw.loads (load_id varchar, table_name varchar, source varchar, content_hash varchar);
-create table raw.snapshots (table_name varchar, source varchar, content_hash varchar, snapshot_on date)
 """
 
 
@@ -101,7 +99,7 @@ class Warehouse:
                     database.execute(
                         f"create table staging.stg_{name} ({typed}, file varchar, row_number bigint, load_id varchar, delivery_number bigint)"
                     )
-                database.execute(BASE)
+                database.execute(BASE + REGISTRY)
             seeded = self._run(["seed", *self._flags()])
             assert seeded.success, seeded.exception
 
@@ -177,7 +175,8 @@ class Warehouse:
     def _fill_lists(self, database, company: Company) -> None:
         """What staging and the loader know of subscription rows besides: when each status was first loaded, and the lists."""
         database.execute(
-            "delete from staging.base_billing__subscriptions; delete from raw.loads; delete from raw.snapshots"
+            "delete from staging.base_billing__subscriptions; delete from raw.loads where source = 'lists';"
+            " delete from raw.snapshots"
         )
         database.execute(
             "insert into staging.base_billing__subscriptions by name"
@@ -195,7 +194,11 @@ class Warehouse:
                 " from staging.listed",
                 [load],
             )
-            database.execute("insert into raw.loads values (?, 'billing.subscriptions', 'lists', ?)", [load, load])
+            database.execute(
+                "insert into raw.loads (load_id, table_name, source, content_hash)"
+                " values (?, 'billing.subscriptions', 'lists', ?)",
+                [load, load],
+            )
             database.execute("insert into raw.snapshots values ('billing.subscriptions', 'lists', ?, ?)", [load, day])
 
     @staticmethod

@@ -8,15 +8,16 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import duckdb
 
 from tests.churn import churn
-from tests.properties.harness import TABLES, columns
+from tests.properties.harness import TABLES
 from tests.properties.strategies import Recipe
 from tests.properties.test_marts import KEYS
 from tests.reference import marts
@@ -39,19 +40,35 @@ MAPPING = """
 reporting_currency: EUR
 policies: {segments: [country, first_plan]}
 tables:
-  billing.plans: {delivery: snapshot}
+  billing.plans: {delivery: snapshot, snapshot: "plans %Y-%m-%d"}
   billing.fx_rates: {delimiter: ";", decimal: ","}
+  billing.subscriptions:
+    - {name: terms, files: billing/subscriptions/*.csv}
+    - {name: state, files: billing/state/*.csv}
+    - {name: states, files: billing/states/*.csv, status_means: period}
+    - {name: lists, files: billing/lists/*.csv, delivery: snapshot, snapshot: "list %Y-%m-%d", history: true}
 """
+# Of a subscription row, what only the loader knows.
+KNOWN_BY_LOADER = {"raw_row", "source", "status_means", "seen_as_of"}
 Rows = list[dict[str, str]]
 
 
-def rows_of(company: Company, table: str) -> Rows:
-    attribute, row_type = TABLES[table]
-    names = [name for name in columns(row_type) if name != "raw_row"]
+def cells(rows: Iterable[Any]) -> Rows:
     return [
-        {name: "" if (value := asdict(row)[name]) is None else str(value) for name in names}
-        for row in getattr(company, attribute)
+        {name: "" if value is None else str(value) for name, value in asdict(row).items() if name not in KNOWN_BY_LOADER}
+        for row in rows
     ]
+
+
+def folders_of(company: Company) -> Iterator[tuple[str, str, Rows]]:
+    """Folder, table and rows; each source of the subscriptions has a folder of its own."""
+    for table, (attribute, _) in TABLES.items():
+        rows = getattr(company, attribute)
+        if table != "billing__subscriptions":
+            yield table.replace("__", "/"), table, cells(rows)
+            continue
+        for source, folder in (("1", "subscriptions"), ("state", "state"), ("states", "states")):
+            yield f"billing/{folder}", table, cells(row for row in rows if row.source == source)
 
 
 def earlier(row: dict[str, str]) -> dict[str, str]:
@@ -91,11 +108,13 @@ def text(table: str, rows: Rows) -> bytes:
 
 def files_of(company: Company) -> dict[str, bytes]:
     rng, files = Random(7), {}
-    for table in TABLES:
-        folder, rows = table.replace("__", "/"), rows_of(company, table)
+    for day in sorted({one.snapshot_on for one in company.lists}):
+        rows = cells(one.row for one in company.lists if one.snapshot_on == day)
+        files[f"billing/lists/list {day}.csv"] = text("billing__subscriptions", rows)
+    for folder, table, rows in folders_of(company):
         if table == "billing__plans":
             outdated = [row | {"price": "1"} for row in rows] + [rows[0] | {"plan_id": "gone"}]
-            files |= {f"{folder}/plans 9.csv": text(table, outdated), f"{folder}/plans 10.csv": text(table, rows)}
+            files |= {f"{folder}/plans 2024-09-30.csv": text(table, outdated), f"{folder}/plans 2024-10-01.csv": text(table, rows)}
             continue
         for name, some in parts(table, rows, rng) if len(rows) > 9 else [("1", rows)]:
             if some:
@@ -138,6 +157,8 @@ def test_marts_do_not_depend_on_the_order_of_delivery(tmp_path):
     company = Recipe(
         seed=5, as_of=AS_OF, months=26, policies=Policies(segments=("country", "first_plan")), customers=150
     ).company()
+    # every status is first seen by the refreshes of this day
+    company = replace(company, subscriptions=[replace(row, seen_as_of=None) for row in company.subscriptions])
     files = files_of(company)
     refresh(
         deliver(tmp_path / "at once" / "extracts", files | {"extracts.yml": MAPPING.encode()}),

@@ -59,7 +59,7 @@ def test_untangled_records_are_those_that_were_written(rows, delimiter, terminat
         )
         untangle(source, target, "source", delimiter, width)
         with target.open(encoding="utf-8", newline="") as lines:
-            assert list(csv.reader(lines)) == [[str(number), "", "", *row] for number, row in enumerate(rows, 1)]
+            assert list(csv.reader(lines)) == [[str(number), "", "", "", *row] for number, row in enumerate(rows, 1)]
 
 
 @given(

@@ -20,6 +20,7 @@ import pytest
 from tests.properties.harness import Warehouse
 from tests.properties.strategies import Recipe
 from tests.reference.company import Case, Company, Departure, Invoice, Payment, Policies, Subscription, Survey
+from tests.reference.subscriptions import INACTIVE, status_of, with_meanings
 
 AS_OF = date(2025, 5, 17)
 SIGNALS = {"gave_notice", "payment_failing", "overdue", "open_complaint", "slow_answer", "detractor", "spending_down"}
@@ -74,7 +75,7 @@ def risky(seed: int, basis: str) -> Company:
         )
         if row.ended_on and rng.random() < 0.8
         else row
-        for row in company.subscriptions
+        for row in with_meanings(company)
     ]
     # of those that end, some run on beside it, or are followed by new terms that were written with the end
     for row in [row for row in rows if row.updated_at and row.ended_on and rng.random() < 0.5]:
@@ -86,6 +87,7 @@ def risky(seed: int, basis: str) -> Company:
                 row.customer_id,
                 unit_price=Decimal(7),
                 updated_at=rng.choice((None, row.updated_at)),
+                status_means="now",
             )
         )
     # of a subscription that both tables have, a later row would replace all events
@@ -114,9 +116,13 @@ def cut(company: Company, last_day: date) -> Company:
 
 
 def cut_subscriptions(company: Company, last_day: date) -> Company:
-    """What was known of these: no later row that hadn't been written, no later end that hadn't been."""
+    """What was known of these: no later row that hadn't been written, no later end that hadn't been, and no status of now
+    that began later."""
 
     def as_written(row):
+        inactive_on = row.ended_on or row.inactive_on or row.seen_as_of or company.as_of
+        if row.status_means == "now" and status_of(row) in INACTIVE and inactive_on > last_day:
+            row = replace(row, status=None, inactive_on=None, seen_as_of=None)
         known = row.updated_at is not None and row.updated_at.date() <= last_day
         if row.started_on > last_day and not known:
             return None

@@ -130,15 +130,18 @@ def rows_of_lists(listed: list[Listed], as_of: date) -> list[Subscription]:
     return rows
 
 
-def all_rows(company: Company) -> list[Subscription]:
-    """Rows of tables, lists and event logs; a subscription that a table or list has too keeps those rows."""
+def with_meanings(company: Company) -> list[Subscription]:
+    """The rows of tables with what their status means. Undeclared, per source: `period` where ids repeat, else `now`."""
     sources = Counter((row.source, row.subscription_id) for row in company.subscriptions)
     states = {source for (source, _), count in sources.items() if count > 1}
+    return [
+        replace(row, status_means=row.status_means or ("period" if row.source in states else "now"))
+        for row in company.subscriptions
+    ]
 
-    def with_meaning(row: Subscription) -> Subscription:
-        """Undeclared, per source: `period` where subscription ids repeat, else `now`."""
-        return replace(row, status_means=row.status_means or ("period" if row.source in states else "now"))
 
+def all_rows(company: Company) -> list[Subscription]:
+    """Rows of tables, lists and event logs; a subscription that a table or list has too keeps those rows."""
     listed = rows_of_lists(company.lists, company.as_of)
     known = {row.subscription_id for row in company.subscriptions + listed}
     logs: dict[str, list[SubscriptionEvent]] = {}
@@ -146,7 +149,7 @@ def all_rows(company: Company) -> list[Subscription]:
         if event.subscription_id not in known:
             logs.setdefault(event.subscription_id, []).append(event)
     of_logs = [row for log in logs.values() for row in rows_of_events(log)]
-    return [with_meaning(row) for row in company.subscriptions] + listed + of_logs
+    return with_meanings(company) + listed + of_logs
 
 
 def end_of(row: Subscription, as_of: date) -> date | None:
