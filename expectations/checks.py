@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 Gate = Literal["raw", "marts"]
@@ -90,15 +89,12 @@ class Crash(NamedTuple):
 class Verdict(NamedTuple):
     """What Great Expectations says of a check that it could evaluate."""
 
-    success: bool
     outside: frozenset[str]  # the subjects whose measure is outside the limits
 
 
 Counted = Mapping[CheckSpec, list[Subject] | Crash]
 Judged = Mapping[CheckSpec, Verdict | Crash]
-Judge = Callable[
-    [Counted, str, Path | None], Judged
-]  # of what was counted, the refresh's id and the folder for Data Docs
+Judge = Callable[[Counted], Judged]
 
 
 @dataclass(frozen=True)

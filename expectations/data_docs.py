@@ -1,37 +1,56 @@
-"""The folder of Data Docs: GX's pages, and on its front page a list of the results that reads without the web."""
+"""What a gate checked, as one page that needs nothing from the web."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
-from typing import Any
+from string import Template
 
 from expectations.checks import CheckResult
 
+_PAGE = Template("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>$title</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: CanvasText; background: Canvas; }
+:root { color-scheme: light dark; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }
+td:nth-child(3), td:nth-child(4) { font-family: ui-monospace, monospace; font-size: .85em; }
+.failed td:first-child, .error td:first-child { font-weight: bold; }
+</style></head><body>
+<h1>$title</h1>
+<p>$summary A check that failed as critical, and any that could not be evaluated, stops the publish; a warning does not.
+<code>quality.check_results</code> in <code>churn.duckdb</code> has the results of every published refresh.</p>
+<table>
+<thead><tr><th>result</th><th>severity</th><th>table</th><th>check</th><th>what was found</th></tr></thead>
+<tbody>
+$rows</tbody></table>
+</body></html>
+""")
+_ORDER = ("error", "failed", "passed")
 
-def site(folder: Path) -> dict[str, Any]:
-    """GX's configuration of a site of validation results in `folder`; the results name the expectations too."""
-    return {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "site_section_builders": {"expectations": "None", "profiling": "None"},
-        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-    }
 
-
-def list_results(folder: Path, results: Iterable[CheckResult]) -> None:
-    """Append all results to the front page, failed ones first: GX draws its own list with scripts from the web."""
-    pages = {
-        page.stem.split("-", 1)[1]: page.relative_to(folder).as_posix() for page in folder.glob("validations/**/*.html")
-    }
+def write(page: Path, results: Iterable[CheckResult]) -> None:
+    """Write the results of a gate to `page`, failed ones first."""
+    ordered = sorted(results, key=lambda result: (_ORDER.index(result.status), result.table_name, result.check_name))
     rows = "".join(
-        f'<tr><td>{result.status}</td><td>{result.severity}</td><td><a href="{escape(pages.get(result.table_name, ""))}">{result.table_name}</a></td>'
-        f"<td>{result.check_name}</td><td>{escape(result.message)}</td></tr>\n"
-        for result in sorted(results, key=lambda result: ("error", "failed", "passed").index(result.status))
+        f'<tr class="{result.status}">'
+        + "".join(
+            f"<td>{escape(cell)}</td>"
+            for cell in (result.status, result.severity, result.table_name, result.check_name, result.message)
+        )
+        + "</tr>\n"
+        for result in ordered
     )
-    head = "<tr><th>status</th><th>severity</th><th>table</th><th>check</th><th>result</th></tr>\n"
-    index = folder / "index.html"
-    page = index.read_text(encoding="utf-8")
-    index.write_text(page.replace("</body>", f'<table class="table">\n{head}{rows}</table>\n</body>'), encoding="utf-8")
+    passed = sum(result.status == "passed" for result in ordered)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(
+        _PAGE.substitute(
+            title=f"Checks of the {page.stem} gate",
+            summary=f"{passed} of {len(ordered)} checks passed.",
+            rows=rows,
+        ),
+        encoding="utf-8",
+    )

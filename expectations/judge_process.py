@@ -8,16 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from expectations.checks import Counted, Crash, Judge, Judged
 
 
-def here(counted: Counted, refresh_id: str, docs_dir: Path | None) -> Judged:
+def here(counted: Counted) -> Judged:
     """Judge in this process."""
     from expectations.judgement import judge
 
-    return judge(counted, refresh_id, docs_dir)
+    return judge(counted)
 
 
 @contextmanager
@@ -34,9 +33,9 @@ def judge_beside() -> Iterator[Judge]:
         process_group=0,
     )
 
-    def beside(counted: Counted, refresh_id: str, docs_dir: Path | None) -> Judged:
+    def beside(counted: Counted) -> Judged:
         try:
-            pickle.dump((counted, refresh_id, docs_dir), process.stdin)
+            pickle.dump(counted, process.stdin)
             process.stdin.flush()
             return pickle.load(process.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -57,8 +56,8 @@ def serve() -> None:
 
     while True:
         try:
-            request = pickle.load(sys.stdin.buffer)
+            counted = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        pickle.dump(judge(*request), answers)
+        pickle.dump(judge(counted), answers)
         answers.flush()

@@ -23,7 +23,6 @@ def run_gate(
     con: duckdb.DuckDBPyConnection,
     tables: Mapping[str, Table],
     *,
-    refresh_id: str,
     as_of: date,
     previous: Path | None = None,
     docs_dir: Path | None = None,
@@ -31,39 +30,29 @@ def run_gate(
 ) -> list[CheckResult]:
     """Run a gate's checks on the build database that `con` is connected to; one result per declared check, in their order.
 
-    `previous` is the published database to compare with. Data Docs are written into `docs_dir/<gate>`, replacing what lay there.
+    `previous` is the published database to compare with. `docs_dir/<gate>.html` shows the results.
     A check that crashes has the status 'error' and doesn't stop the others.
     """
     checks = [check for check in declared_checks(tables) if check.gate == gate]
-    return run_checks(
-        checks,
-        con,
-        refresh_id=refresh_id,
-        as_of=as_of,
-        previous=previous,
-        docs_dir=docs_dir / gate if docs_dir else None,
-        judge=judge,
-    )
+    results = run_checks(checks, con, as_of=as_of, previous=previous, judge=judge)
+    if docs_dir:
+        data_docs.write(docs_dir / f"{gate}.html", results)
+    return results
 
 
 def run_checks(
     checks: list[CheckSpec],
     con: duckdb.DuckDBPyConnection,
     *,
-    refresh_id: str,
     as_of: date,
     previous: Path | None = None,
-    docs_dir: Path | None = None,
     judge: Judge = judge_process.here,
 ) -> list[CheckResult]:
-    """`run_gate` for any checks; Data Docs go to `docs_dir` itself."""
+    """`run_gate` for any checks."""
     with _attached(con, previous) as published:
         counted = {check: _count(con, check, as_of, published) for check in checks}
-    judged = judge(counted, refresh_id, docs_dir)
-    results = [_result(check, counted[check], judged.get(check)) for check in checks]
-    if docs_dir:
-        data_docs.list_results(docs_dir, results)
-    return results
+    judged = judge(counted)
+    return [_result(check, counted[check], judged.get(check)) for check in checks]
 
 
 @contextmanager
@@ -123,7 +112,7 @@ def _result(check: CheckSpec, subjects: list[Subject] | Crash, verdict: Verdict 
     if crash:
         return result("error", 0, [], f"{check.description}: could not be checked ({crash.reason})")
     evaluated = sum(subject.evaluated for subject in subjects if subject.measure is not None)
-    if verdict.success:
+    if not verdict.outside:
         return result(
             "passed",
             evaluated,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -108,12 +109,13 @@ def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
     with refresh.stage(f"judge the {gate} gate"):
         from expectations import run_gate
 
+        if gate == "raw":  # the pages of the refresh before
+            shutil.rmtree(refresh.warehouse.data_docs, ignore_errors=True)
         with refresh.warehouse.connect() as con:
             results = run_gate(
                 gate,
                 con,
                 contract(),
-                refresh_id=refresh.id,
                 as_of=refresh.as_of,
                 previous=refresh.warehouse.current if refresh.previous else None,
                 docs_dir=refresh.warehouse.data_docs,

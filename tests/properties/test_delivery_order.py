@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -55,7 +55,11 @@ Rows = list[dict[str, str]]
 
 def cells(rows: Iterable[Any]) -> Rows:
     return [
-        {name: "" if value is None else str(value) for name, value in asdict(row).items() if name not in KNOWN_BY_LOADER}
+        {
+            name: "" if value is None else str(value)
+            for name, value in asdict(row).items()
+            if name not in KNOWN_BY_LOADER
+        }
         for row in rows
     ]
 
@@ -114,7 +118,10 @@ def files_of(company: Company) -> dict[str, bytes]:
     for folder, table, rows in folders_of(company):
         if table == "billing__plans":
             outdated = [row | {"price": "1"} for row in rows] + [rows[0] | {"plan_id": "gone"}]
-            files |= {f"{folder}/plans 2024-09-30.csv": text(table, outdated), f"{folder}/plans 2024-10-01.csv": text(table, rows)}
+            files |= {
+                f"{folder}/plans 2024-09-30.csv": text(table, outdated),
+                f"{folder}/plans 2024-10-01.csv": text(table, rows),
+            }
             continue
         for name, some in parts(table, rows, rng) if len(rows) > 9 else [("1", rows)]:
             if some:
