@@ -24,7 +24,16 @@
 {% macro default__number_series(first, last) %}explode(sequence({{ first }}, {{ last }})){% endmacro %}
 {% macro duckdb__number_series(first, last) %}unnest(range({{ first }}, {{ last }} + 1)){% endmacro %}
 
+{#- Months of a period, by grain. -#}
 {% macro grains() %}{{ return({'month': 1, 'quarter': 3, 'year': 12}) }}{% endmacro %}
+
+{#- The select of the call block for each grain, one under the other: {% call(grain) by_grain() %} … {% endcall %} -#}
+{% macro by_grain() -%}
+    {% for grain in grains() %}
+    {{- caller(grain) }}
+    {{- 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
 
 {#- Months by which quarters and years of the fiscal calendar are shifted; months never are. -#}
 {% macro fiscal_shift(grain) %}{{ return(0 if grain == 'month' else var('fiscal_year_start_month') | int - 1) }}{% endmacro %}

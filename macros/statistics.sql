@@ -15,6 +15,13 @@
 {% macro default__microseconds_between(from_time, to_time) %}(unix_micros({{ to_time }}) - unix_micros({{ from_time }})){% endmacro %}
 {% macro duckdb__microseconds_between(from_time, to_time) %}(epoch_us({{ to_time }}) - epoch_us({{ from_time }})){% endmacro %}
 
+{#- Whether a step of handling a case (first_response, resolution) took no longer than the policy allows, and the time it
+    allows in microseconds. -#}
+{% macro is_within_sla(step, from_time, to_time) -%}
+    ({{ microseconds_between(from_time, to_time) }} <= {{ sla(step) }})
+{%- endmacro %}
+{% macro sla(step) %}{{ var('sla_' ~ step ~ '_hours') }} * 3600000000{% endmacro %}
+
 {#- A quantile of durations in hours, interpolated linearly between the two nearest ones (percentile_cont) and rounded to
     the microsecond, where the last digit of a double is noise. -#}
 {% macro hours_quantile(share, microseconds) -%}

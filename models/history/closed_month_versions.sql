@@ -29,11 +29,7 @@ closed_months as (
         mrr.mrr_churned,
         mrr.mrr_at_end
     from {{ ref('churn_rates') }} as rates
-    inner join {{ ref('revenue_retention') }} as mrr
-        on mrr.period_grain = rates.period_grain
-        and mrr.period_start = rates.period_start
-        and mrr.segment_type = rates.segment_type
-        and mrr.segment = rates.segment
+    inner join {{ ref('revenue_retention') }} as mrr using (period_grain, period_start, segment_type, segment)
     where rates.period_grain = 'month' and rates.segment_type = 'all' and rates.is_complete
 ),
 
@@ -45,7 +41,7 @@ new_files as (
         row_number() over (order by files.table_name, files.file_order) as file_number,
         count(*) over () as files
     from {{ source('raw', 'files') }} as files
-    inner join {{ source('raw', 'loads') }} as loads on loads.load_id = files.load_id
+    inner join {{ source('raw', 'loads') }} as loads using (load_id)
     cross join last_published
     where files.is_current and greatest(files.loaded_at, loads.loaded_at) > last_published.finished_at
 ),
@@ -106,7 +102,7 @@ select
 from closed_months
 cross join this_refresh
 left join causes on true
-left join told on told.period_start = closed_months.period_start
+left join told using (period_start)
 where told.period_start is null
     {% for column in ['customers_at_start', 'customers_lost', 'customers_at_end', 'mrr_at_start', 'mrr_churned', 'mrr_at_end'] %}
     or told.{{ column }} <> closed_months.{{ column }}

@@ -11,7 +11,7 @@ with purchases as (
 
 select rows.customer_id, rows.started_on, rows.ended_on
 from {{ ref('int_counting_rows') }} as rows
-inner join {{ ref('int_customers') }} as customers on customers.customer_id = rows.customer_id
+inner join {{ ref('int_customers') }} as customers using (customer_id)
 where rows.exists_yet and customers.activity_basis = 'subscription'
 
 union all
@@ -21,5 +21,5 @@ select
     purchases.issued_on as started_on,
     case when purchases.lapses_on <= {{ as_of() }} then purchases.lapses_on end as ended_on
 from purchases
-inner join {{ ref('int_customers') }} as customers on customers.customer_id = purchases.customer_id
+inner join {{ ref('int_customers') }} as customers using (customer_id)
 where customers.activity_basis = 'purchase'

@@ -9,8 +9,8 @@ with replies as (
 
 select channels.customer_id, channels.channel, channels.address
 from {{ ref('int_contact_channels') }} as channels
-inner join {{ ref('int_customers') }} as customers on customers.customer_id = channels.customer_id
-left join replies on replies.customer_id = channels.customer_id and replies.channel = channels.channel
+inner join {{ ref('int_customers') }} as customers using (customer_id)
+left join replies using (customer_id, channel)
 qualify row_number() over (
     partition by channels.customer_id
     order by

@@ -22,5 +22,5 @@ select
     {{ microseconds_between('cases.opened_at', 'cast(' ~ add_days(as_of(), 1) ~ ' as timestamp)') }} as age,
     opinions.is_satisfied
 from {{ ref('int_cases') }} as cases
-left join {{ ref('dim_employees') }} as employees on employees.employee_id = cases.employee_id
-left join opinions on opinions.case_id = cases.case_id
+left join {{ ref('dim_employees') }} as employees using (employee_id)
+left join opinions using (case_id)

@@ -15,13 +15,12 @@ initial as (
     group by first_spells.customer_id
 )
 
-{% for grain in grains() %}
+{% call(grain) by_grain() %}
 select
     first_spells.customer_id,
     '{{ grain }}' as cohort_grain,
     {{ period_number('first_spells.started_on', grain) }} as cohort_number,
     coalesce(initial.mrr_initial, 0) as mrr_initial
 from first_spells
-left join initial on initial.customer_id = first_spells.customer_id
-{% if not loop.last %}union all{% endif %}
-{% endfor %}
+left join initial using (customer_id)
+{% endcall %}

@@ -13,11 +13,10 @@ with events as (
 ),
 
 numbered as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number, events.*
     from events
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 )
 
 select

@@ -1,7 +1,7 @@
 -- The periods in which a customer is active on at least one day, as runs: first and last period number of each spell,
 -- without the period that the spell before it already covers. A spell of no days is present on its day.
 with numbered as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select
         customer_id,
         spell_number,
@@ -11,8 +11,7 @@ with numbered as (
             'greatest(coalesce(' ~ add_days('ended_on', -1) ~ ', ' ~ as_of() ~ '), started_on)', grain
         ) }} as last_number
     from {{ ref('int_customer_spells') }}
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 trimmed as (

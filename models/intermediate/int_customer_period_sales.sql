@@ -1,10 +1,9 @@
 -- Revenue and purchases of each customer by the period of issue.
 with numbered as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select '{{ grain }}' as period_grain, {{ period_number('issued_on', grain) }} as period_number, invoices.*
     from {{ ref('int_invoices') }} as invoices
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 first_spells as (
@@ -22,5 +21,5 @@ select
     cast(sum(case when numbered.amount > 0 then 1 else 0 end) as integer) as purchases,
     coalesce(sum(case when numbered.amount > 0 then numbered.amount end), 0) as purchase_amount
 from numbered
-left join first_spells on first_spells.customer_id = numbered.customer_id
+left join first_spells using (customer_id)
 group by numbered.customer_id, numbered.period_grain, numbered.period_number

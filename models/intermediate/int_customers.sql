@@ -56,6 +56,6 @@ select
     {%- endif %} as activity_basis,
     cards.raw_row
 from known
-left join {{ ref('stg_crm__customers') }} as cards on cards.customer_id = known.customer_id
-left join counting_subscribers on counting_subscribers.customer_id = known.customer_id
-left join first_plans on first_plans.customer_id = known.customer_id
+left join {{ ref('stg_crm__customers') }} as cards using (customer_id)
+left join counting_subscribers using (customer_id)
+left join first_plans using (customer_id)

@@ -17,7 +17,7 @@ days as (
         sum(events.started) as started,
         sum(events.ended) as ended
     from events
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = events.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by segments.segment_type, segments.segment, events.occurred_on
 ),
 
@@ -42,11 +42,10 @@ rated as (
 ),
 
 numbered as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number, rated.*
     from rated
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 by_period as (
@@ -60,11 +59,7 @@ by_period as (
         max(case when {{ add_days('numbered.occurred_on', 1) }} < grid.period_end then numbered.active_after else 0 end) as most_active,
         max_by(numbered.active_after, numbered.occurred_on) as active_at_end
     from {{ ref('int_period_segments') }} as grid
-    left join numbered
-        on numbered.period_grain = grid.period_grain
-        and numbered.period_number = grid.period_number
-        and numbered.segment_type = grid.segment_type
-        and numbered.segment = grid.segment
+    left join numbered using (period_grain, period_number, segment_type, segment)
     group by grid.period_grain, grid.period_number, grid.segment_type, grid.segment
 ),
 

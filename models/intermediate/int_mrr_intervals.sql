@@ -3,7 +3,7 @@
 with priced as (
     select rows.customer_id, rows.started_on, rows.ended_on, rows.monthly_amount
     from {{ ref('int_counting_rows') }} as rows
-    inner join {{ ref('int_customers') }} as customers on customers.customer_id = rows.customer_id
+    inner join {{ ref('int_customers') }} as customers using (customer_id)
     where rows.exists_yet
         and customers.activity_basis = 'subscription'
         and (rows.ended_on is null or rows.ended_on > rows.started_on)

@@ -19,5 +19,4 @@ select
 from openings
 inner join {{ ref('int_customer_spells') }} as spells
     on spells.customer_id = openings.customer_id
-    and spells.started_on < openings.period_start
-    and (spells.ended_on is null or spells.ended_on >= openings.period_start)
+    and {{ active_at_opening('spells', 'openings.period_start') }}

@@ -10,7 +10,7 @@ with sales as (
         sum(sales.revenue_with_cost) as revenue_with_cost,
         sum(sales.cost) as cost
     from {{ ref('int_opening_customer_sales') }} as sales
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = sales.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by sales.period_grain, sales.period_number, segments.segment_type, segments.segment
 )
 
@@ -22,8 +22,4 @@ select
     coalesce(sales.revenue, 0) as sales_of_customers_at_start,
     {{ margin_parts('sales.revenue_with_cost', 'sales.cost') }}
 from {{ ref('int_period_segments') }} as grid
-left join sales
-    on sales.period_grain = grid.period_grain
-    and sales.period_number = grid.period_number
-    and sales.segment_type = grid.segment_type
-    and sales.segment = grid.segment
+left join sales using (period_grain, period_number, segment_type, segment)

@@ -30,7 +30,7 @@ last_purchases as (
 ),
 
 own_sales as (
-    {% for grain, months in grains().items() %}
+    {% call(grain) by_grain() %}
     select
         last_purchases.customer_id,
         last_purchases.period_grain,
@@ -40,19 +40,16 @@ own_sales as (
     inner join {{ ref('int_invoices') }} as invoices
         on invoices.customer_id = last_purchases.customer_id
         and invoices.issued_on <= last_purchases.last_purchase_on
-        and invoices.issued_on > {{ months_before('last_purchases.last_purchase_on', months) }}
+        and invoices.issued_on > {{ months_before('last_purchases.last_purchase_on', grains()[grain]) }}
     where last_purchases.period_grain = '{{ grain }}'
     group by last_purchases.customer_id, last_purchases.period_grain, last_purchases.period_number
+    {% endcall %}
 
     union all
-    {% endfor %}
 
     select lost.customer_id, lost.period_grain, lost.period_number, sales.revenue
     from lost
-    inner join {{ ref('int_opening_customer_sales') }} as sales
-        on sales.customer_id = lost.customer_id
-        and sales.period_grain = lost.period_grain
-        and sales.period_number = lost.period_number
+    inner join {{ ref('int_opening_customer_sales') }} as sales using (customer_id, period_grain, period_number)
     where lost.activity_basis = 'subscription'
 )
 
@@ -66,10 +63,6 @@ select
     coalesce(sales.revenue, 0) * coalesce(rates.rate_if_heard, 0) as recoverable_sales_if_heard,
     coalesce(sales.revenue, 0) * coalesce(rates.rate_if_heard_promptly, 0) as recoverable_sales_if_heard_promptly
 from lost
-left join own_sales as sales
-    on sales.customer_id = lost.customer_id
-    and sales.period_grain = lost.period_grain
-    and sales.period_number = lost.period_number
-left join {{ ref('int_spell_end_complaints') }} as complaints
-    on complaints.customer_id = lost.customer_id and complaints.spell_number = lost.spell_number
+left join own_sales as sales using (customer_id, period_grain, period_number)
+left join {{ ref('int_spell_end_complaints') }} as complaints using (customer_id, spell_number)
 left join {{ ref('recovery_rates') }} as rates on rates.severity = complaints.severity

@@ -4,18 +4,17 @@ with bounds as (
 ),
 
 numbered as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select
         '{{ grain }}' as period_grain,
         {{ number_series(period_number('first_active_on', grain), period_number(as_of(), grain)) }} as period_number
     from bounds
     where first_active_on is not null
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 dated as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select
         period_grain,
         cast(period_number as integer) as period_number,
@@ -23,8 +22,7 @@ dated as (
         {{ period_start('(period_number + 1)', grain) }} as calendar_end
     from numbered
     where period_grain = '{{ grain }}'
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 )
 
 select

@@ -74,4 +74,4 @@ select
     coalesce(aliases.reason_code, by_similarity.reason_code, 'unmapped') as reason_code
 from texts
 left join aliases on aliases.alias = texts.normalised
-left join by_similarity on by_similarity.normalised = texts.normalised
+left join by_similarity using (normalised)

@@ -1,4 +1,4 @@
--- One row an assessment and customer who is active at that opening.
+-- Each customer who is active at the opening of an assessment.
 select
     assessments.assessed_on,
     assessments.is_current,
@@ -9,5 +9,4 @@ select
     coalesce(spells.ended_on < {{ add_days('assessments.assessed_on', 90) }}, false) as is_lost_within_90d
 from {{ ref('int_assessments') }} as assessments
 inner join {{ ref('fct_customer_spells') }} as spells
-    on spells.started_on < assessments.assessed_on
-    and (spells.ended_on is null or spells.ended_on >= assessments.assessed_on)
+    on {{ active_at_opening('spells', 'assessments.assessed_on') }}

@@ -76,8 +76,9 @@ slow_answer as (
         on cases.customer_id = assessments.customer_id
         and cases.opened_on < assessments.assessed_on
         and cases.opened_on >= {{ add_days('assessments.assessed_on', -90) }}
-    where {{ microseconds_between('cases.opened_at', 'least(coalesce(cases.first_response_at, cast(assessments.assessed_on as timestamp)), cast(assessments.assessed_on as timestamp))') }}
-        > 3600000000 * {{ var('sla_first_response_hours') }}
+    where not {{ is_within_sla(
+        'first_response', 'cases.opened_at', 'least(cases.first_response_at, cast(assessments.assessed_on as timestamp))'
+    ) }}
 ),
 
 latest_scores as (

@@ -51,9 +51,8 @@ select
     texts.normalised as normalised_reason,
     texts.reason_text
 from ended
-left join notes on notes.customer_id = ended.customer_id and notes.spell_number = ended.spell_number
-left join billing_reasons
-    on billing_reasons.customer_id = ended.customer_id and billing_reasons.spell_number = ended.spell_number
+left join notes using (customer_id, spell_number)
+left join billing_reasons using (customer_id, spell_number)
 left join {{ ref('int_reason_texts') }} as texts
     on texts.reason_text = coalesce(notes.reason_text, billing_reasons.reason_text)
 left join {{ ref('int_churn_reasons') }} as reasons on reasons.reason_code = coalesce(texts.reason_code, 'not_asked')

@@ -3,10 +3,7 @@
 with lists as (
     select loads.load_id, loads.source, snapshots.snapshot_on
     from {{ source('raw', 'snapshots') }} as snapshots
-    inner join {{ source('raw', 'loads') }} as loads
-        on loads.table_name = snapshots.table_name
-        and loads.source = snapshots.source
-        and loads.content_hash = snapshots.content_hash
+    inner join {{ source('raw', 'loads') }} as loads using (table_name, source, content_hash)
     where snapshots.table_name = 'billing.subscriptions' and snapshots.snapshot_on <= {{ as_of() }}
 ),
 
@@ -22,7 +19,7 @@ listed as (
         lists.snapshot_on,
         rows.* exclude (source)
     from {{ ref('base_billing__subscriptions') }} as rows
-    inner join lists on lists.load_id = rows.load_id
+    inner join lists using (load_id)
     where rows.row_outcome = 'loaded' and rows.is_history
     qualify row_number() over (
         partition by lists.source, lists.snapshot_on, rows.subscription_id order by rows.delivery_number desc
@@ -39,7 +36,7 @@ compared as (
         {{ adapter.quote(column) }} is not distinct from lag({{ adapter.quote(column) }}) over versions {{- ' and' if not loop.last }}
         {% endfor %} as has_same_terms
     from listed
-    inner join listed_days on listed_days.source = listed.source and listed_days.snapshot_on = listed.snapshot_on
+    inner join listed_days using (source, snapshot_on)
     window versions as (partition by listed.source, listed.subscription_id order by listed.snapshot_on)
 ),
 

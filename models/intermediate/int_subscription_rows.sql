@@ -98,4 +98,4 @@ select
 from ended
 cross join {{ ref('int_reporting_currency') }} as reporting
 left join {{ ref('int_customer_merges') }} as merges on merges.card_id = ended.customer_id
-left join {{ ref('stg_billing__plans') }} as plans on plans.plan_id = ended.plan_id
+left join {{ ref('stg_billing__plans') }} as plans using (plan_id)

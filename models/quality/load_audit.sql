@@ -24,7 +24,7 @@ current_files as (
         loads.rows_filtered,
         files.file <> loads.file as is_second_path
     from {{ source('raw', 'files') }} as files
-    inner join {{ source('raw', 'loads') }} as loads on loads.load_id = files.load_id
+    inner join {{ source('raw', 'loads') }} as loads using (load_id)
     where files.is_current
 )
 
@@ -43,5 +43,5 @@ select
     end as rows_{{ outcome }} {{- ',' if not loop.last }}
     {% endfor %}
 from current_files
-left join outcomes on outcomes.load_id = current_files.load_id
+left join outcomes using (load_id)
 order by current_files.table_name, current_files.file, current_files.source

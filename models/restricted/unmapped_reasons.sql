@@ -62,4 +62,4 @@ select
     nearest.language as nearest_language,
     nearest.similarity
 from texts
-left join nearest on nearest.normalised = texts.normalised
+left join nearest using (normalised)

@@ -13,8 +13,8 @@ select
     lost.expected_recoverable_sales,
     lost.win_back_rank
 from {{ ref('lost_customers') }} as lost
-inner join {{ ref('int_best_channels') }} as channels on channels.customer_id = lost.customer_id
-inner join {{ ref('int_customers') }} as customers on customers.customer_id = lost.customer_id
-inner join {{ ref('stg_crm__customers') }} as cards on cards.customer_id = lost.customer_id
-inner join {{ ref('int_churn_reasons') }} as reasons on reasons.reason_code = lost.reason_code
+inner join {{ ref('int_best_channels') }} as channels using (customer_id)
+inner join {{ ref('int_customers') }} as customers using (customer_id)
+inner join {{ ref('stg_crm__customers') }} as cards using (customer_id)
+inner join {{ ref('int_churn_reasons') }} as reasons using (reason_code)
 where lost.contact_allowed

@@ -57,7 +57,7 @@ select
     coalesce(mrr_at_end.amount, 0) as mrr_at_end,
     coalesce(sales.amount, 0) as sales_before
 from periods
-inner join spells on spells.started_on < periods.period_start and spells.ended_on >= periods.period_start
+inner join spells on {{ active_at_opening('spells', 'periods.period_start') }}
 -- lost by the last spell that ended in the period, unless the customer returned in it
 left join spells as losses
     on losses.customer_id = spells.customer_id
@@ -66,12 +66,10 @@ left join spells as losses
     and losses.returned_on >= periods.period_end
 left join mrr as mrr_at_start
     on mrr_at_start.customer_id = spells.customer_id
-    and mrr_at_start.started_on < periods.period_start
-    and mrr_at_start.ended_on >= periods.period_start
+    and {{ active_at_opening('mrr_at_start', 'periods.period_start') }}
 left join mrr as mrr_at_end
     on mrr_at_end.customer_id = spells.customer_id
-    and mrr_at_end.started_on < periods.period_end
-    and mrr_at_end.ended_on >= periods.period_end
+    and {{ active_at_opening('mrr_at_end', 'periods.period_end') }}
 left join sales
     on sales.customer_id = spells.customer_id
     and sales.period_grain = periods.period_grain

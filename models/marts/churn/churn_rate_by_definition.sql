@@ -7,7 +7,7 @@ with spell_ends as (
         segments.segment,
         sum(changes.spells_ended) as spells_ended
     from {{ ref('int_customer_period_changes') }} as changes
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = changes.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by changes.period_grain, changes.period_number, segments.segment_type, segments.segment
 ),
 
@@ -27,21 +27,9 @@ counted as (
         coalesce(spell_ends.spells_ended, 0) as spells_ended,
         daily_rates.sum_of_daily_rates
     from {{ ref('int_period_segments') }} as grid
-    inner join {{ ref('churn_rates') }} as rates
-        on rates.period_grain = grid.period_grain
-        and rates.period_start = grid.period_start
-        and rates.segment_type = grid.segment_type
-        and rates.segment = grid.segment
-    left join spell_ends
-        on spell_ends.period_grain = grid.period_grain
-        and spell_ends.period_number = grid.period_number
-        and spell_ends.segment_type = grid.segment_type
-        and spell_ends.segment = grid.segment
-    left join daily_rates
-        on daily_rates.period_grain = grid.period_grain
-        and daily_rates.period_number = grid.period_number
-        and daily_rates.segment_type = grid.segment_type
-        and daily_rates.segment = grid.segment
+    inner join {{ ref('churn_rates') }} as rates using (period_grain, period_start, segment_type, segment)
+    left join spell_ends using (period_grain, period_number, segment_type, segment)
+    left join daily_rates using (period_grain, period_number, segment_type, segment)
 ),
 
 defined as (

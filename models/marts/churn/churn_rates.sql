@@ -12,7 +12,7 @@ with changes as (
         count(case when is_active and not was_active and not is_first_spell then 1 end) as customers_returned,
         count(case when not was_active and not is_active then 1 end) as customers_passed_through
     from {{ ref('int_customer_period_changes') }} as changes
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = changes.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     left join {{ ref('int_spell_end_reasons') }} as ends
         on ends.customer_id = changes.customer_id and ends.spell_number = changes.last_ended_spell
     group by changes.period_grain, changes.period_number, segments.segment_type, segments.segment
@@ -28,11 +28,7 @@ counted as (
         coalesce(changes.customers_returned, 0) as customers_returned,
         coalesce(changes.customers_passed_through, 0) as customers_passed_through
     from {{ ref('int_period_segments') }} as grid
-    left join changes
-        on changes.period_grain = grid.period_grain
-        and changes.period_number = grid.period_number
-        and changes.segment_type = grid.segment_type
-        and changes.segment = grid.segment
+    left join changes using (period_grain, period_number, segment_type, segment)
 ),
 
 balanced as (

@@ -10,9 +10,8 @@ with losses as (
         sum(losses.sales) as lost_customers_sales,
         sum(case when ends.is_interviewed then 1 else 0 end) as interviewed
     from {{ ref('int_period_losses') }} as losses
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = losses.customer_id
-    inner join {{ ref('int_spell_end_reasons') }} as ends
-        on ends.customer_id = losses.customer_id and ends.spell_number = losses.spell_number
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
+    inner join {{ ref('int_spell_end_reasons') }} as ends using (customer_id, spell_number)
     group by losses.period_grain, losses.period_number, segments.segment_type, segments.segment, ends.reason_code
 ),
 
@@ -68,9 +67,5 @@ select
     {{ money('summed.lost_customers_sales') }} as lost_customers_sales,
     summed.interviewed
 from summed
-inner join {{ ref('int_period_segments') }} as grid
-    on grid.period_grain = summed.period_grain
-    and grid.period_number = summed.period_number
-    and grid.segment_type = summed.segment_type
-    and grid.segment = summed.segment
-inner join {{ ref('int_churn_reasons') }} as reasons on reasons.reason_code = summed.reason_code
+inner join {{ ref('int_period_segments') }} as grid using (period_grain, period_number, segment_type, segment)
+inner join {{ ref('int_churn_reasons') }} as reasons using (reason_code)

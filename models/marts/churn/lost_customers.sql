@@ -22,7 +22,7 @@ sales as (
                 then invoices.amount
         end) as sales_last_365_days
     from histories
-    inner join {{ ref('int_invoices') }} as invoices on invoices.customer_id = histories.customer_id
+    inner join {{ ref('int_invoices') }} as invoices using (customer_id)
     group by histories.customer_id
 ),
 
@@ -43,7 +43,7 @@ explained as (
         ends.is_interviewed,
         complaints.severity,
         coalesce(
-            complaints.first_response_at <= complaints.opened_at + interval {{ var('sla_first_response_hours') }} hours, false
+            {{ is_within_sla('first_response', 'complaints.opened_at', 'complaints.first_response_at') }}, false
         ) as is_answered_promptly
     from histories
     inner join {{ ref('int_spell_end_reasons') }} as ends
@@ -64,7 +64,7 @@ valued as (
         end, 2)') }} as expected_recoverable_sales
     from explained
     cross join lowest_rate
-    left join {{ ref('recovery_rates') }} as rates on rates.severity = explained.severity
+    left join {{ ref('recovery_rates') }} as rates using (severity)
 )
 
 select
@@ -90,5 +90,5 @@ select
         order by valued.expected_recoverable_sales desc, valued.sales_last_365_days desc, valued.customer_id
     ) as win_back_rank
 from valued
-inner join {{ ref('int_customers') }} as customers on customers.customer_id = valued.customer_id
-left join {{ ref('int_best_channels') }} as channels on channels.customer_id = valued.customer_id
+inner join {{ ref('int_customers') }} as customers using (customer_id)
+left join {{ ref('int_best_channels') }} as channels using (customer_id)

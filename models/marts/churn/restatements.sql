@@ -2,10 +2,9 @@
 with versions as (
     select versions.*, refreshes.started_at
     from {{ ref('closed_month_versions') }} as versions
-    inner join {{ source('quality', 'refresh_history') }} as refreshes
-        on refreshes.refresh_id = versions.refresh_id
-        -- the running refresh is about to be published
-        and refreshes.status in ('published', 'running')
+    inner join {{ source('quality', 'refresh_history') }} as refreshes using (refresh_id)
+    -- the running refresh is about to be published
+    where refreshes.status in ('published', 'running')
 ),
 
 compared as (

@@ -22,13 +22,10 @@ lost_contacts as (
         contacts.contacted_on,
         min(case when spells.started_on >= contacts.contacted_on then spells.started_on end) as returned_on
     from contacts
-    inner join {{ ref('int_customer_spells') }} as spells on spells.customer_id = contacts.customer_id
+    inner join {{ ref('int_customer_spells') }} as spells using (customer_id)
     group by contacts.customer_id, contacts.campaign, contacts.channel, contacts.contacted_on
     having min(spells.started_on) < contacts.contacted_on
-        and max(case
-            when spells.started_on < contacts.contacted_on and coalesce(spells.ended_on, {{ far_future() }}) >= contacts.contacted_on
-                then 1 else 0
-        end) = 0
+        and max(case when {{ active_at_opening('spells', 'contacts.contacted_on') }} then 1 else 0 end) = 0
 ),
 
 learnt as (
@@ -64,14 +61,8 @@ counted as (
         end) as returned_{{ days }}d
         {%- endfor %}
     from contacts
-    left join lost_contacts
-        on lost_contacts.customer_id = contacts.customer_id
-        and lost_contacts.campaign = contacts.campaign
-        and lost_contacts.channel = contacts.channel
-    left join learnt
-        on learnt.customer_id = contacts.customer_id
-        and learnt.campaign = contacts.campaign
-        and learnt.channel = contacts.channel
+    left join lost_contacts using (customer_id, campaign, channel)
+    left join learnt using (customer_id, campaign, channel)
     group by contacts.campaign, contacts.channel
 )
 
@@ -89,4 +80,4 @@ select
     {%- endfor %},
     {{ money('coalesce(recovered.revenue, 0)') }} as revenue_recovered
 from counted
-left join recovered on recovered.campaign = counted.campaign and recovered.channel = counted.channel
+left join recovered using (campaign, channel)

@@ -25,4 +25,4 @@ select
     customers.contact_allowed,
     coalesce(spells.is_active, false) as is_active
 from {{ ref('int_customers') }} as customers
-left join spells on spells.customer_id = customers.customer_id
+left join spells using (customer_id)

@@ -35,7 +35,6 @@ select
     spells.ended_on is null as is_open,
     reasons.is_interviewed
 from {{ ref('int_customer_spells') }} as spells
-inner join {{ ref('int_customers') }} as customers on customers.customer_id = spells.customer_id
+inner join {{ ref('int_customers') }} as customers using (customer_id)
 left join scheduled on scheduled.customer_id = spells.customer_id and customers.activity_basis = 'subscription'
-left join {{ ref('int_spell_end_reasons') }} as reasons
-    on reasons.customer_id = spells.customer_id and reasons.spell_number = spells.spell_number
+left join {{ ref('int_spell_end_reasons') }} as reasons using (customer_id, spell_number)

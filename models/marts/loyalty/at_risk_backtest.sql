@@ -12,7 +12,7 @@ quarters as (
         count(assessed.customer_id) as customers,
         count(case when assessed.is_lost_within_90d then 1 end) as lost_within_90d
     from {{ ref('int_assessments') }} as assessments
-    left join assessed on assessed.assessed_on = assessments.assessed_on
+    left join assessed using (assessed_on)
     where not assessments.is_current
     group by assessments.assessed_on
 ),
@@ -30,7 +30,7 @@ flagged as (
         count(*) as flagged,
         count(case when assessed.is_lost_within_90d then 1 end) as flagged_lost_within_90d
     from signals
-    inner join assessed on assessed.assessed_on = signals.assessed_on and assessed.customer_id = signals.customer_id
+    inner join assessed using (assessed_on, customer_id)
     group by signals.assessed_on, signals.signal
 ),
 

@@ -2,7 +2,7 @@
 with signals as (
     select signals.*
     from {{ ref('int_risk_signals') }} as signals
-    inner join {{ ref('int_assessments') }} as assessments on assessments.assessed_on = signals.assessed_on
+    inner join {{ ref('int_assessments') }} as assessments using (assessed_on)
     where assessments.is_current
 ),
 
@@ -39,5 +39,5 @@ select
     flagged.score,
     {{ money('case when mrr.mrr > 0 then 12 * mrr.mrr else greatest(coalesce(recent_sales.sales_last_365_days, 0), 0) end') }} as revenue_at_risk
 from flagged
-left join mrr on mrr.customer_id = flagged.customer_id
-left join recent_sales on recent_sales.customer_id = flagged.customer_id
+left join mrr using (customer_id)
+left join recent_sales using (customer_id)

@@ -10,16 +10,15 @@ with sales as (
         count(case when sales.purchases > 0 then 1 end) as customers_purchasing,
         sum(sales.revenue) as revenue
     from {{ ref('int_customer_period_sales') }} as sales
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = sales.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by sales.period_grain, sales.period_number, segments.segment_type, segments.segment
 ),
 
 purchases as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select '{{ grain }}' as period_grain, {{ period_number('issued_on', grain) }} as period_number, customer_id, amount
     from {{ ref('fct_purchases') }}
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 medians as (
@@ -30,7 +29,7 @@ medians as (
         segments.segment,
         {{ money_median('purchases.amount') }} as median_check
     from purchases
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = purchases.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by purchases.period_grain, purchases.period_number, segments.segment_type, segments.segment
 ),
 
@@ -43,16 +42,8 @@ filled as (
         coalesce(sales.revenue, 0) as revenue,
         medians.median_check
     from {{ ref('int_period_segments') }} as grid
-    left join sales
-        on sales.period_grain = grid.period_grain
-        and sales.period_number = grid.period_number
-        and sales.segment_type = grid.segment_type
-        and sales.segment = grid.segment
-    left join medians
-        on medians.period_grain = grid.period_grain
-        and medians.period_number = grid.period_number
-        and medians.segment_type = grid.segment_type
-        and medians.segment = grid.segment
+    left join sales using (period_grain, period_number, segment_type, segment)
+    left join medians using (period_grain, period_number, segment_type, segment)
 )
 
 select

@@ -4,7 +4,7 @@ with churn as (
 ),
 
 repeat_customers as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select
         '{{ grain }}' as period_grain,
         {{ period_start(period_number('issued_on', grain), grain) }} as period_start,
@@ -12,8 +12,7 @@ repeat_customers as (
     from {{ ref('fct_purchases') }}
     where purchase_number > 1
     group by 1, 2
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 measured as (

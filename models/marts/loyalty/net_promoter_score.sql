@@ -1,13 +1,12 @@
 -- Would customers recommend the company: promoters less detractors, by the last answer of each customer in the period.
 with responses as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select
         '{{ grain }}' as period_grain, {{ period_number('answered_on', grain) }} as period_number,
         customer_id, score, answered_at, response_id
     from {{ ref('int_surveys') }}
     where kind = 'nps'
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 last_responses as (
@@ -29,7 +28,7 @@ counted as (
         count(case when last_responses.score >= 9 then 1 end) as promoters,
         count(case when last_responses.score <= 6 then 1 end) as detractors
     from last_responses
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = last_responses.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by last_responses.period_grain, last_responses.period_number, segments.segment_type, segments.segment
 ),
 
@@ -40,11 +39,7 @@ filled as (
         coalesce(counted.promoters, 0) as promoters,
         coalesce(counted.detractors, 0) as detractors
     from {{ ref('int_period_segments') }} as grid
-    left join counted
-        on counted.period_grain = grid.period_grain
-        and counted.period_number = grid.period_number
-        and counted.segment_type = grid.segment_type
-        and counted.segment = grid.segment
+    left join counted using (period_grain, period_number, segment_type, segment)
 ),
 
 -- p + d − (p − d)² over the common denominator: in whole numbers it never falls below 0

@@ -1,7 +1,6 @@
 -- How fast and how well cases are handled, by who handles them and where they come in, and what became of the customers
 -- who complained. A case belongs to the period in which it was opened.
 {% set dimensions = {'all': "'all'", 'employee': 'employee_id', 'team': 'team', 'channel': 'channel', 'severity': 'severity'} %}
-{% set hour = 3600000000 %}
 
 with cases as (
     {% for dimension, value in dimensions.items() %}
@@ -12,11 +11,10 @@ with cases as (
 ),
 
 numbered as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select '{{ grain }}' as period_grain, {{ period_number('opened_on', grain) }} as period_number, cases.*
     from cases
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 handled as (
@@ -33,9 +31,8 @@ handled as (
         {{ hours_quantile(0.5, 'resolution_time') }} as resolution_hours_median,
         {{ hours_quantile(0.9, 'resolution_time') }} as resolution_hours_p90,
         {% for step in ['first_response', 'resolution'] %}
-        {% set limit = var('sla_' ~ step ~ '_hours') ~ ' * ' ~ hour %}
-        count(case when age >= {{ limit }} then 1 end) as {{ step }}_due,
-        count(case when age >= {{ limit }} and {{ step }}_time <= {{ limit }} then 1 end) as {{ step }}_within_sla,
+        count(case when age >= {{ sla(step) }} then 1 end) as {{ step }}_due,
+        count(case when age >= {{ sla(step) }} and {{ step }}_time <= {{ sla(step) }} then 1 end) as {{ step }}_within_sla,
         {% endfor %}
         count(is_satisfied) as csat_responses,
         count(case when is_satisfied then 1 end) as csat_satisfied,
@@ -62,8 +59,7 @@ losses as (
         count(*) as complainants_observed_90d,
         count(case when outcomes.is_lost then 1 end) as complainants_lost_90d
     from first_complaints as complaints
-    inner join {{ ref('int_complaint_outcomes') }} as outcomes
-        on outcomes.customer_id = complaints.customer_id and outcomes.opened_on = complaints.opened_on
+    inner join {{ ref('int_complaint_outcomes') }} as outcomes using (customer_id, opened_on)
     group by complaints.period_grain, complaints.period_number, complaints.dimension, complaints.dimension_value
 ),
 

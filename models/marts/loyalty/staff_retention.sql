@@ -31,7 +31,7 @@ counted as (
         count(returns.customer_id) as returned_90d,
         cast(coalesce(sum(returns.is_to_same_employee), 0) as bigint) as returned_to_same_employee_90d
     from first_purchases
-    left join returns on returns.customer_id = first_purchases.customer_id
+    left join returns using (customer_id)
     group by first_purchases.employee_id, {{ period_number('first_purchases.issued_on', 'quarter') }}
 ),
 

@@ -8,7 +8,7 @@ with cohorts as (
         count(*) as cohort_size,
         sum(cohorts.mrr_initial) as mrr_initial
     from {{ ref('int_customer_cohorts') }} as cohorts
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = cohorts.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by cohorts.cohort_grain, cohorts.cohort_number, segments.segment_type, segments.segment
 ),
 
@@ -21,12 +21,11 @@ presence as (
 ),
 
 mrr_changes as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select
         customer_id, '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number, mrr_change
     from {{ ref('fct_mrr_movements') }}
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 -- everything that happens to a customer, by period

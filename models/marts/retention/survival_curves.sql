@@ -7,7 +7,7 @@ with durations as (
         spells.tenure_days,
         spells.is_open
     from {{ ref('fct_customer_spells') }} as spells
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = spells.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     where spells.spell_number = 1
 ),
 

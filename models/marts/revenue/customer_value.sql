@@ -35,9 +35,9 @@ filled as (
         coalesce(recurring.mrr, 0) as mrr,
         coalesce(tenures.tenure_days, 0) as tenure_days
     from {{ ref('dim_customers') }} as customers
-    left join sales on sales.customer_id = customers.customer_id
-    left join recurring on recurring.customer_id = customers.customer_id
-    left join tenures on tenures.customer_id = customers.customer_id
+    left join sales using (customer_id)
+    left join recurring using (customer_id)
+    left join tenures using (customer_id)
 )
 
 select

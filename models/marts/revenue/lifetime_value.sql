@@ -8,11 +8,7 @@ with parts as (
         margins.margin_denominator,
         case lost_revenue.period_grain {% for grain, months in grains().items() %}when '{{ grain }}' then {{ months }} {% endfor %}end as period_months
     from {{ ref('lost_revenue') }} as lost_revenue
-    inner join {{ ref('int_opening_sales') }} as margins
-        on margins.period_grain = lost_revenue.period_grain
-        and margins.period_start = lost_revenue.period_start
-        and margins.segment_type = lost_revenue.segment_type
-        and margins.segment = lost_revenue.segment
+    inner join {{ ref('int_opening_sales') }} as margins using (period_grain, period_start, segment_type, segment)
 )
 
 select

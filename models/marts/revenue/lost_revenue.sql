@@ -10,7 +10,7 @@ with losses as (
         sum(losses.recoverable_sales_if_heard) as recoverable_sales_if_heard,
         sum(losses.recoverable_sales_if_heard_promptly) as recoverable_sales_if_heard_promptly
     from {{ ref('int_period_losses') }} as losses
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = losses.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by losses.period_grain, losses.period_number, segments.segment_type, segments.segment
 ),
 
@@ -28,26 +28,10 @@ filled as (
         coalesce(losses.recoverable_sales_if_heard, 0) as recoverable_sales_if_heard,
         coalesce(losses.recoverable_sales_if_heard_promptly, 0) as recoverable_sales_if_heard_promptly
     from {{ ref('int_period_segments') }} as grid
-    inner join {{ ref('churn_rates') }} as rates
-        on rates.period_grain = grid.period_grain
-        and rates.period_start = grid.period_start
-        and rates.segment_type = grid.segment_type
-        and rates.segment = grid.segment
-    inner join {{ ref('revenue_retention') }} as mrr
-        on mrr.period_grain = grid.period_grain
-        and mrr.period_start = grid.period_start
-        and mrr.segment_type = grid.segment_type
-        and mrr.segment = grid.segment
-    inner join {{ ref('int_opening_sales') }} as base
-        on base.period_grain = grid.period_grain
-        and base.period_start = grid.period_start
-        and base.segment_type = grid.segment_type
-        and base.segment = grid.segment
-    left join losses
-        on losses.period_grain = grid.period_grain
-        and losses.period_number = grid.period_number
-        and losses.segment_type = grid.segment_type
-        and losses.segment = grid.segment
+    inner join {{ ref('churn_rates') }} as rates using (period_grain, period_start, segment_type, segment)
+    inner join {{ ref('revenue_retention') }} as mrr using (period_grain, period_start, segment_type, segment)
+    inner join {{ ref('int_opening_sales') }} as base using (period_grain, period_start, segment_type, segment)
+    left join losses using (period_grain, period_number, segment_type, segment)
 ),
 
 -- quotients take unrounded inputs: lost sales = lost × sales ÷ customers, in hundredths

@@ -1,14 +1,13 @@
 -- What became of the monthly recurring revenue of each period's opening, by comparing each customer's MRR at its two ends.
 with numbered as (
-    {% for grain in grains() %}
+    {% call(grain) by_grain() %}
     select
         '{{ grain }}' as period_grain,
         {{ period_number('occurred_on', grain) }} as period_number,
         {{ period_number('min(occurred_on) over (partition by customer_id)', grain) }} as first_mrr_period_number,
         movements.*
     from {{ ref('fct_mrr_movements') }} as movements
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {% endcall %}
 ),
 
 customer_changes as (
@@ -35,7 +34,7 @@ changes as (
         sum(case when mrr_at_end > 0 and mrr_at_end < mrr_at_start then mrr_at_start - mrr_at_end else 0 end) as mrr_contracted,
         sum(case when mrr_at_end = 0 then mrr_at_start else 0 end) as mrr_churned
     from customer_changes
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = customer_changes.customer_id
+    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
     group by customer_changes.period_grain, customer_changes.period_number, segments.segment_type, segments.segment
 ),
 
@@ -48,11 +47,7 @@ filled as (
         coalesce(changes.mrr_contracted, 0) as mrr_contracted,
         coalesce(changes.mrr_churned, 0) as mrr_churned
     from {{ ref('int_period_segments') }} as grid
-    left join changes
-        on changes.period_grain = grid.period_grain
-        and changes.period_number = grid.period_number
-        and changes.segment_type = grid.segment_type
-        and changes.segment = grid.segment
+    left join changes using (period_grain, period_number, segment_type, segment)
 ),
 
 closed as (
