@@ -52,7 +52,7 @@ def _server():
     # A fork of this process would inherit the threads' locks and open databases of the tests before.
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(
-        ["great_expectations", "dbt.cli.main", "orchestration.definitions", "orchestration.cli", __name__]
+        ["expectations.judgement", "dbt.cli.main", "orchestration.cli", "tests.warm", __name__]
     )
     return server
 

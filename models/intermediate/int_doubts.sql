@@ -39,6 +39,62 @@ next_day_starts as (
         count(distinct case when is_followed_next_day then customer_id end) as customers,
         sum(case when is_followed_next_day then monthly_amount end) as mrr
     from ends
+),
+
+lists as (
+    select loads.load_id, loads.source, snapshots.snapshot_on
+    from {{ source('raw', 'snapshots') }} as snapshots
+    inner join {{ source('raw', 'loads') }} as loads using (table_name, source, content_hash)
+    where snapshots.table_name = 'billing.subscriptions'
+),
+
+list_days as (
+    select source, snapshot_on as newest_on, lag(snapshot_on) over by_day as before_on
+    from (select distinct source, snapshot_on from lists) as days
+    window by_day as (partition by source order by snapshot_on)
+    qualify lead(snapshot_on) over by_day is null
+),
+
+first_listed as (
+    select lists.source, rows.subscription_id, min(lists.snapshot_on) as first_listed_on, min(rows.started_on) as started_on
+    from {{ ref('base_billing__subscriptions') }} as rows
+    inner join lists using (load_id)
+    group by lists.source, rows.subscription_id
+),
+
+-- new in the newest list, and begun before a list that lacks them
+late_listed as (
+    select
+        list_days.newest_on,
+        list_days.before_on,
+        count(distinct rows.customer_id) as customers,
+        sum(rows.monthly_amount) as mrr
+    from first_listed
+    inner join list_days
+        on list_days.source = first_listed.source
+        and list_days.newest_on = first_listed.first_listed_on
+        and list_days.before_on >= first_listed.started_on
+    inner join {{ ref('int_counting_rows') }} as rows on rows.subscription_id = first_listed.subscription_id
+    where rows.exists_yet
+    group by list_days.newest_on, list_days.before_on
+),
+
+-- by table, whose rows of the quarantine are in no number, and what of their money can be read
+quarantined as (
+    {% for table, amount in {
+        'subscriptions': 'unit_price', 'subscription_events': 'unit_price', 'invoices': 'amount', 'invoice_lines': 'amount',
+        'payments': 'amount', 'refunds': 'amount',
+    }.items() %}
+    select
+        'billing.{{ table }}' as table_name,
+        '{{ amount }}' as amount_name,
+        count(*) as delivered_rows,
+        count(distinct customer_id) as customers,
+        sum({{ amount }}) as amount
+    from {{ ref('base_billing__' ~ table) }}
+    where row_outcome = 'quarantined' and is_current
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 )
 
 select
@@ -80,3 +136,30 @@ select
         || ' ended_on: {from: …, inclusive: true}.' as message
 from next_day_starts
 where followed_ends * 5 >= all_ends and followed_ends > 0
+
+union all
+
+select
+    'listed late' as doubt,
+    customers,
+    mrr,
+    'billing.subscriptions: ' || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR '
+        || cast({{ money('mrr') }} as {{ dbt.type_string() }}) || ' in the list of ' || cast(newest_on as {{ dbt.type_string() }})
+        || ' have subscriptions that started on or before ' || cast(before_on as {{ dbt.type_string() }})
+        || ' by their own account, and the list of that day lacks them: months that were closed are restated. If the day is'
+        || ' that of another event, map another column to started_on.' as message
+from late_listed
+
+union all
+
+select
+    'quarantined ' || table_name as doubt,
+    customers,
+    amount,
+    table_name || ': ' || cast(delivered_rows as {{ dbt.type_string() }}) || ' rows that can''t be used, of '
+        || cast(customers as {{ dbt.type_string() }}) || ' known customers'
+        || coalesce(' and with ' || amount_name || ' ' || cast({{ money('amount') }} as {{ dbt.type_string() }}) || ' as far as it can be read', '')
+        || ', are in no number: restricted.quarantine in private.duckdb has file, row and reason. Correct them and deliver'
+        || ' the file again.' as message
+from quarantined
+where delivered_rows > 0

@@ -84,7 +84,7 @@ def read_extracts(
             report.newest = newest_day(con, yesterday)
             report.as_of = as_of or min(yesterday, report.newest.day if report.newest else yesterday)
             registry.date_loads(con, report.as_of)
-            report.warnings += snapshots.doubts(con)
+            report.warnings += snapshots.renumbered(con)
             con.execute("commit")
         except BaseException:
             con.execute("rollback")

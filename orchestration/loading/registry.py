@@ -266,7 +266,9 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
                     is_taken and snapshot_order = max(snapshot_order) filter (is_taken) over (partition by table_name, source)
                 ) as newest
                 from (
-                    select files.*, snapshot_order, is_current and (is_present or not is_whole_folder) as is_taken
+                    -- dated snapshots come in the order of their days, whatever their folders are called
+                    select files.* replace (coalesce(snapshot_on::varchar || ' ', '') || file_order as file_order),
+                        snapshot_order, is_current and (is_present or not is_whole_folder) as is_taken
                     from raw.files as files
                     left join snapshot_files using (table_name, source, file)
                 ) as files

@@ -1,15 +1,22 @@
-"""Lists of the present state: in whatever order and parts they are delivered, the marts are the same."""
+"""Lists of the present state: in whatever order and parts they are delivered, what the models read is the same."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from datetime import date
-from itertools import permutations
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-from tests.churn import churn
+from orchestration.contract.mapping import load_mapping
+from orchestration.loading import read_extracts
+from orchestration.loading.discovery import find_extracts
+from orchestration.transform import project
+from tests.churn import published
 
 AS_OF = date(2024, 4, 30)
 HISTORY = """
@@ -31,39 +38,12 @@ LISTS = {
 }
 
 
-class Company:
-    """A folder of extracts and its warehouse."""
-
-    def __init__(self, folder: Path, mapping: str) -> None:
-        self.extracts, self.warehouse = folder / "extracts", folder / "warehouse"
-        self.extracts.mkdir(parents=True)
-        (self.extracts / "extracts.yml").write_text(mapping, encoding="utf-8")
-
-    def deliver(self, name: str, rows: str) -> None:
-        (self.extracts / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.extracts / name).write_text(HEADER + rows, encoding="utf-8")
-
-    def refresh(self) -> None:
-        done = churn("refresh", "--extracts", self.extracts, "--warehouse", self.warehouse, "--as-of", AS_OF)
-        assert done.code == 0, done.err
-
-    def marts(self) -> dict[str, bytes]:
-        """The published marts; which files changed a closed month is told of each refresh anew."""
-        exports = (self.warehouse / "exports").glob("*.parquet")
-        return {file.name: file.read_bytes() for file in exports if file.name != "restatements.parquet"}
-
-
-@pytest.fixture(scope="module")
-def at_once(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    company = Company(tmp_path_factory.mktemp("at_once"), HISTORY)
+def test_lists_become_periods(tmp_path):
     for day, rows in LISTS.items():
-        company.deliver(f"clients_{day}.csv", rows)
-    company.refresh()
-    return company
-
-
-def test_lists_become_periods(at_once):
-    with duckdb.connect(str(at_once.warehouse / "churn.duckdb"), read_only=True) as con:
+        (tmp_path / "extracts").mkdir(exist_ok=True)
+        (tmp_path / "extracts" / f"clients_{day}.csv").write_text(HEADER + rows, encoding="utf-8")
+    (tmp_path / "extracts" / "extracts.yml").write_text(HISTORY, encoding="utf-8")
+    with duckdb.connect(str(published(tmp_path, AS_OF) / "churn.duckdb"), read_only=True) as con:
         spells = con.execute(
             "select customer_id, started_on, ended_on from marts.fct_customer_spells order by all"
         ).fetchall()
@@ -78,19 +58,96 @@ def test_lists_become_periods(at_once):
     ]
 
 
-@pytest.mark.parametrize("order", [list(permutations(LISTS))[n] for n in (23,)], ids=lambda order: " ".join(order))
-def test_the_same_lists_in_any_order_give_the_same_marts(at_once, tmp_path, order):
-    company = Company(tmp_path, HISTORY)
-    for day in order:
-        company.deliver(f"clients_{day}.csv", LISTS[day])
-        company.refresh()
-    assert company.marts() == at_once.marts()
+# --- any delivery: the rows that all models read are the same
+
+MODELS = "base_billing__subscriptions stg_billing__subscriptions int_status_since int_subscription_history"
+COMPARED = {
+    "staging.stg_billing__subscriptions": "file, row_number, load_id, delivery_number",
+    "intermediate.int_status_since": "",
+    "intermediate.int_subscription_history": "delivery_number",
+}
+Lists = dict[str, list[str]]
 
 
-def test_a_list_in_parts_gives_the_same_marts(at_once, tmp_path):
-    company = Company(tmp_path, HISTORY)
-    for day, rows in LISTS.items():
-        for number, row in enumerate(rows.splitlines(keepends=True)):
-            company.deliver(f"part-{number % 3}/{number}/clients_{day}.csv", row)
-    company.refresh()
-    assert company.marts() == at_once.marts()
+def random_lists(rng: Random) -> Lists:
+    """Of a dozen subscriptions, who stands in each of five lists, since when, on which terms."""
+    terms = {f"s{number}": (rng.choice((20, 30)), "active") for number in range(12)}
+    starts = {name: rng.choice(("", "2023-05-01", "2024-02-10", "2024-05-20")) for name in terms}
+    lists: Lists = {}
+    for day in ("2023-12-31", *LISTS):
+        for name in terms:
+            if rng.random() < 0.3:
+                terms[name] = (rng.choice((20, 30, 40)), rng.choice(("active", "active", "paused", "canceled")))
+        lists[day] = [
+            f"{name},{starts[name]},{fee},{status}\n" for name, (fee, status) in terms.items() if rng.random() < 0.75
+        ]
+    return lists
+
+
+def pages(lists: Lists, rng: Random) -> list[tuple[str, list[str]]]:
+    """Each list in one file, or its rows shuffled over several."""
+    files = []
+    for day, rows in lists.items():
+        shuffled, parts = rng.sample(rows, len(rows)), rng.choice((1, 2, 3))
+        files += [(f"part-{part}/clients_{day}.csv", shuffled[part::parts]) for part in range(parts)]
+    return files
+
+
+class Staged:
+    """The extracts of `folder`, loaded and staged as far as subscriptions go."""
+
+    def __init__(self, folder: Path, mapping: str) -> None:
+        self.folder, self.extracts, self.build = folder, folder / "extracts", folder / "build.duckdb"
+        self.extracts.mkdir(parents=True)
+        (self.extracts / "extracts.yml").write_text(mapping, encoding="utf-8")
+
+    def deliver(self, files: Iterable[tuple[str, list[str]]]) -> None:
+        for name, rows in files:
+            (self.extracts / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.extracts / name).write_text(HEADER + "".join(rows), encoding="utf-8")
+
+    def load(self) -> None:
+        found = find_extracts(self.extracts, load_mapping(self.extracts))
+        with duckdb.connect(str(self.build)) as con:
+            read_extracts(found, con, self.folder / "scratch", self.folder / "key", as_of=AS_OF)
+
+    def rows(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple]]:
+        monkeypatch.setenv("CHURN_BUILD_DB", str(self.build))
+        arguments = ["run", "--select", *MODELS.split(), "--vars", json.dumps({"as_of": f"{AS_OF}"})]
+        try:
+            results = project._invoke(
+                [*arguments, "--target-path", str(self.folder), "--no-write-json"],
+                project.ROOT,
+                project._load_manifest(),
+            ).results
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+        assert [result.message for result in results if result.status != "success"] == []
+        with duckdb.connect(str(self.build), read_only=True) as con:
+            return {
+                table: con.execute(
+                    f"select *{f' exclude ({without})' if without else ''} from {table} order by all"
+                ).fetchall()
+                for table, without in COMPARED.items()
+            }
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_snapshots_in_any_order_and_in_any_parts_give_the_same_rows(tmp_path, monkeypatch, seed):
+    rng = Random(seed)
+    mapping = HISTORY if seed % 2 else HISTORY.replace("history: true", "history: false")
+    lists = random_lists(rng)
+    at_once = Staged(tmp_path / "at once", mapping)
+    at_once.deliver((f"clients_{day}.csv", rows) for day, rows in lists.items())
+    at_once.load()
+    expected = at_once.rows(monkeypatch)
+    assert expected["intermediate.int_subscription_history" if seed % 2 else "staging.stg_billing__subscriptions"]
+
+    one_by_one = Staged(tmp_path / "one by one", mapping)
+    files = pages(lists, rng)
+    for file in rng.sample(files, len(files)):
+        one_by_one.deliver([file])
+        if rng.random() < 0.8:
+            one_by_one.load()
+    one_by_one.load()
+    assert one_by_one.rows(monkeypatch) == expected

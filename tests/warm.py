@@ -1,0 +1,15 @@
+"""What a process that runs commands of its own will need, loaded once in the process that it is forked from (see tests.churn)."""
+
+import gc
+
+from orchestration.contract.tables import contract
+from orchestration.definitions import defs
+from orchestration.refresh import steps
+from orchestration.transform import project
+
+contract()
+steps.manifest()
+project._load_manifest()
+defs.resolve_job_def("refresh")
+
+gc.freeze()  # a collection in a fork would copy all of it
