@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -10,12 +9,11 @@ from random import Random
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 from orchestration.contract.mapping import load_mapping
 from orchestration.loading import read_extracts
 from orchestration.loading.discovery import find_extracts
-from orchestration.transform import project
+from tests import staged
 from tests.churn import published
 
 AS_OF = date(2024, 4, 30)
@@ -111,18 +109,8 @@ class Staged:
         with duckdb.connect(str(self.build)) as con:
             read_extracts(found, con, self.folder / "scratch", self.folder / "key", as_of=AS_OF)
 
-    def rows(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple]]:
-        monkeypatch.setenv("CHURN_BUILD_DB", str(self.build))
-        arguments = ["run", "--select", *MODELS.split(), "--vars", json.dumps({"as_of": f"{AS_OF}"})]
-        try:
-            results = project._invoke(
-                [*arguments, "--target-path", str(self.folder), "--no-write-json"],
-                project.ROOT,
-                project._load_manifest(),
-            ).results
-        finally:
-            DuckDBConnectionManager.close_all_connections()
-        assert [result.message for result in results if result.status != "success"] == []
+    def rows(self) -> dict[str, list[tuple]]:
+        staged.build(self.build, MODELS.split(), {"as_of": str(AS_OF)})
         with duckdb.connect(str(self.build), read_only=True) as con:
             return {
                 table: con.execute(
@@ -133,14 +121,14 @@ class Staged:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_snapshots_in_any_order_and_in_any_parts_give_the_same_rows(tmp_path, monkeypatch, seed):
+def test_snapshots_in_any_order_and_in_any_parts_give_the_same_rows(tmp_path, seed):
     rng = Random(seed)
     mapping = HISTORY if seed % 2 else HISTORY.replace("history: true", "history: false")
     lists = random_lists(rng)
     at_once = Staged(tmp_path / "at once", mapping)
     at_once.deliver((f"clients_{day}.csv", rows) for day, rows in lists.items())
     at_once.load()
-    expected = at_once.rows(monkeypatch)
+    expected = at_once.rows()
     assert expected["intermediate.int_subscription_history" if seed % 2 else "staging.stg_billing__subscriptions"]
 
     one_by_one = Staged(tmp_path / "one by one", mapping)
@@ -150,4 +138,4 @@ def test_snapshots_in_any_order_and_in_any_parts_give_the_same_rows(tmp_path, mo
         if rng.random() < 0.8:
             one_by_one.load()
     one_by_one.load()
-    assert one_by_one.rows(monkeypatch) == expected
+    assert one_by_one.rows() == expected
