@@ -303,10 +303,10 @@ class MappingReader:
         where = {}
         for name, value in self._block(block, "where").items():
             if not isinstance(value, Block):
-                where[column_name(name)] = Kept(values=tuple(text.strip() for text in self._texts(name, value)))
+                where[column_name(name)] = Kept(values=tuple(text.trimmed() for text in self._texts(name, value)))
                 continue
             self._known_keys(value, WHERE_KEYS, f" of where: {name}")
-            excluded = tuple(text.strip() for text in self._texts(name, value["not"])) if "not" in value else ()
+            excluded = tuple(text.trimmed() for text in self._texts(name, value["not"])) if "not" in value else ()
             present = self._flag(value, "present") if "present" in value else None
             where[column_name(name)] = Kept(excluded=excluded, present=present)
         return where
@@ -315,7 +315,7 @@ class MappingReader:
         listed = {}
         for key, mapped in self._block(block, "values").items():
             if isinstance(mapped, Text):
-                listed[key.strip()] = str(mapped)
+                listed[key.trimmed()] = str(mapped)
             else:
                 self._say(key, f"'{key}' must stand for one value")
         return listed

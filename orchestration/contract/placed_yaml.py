@@ -23,6 +23,10 @@ class Text(str):
         text.place, text.shipped, text.left_out = self.place, self.shipped, self.left_out
         return text
 
+    def trimmed(self) -> Text:
+        """The text without blanks around it."""
+        return self.replaced(self.strip())
+
 
 class Items(list):
     """A YAML list."""
