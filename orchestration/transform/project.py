@@ -75,9 +75,11 @@ def prepare_manifest() -> Path:
             and DOCS.exists()
         ):
             _STAMP.unlink(missing_ok=True)
-            # parses the whole project, and compiles the views without a database
+            # parses the whole project and compiles every model without a database: the views for publishing, all for
+            # the documentation. A refresh compiles what it builds again, with its own policies and as_of.
+            models = ["--select", "resource_type:model", "--indirect-selection", "empty"]
             _invoke(
-                ["compile", "--select", VIEWS, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)],
+                ["compile", *models, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)],
                 ROOT,
             )
             write_docs(json.loads(MANIFEST.read_text(encoding="utf-8")), DOCS)
