@@ -65,7 +65,7 @@ def _staging_columns(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> di
             columns[name] = contract[name] | {"data_type": contract[name]["config"]["meta"]["type"]}
         else:
             text = manifest["docs"][f"doc.{project}.staging__{name}"]["block_contents"]
-            columns[name] = {"name": name, "description": text.strip(), "data_type": None, "meta": {}, "tags": []}
+            columns[name] = {"name": name, "description": text, "data_type": None, "meta": {}, "tags": []}
     return columns
 
 
