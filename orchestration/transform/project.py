@@ -82,9 +82,19 @@ def prepare_manifest() -> Path:
                 ["compile", *models, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)],
                 ROOT,
             )
-            write_docs(json.loads(MANIFEST.read_text(encoding="utf-8")), DOCS)
+            manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+            _name_policies(manifest)
+            MANIFEST.write_text(json.dumps(manifest), encoding="utf-8")
+            write_docs(manifest, DOCS)
             _STAMP.write_text(current)
     return MANIFEST
+
+
+def _name_policies(manifest: Mapping[str, Any]) -> None:
+    """End the description of each model with the policies that its meta names, for the page and for what is published."""
+    for node in manifest["nodes"].values():
+        if policies := node["config"]["meta"].get("policies"):
+            node["description"] = f"{node['description'].strip()} Policies: {', '.join(policies)}."
 
 
 def build(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.contract.policies import POLICIES
 from orchestration.contract.tables import contract
 from orchestration.refresh.steps import manifest
 from orchestration.transform.docs_page import write_docs
@@ -64,6 +65,19 @@ def test_staging_tables_have_the_columns_of_the_contract(page: str) -> None:
             columns = list(nodes[f"model.churn_warehouse.{layer}_{table.raw}"]["columns"])
             assert columns[: len(table.columns)] == list(table.columns)
             assert columns[len(table.columns) :][:4] == ["file", "row_number", "load_id", "delivery_number"]
+
+
+def test_descriptions_end_with_the_policies_of_the_model(page: str) -> None:
+    published = {relation.name: relation.description for relation in relations(manifest())}
+    named = {
+        node["name"]: node["config"]["meta"]["policies"]
+        for node in data(page, "manifest")["nodes"].values()
+        if "policies" in node["config"]["meta"]
+    }
+    assert len(named) > 20
+    for model, policies in named.items():
+        assert set(policies) <= set(POLICIES)
+        assert published[model].endswith(f". Policies: {', '.join(policies)}.")
 
 
 def test_it_knows_who_reads_and_what_is_measured(page: str) -> None:
