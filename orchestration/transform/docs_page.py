@@ -1,7 +1,7 @@
 """dbt's documentation as one page that needs no server and no network: every table and column, its SQL, and who reads it.
 
-The page is made when the project is parsed; publishing only copies it. Types are those that the models' contracts enforce
-(of a staging table, those of the extract contract), so no database is asked, and nothing that a refresh read is in it.
+The page is made when the project is parsed; publishing only copies it. Types are those that the models' contracts enforce,
+so no database is asked, and nothing that a refresh read is in it.
 """
 
 from __future__ import annotations

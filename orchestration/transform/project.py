@@ -91,7 +91,7 @@ def prepare_manifest() -> Path:
 
 
 def _name_policies(manifest: Mapping[str, Any]) -> None:
-    """End the description of each model with the policies that its meta names, for the page and for what is published."""
+    """End the description of each model with the policies of its meta, on the page and in what is published."""
     for node in manifest["nodes"].values():
         if policies := node["config"]["meta"].get("policies"):
             node["description"] = f"{node['description'].strip()} Policies: {', '.join(policies)}."
