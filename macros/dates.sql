@@ -1,7 +1,8 @@
 {#- Calendar arithmetic, the same on every engine. Days are dates; a period is known by its number:
     whole periods of its grain since year 0, fiscal for quarters and years. -#}
 
-{% macro as_of() %}cast('{{ var("as_of") }}' as date){% endmacro %}
+{#- The last day that the data covers; a refresh sets it, and the documentation shows the letters. -#}
+{% macro as_of() %}cast('{{ var("as_of") or "YYYY-MM-DD" }}' as date){% endmacro %}
 
 {% macro add_days(day, days) %}{{ return(adapter.dispatch('add_days')(day, days)) }}{% endmacro %}
 {% macro default__add_days(day, days) %}date_add({{ day }}, {{ days }}){% endmacro %}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ _FILES = {"marts": "churn", "quality": "churn", "semantic": "churn", "restricted
 # What dbt's page has a browser ask for before the page can say what it means, and an icon that its build left out.
 _NOT_ASKED = {'xlink:href="{{': 'ng-attr-href="{{', "${require('./assets/favicons/favicon.ico')}": "data:,"}
 _OF_THIS_MACHINE = ("root_path", "compiled_path")
+# A line of a staging table's last select that ends in the name of a column.
+_SELECTED = re.compile(r'^    (?:.* as |judged\.)?"?(?!case$)(\w+)"?,?$', re.MULTILINE)
 
 
 def write_docs(manifest: Mapping[str, Any], page: Path) -> None:
@@ -45,8 +48,25 @@ def _shown(manifest: Mapping[str, Any]) -> dict[str, Any]:
         node["database"] = _FILES.get(node["schema"], "build")
         if node.get("relation_name"):
             node["relation_name"] = f"{node['database']}.{node['schema']}.{node['alias']}"
+        if node["resource_type"] == "model" and node["schema"] == "staging":
+            node["columns"] = _staging_columns(manifest, node)
     macros = {name: macro for name, macro in manifest["macros"].items() if macro["package_name"] == project}
     return {**manifest, "nodes": nodes, "macros": macros}
+
+
+def _staging_columns(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The columns of a base_ or stg_ table in the order of its SQL, described by the extract contract or, where the
+    staging adds them, by models/staging/delivery_columns.md. Their type is the contract's."""
+    project, table = node["package_name"], node["name"].split("_", 1)[1]
+    contract = manifest["sources"][f"source.{project}.raw.{table}"]["columns"]
+    columns = {}
+    for name in _SELECTED.findall(node["compiled_code"].rpartition("select\n")[2].partition("\nfrom ")[0]):
+        if name in contract:
+            columns[name] = contract[name] | {"data_type": contract[name]["config"]["meta"]["type"]}
+        else:
+            text = manifest["docs"][f"doc.{project}.staging__{name}"]["block_contents"]
+            columns[name] = {"name": name, "description": text, "data_type": None, "meta": {}, "tags": []}
+    return columns
 
 
 def _catalog(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,14 +75,26 @@ def prepare_manifest() -> Path:
             and DOCS.exists()
         ):
             _STAMP.unlink(missing_ok=True)
-            # parses the whole project, and compiles the views without a database
+            # parses the whole project and compiles every model without a database: the views for publishing, all for
+            # the documentation. A refresh compiles what it builds again, with its own policies and as_of.
+            models = ["--select", "resource_type:model", "--indirect-selection", "empty"]
             _invoke(
-                ["compile", "--select", VIEWS, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)],
+                ["compile", *models, "--no-introspect", "--no-populate-cache", "--target-path", str(TARGET)],
                 ROOT,
             )
-            write_docs(json.loads(MANIFEST.read_text(encoding="utf-8")), DOCS)
+            manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+            _name_policies(manifest)
+            MANIFEST.write_text(json.dumps(manifest), encoding="utf-8")
+            write_docs(manifest, DOCS)
             _STAMP.write_text(current)
     return MANIFEST
+
+
+def _name_policies(manifest: Mapping[str, Any]) -> None:
+    """End the description of each model with the policies of its meta, on the page and in what is published."""
+    for node in manifest["nodes"].values():
+        if policies := node["config"]["meta"].get("policies"):
+            node["description"] = f"{node['description'].strip()} Policies: {', '.join(policies)}."
 
 
 def build(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from orchestration.contract.policies import POLICIES
+from orchestration.contract.tables import contract
 from orchestration.refresh.steps import manifest
 from orchestration.transform.docs_page import write_docs
 from orchestration.transform.project import DOCS, ROOT
@@ -43,6 +45,39 @@ def test_every_published_table_is_described_with_its_columns(page: str) -> None:
             column["data_type"] for column in node["columns"].values()
         ]
         assert node["database"] == ("private" if relation.private else "churn")
+
+
+def test_every_model_is_described_with_its_columns_and_its_sql(page: str) -> None:
+    models = [node for node in data(page, "manifest")["nodes"].values() if node["resource_type"] == "model"]
+    schemas = {"staging", "intermediate", "marts", "quality", "restricted", "history", "semantic"}
+    assert {node["schema"] for node in models} == schemas
+    for node in models:
+        assert node["description"], node["name"]
+        assert node["compiled_code"], node["name"]
+        assert node["columns"], node["name"]
+        assert [name for name, column in node["columns"].items() if not column["description"]] == [], node["name"]
+
+
+def test_staging_tables_have_the_columns_of_the_contract(page: str) -> None:
+    nodes = data(page, "manifest")["nodes"]
+    for table in contract().values():
+        for layer in ("base", "stg"):
+            columns = list(nodes[f"model.churn_warehouse.{layer}_{table.raw}"]["columns"])
+            assert columns[: len(table.columns)] == list(table.columns)
+            assert columns[len(table.columns) :][:4] == ["file", "row_number", "load_id", "delivery_number"]
+
+
+def test_descriptions_end_with_the_policies_of_the_model(page: str) -> None:
+    published = {relation.name: relation.description for relation in relations(manifest())}
+    named = {
+        node["name"]: node["config"]["meta"]["policies"]
+        for node in data(page, "manifest")["nodes"].values()
+        if "policies" in node["config"]["meta"]
+    }
+    assert len(named) > 20
+    for model, policies in named.items():
+        assert set(policies) <= set(POLICIES)
+        assert published[model].endswith(f". Policies: {', '.join(policies)}.")
 
 
 def test_it_knows_who_reads_and_what_is_measured(page: str) -> None:
