@@ -72,7 +72,12 @@ def missing_columns(rule: SourceRule, columns: set[str]) -> list[str]:
         return [named(source, name) for source in mapped.read_from if source not in columns]
 
     lacking = [text for column in rule.table.columns if rule.required(column) for text in lacks(column)]
-    lacking += [named(name, "where") for name in rule.where if name not in columns]
+    lacking += [
+        named(name, "where")
+        for name, kept in rule.where.items()
+        # what a preset leaves out of columns that its vendor may have dropped
+        if name not in columns and not (name.shipped and kept.values is None and not kept.present)
+    ]
     lacking += [named(name, "fill_down") for name in rule.fill_down if name not in columns]
     if rule.unpivot and rule.unpivot.name not in columns:
         lacking.append(f"a column that matches '{rule.unpivot.columns}' (unpivot)")

@@ -211,7 +211,7 @@ class SourceLoad:
         """The condition of `where`."""
         conditions = []
         for name, kept in self.rule.where.items():
-            text = _compared(stage.source(name).text)
+            text = _compared(self._asked(stage, name).text)
             if kept.values is not None:
                 conditions.append(f"{text} in ({', '.join(map(quote, kept.values))})")
             if kept.excluded:
@@ -221,6 +221,11 @@ class SourceLoad:
                 filled = self._filled(stage, name, columns[0] if columns else None).text
                 conditions.append(f"{filled} is {'not ' if kept.present else ''}null")
         return " and ".join(conditions) or "true"
+
+    @staticmethod
+    def _asked(stage: Stage, name: str) -> Source:
+        """The text of a column of `where`; of one that no file has, empty."""
+        return stage.source(name) if any(name in columns for columns in stage.columns) else Source("null")
 
     def _relation(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
         """The stage with, of every row that is kept, the text of each contract column: text_<name>, native_<name>; of
@@ -287,7 +292,7 @@ class SourceLoad:
                 )
         for name, kept in self.rule.where.items():
             if keys := (*(kept.values or ()), *kept.excluded):
-                selected[f"where/{name}"] = _occurring(stage.source(name).text, keys, "malformed is null")
+                selected[f"where/{name}"] = _occurring(self._asked(stage, name).text, keys, "malformed is null")
         rows = self._run(
             stage,
             f"select file_no, {', '.join(selected.values())} from {self._relation(stage, columns)} group by file_no",
