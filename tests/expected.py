@@ -49,7 +49,7 @@ def _assert_equal_cells(con: duckdb.DuckDBPyConnection, file: Path) -> None:
         dict(zip(columns, row, strict=True))
         for row in con.execute(f"select {', '.join(columns)} from {tables[mart]}").fetchall()
     ]
-    for scope in {"period_grain", "cohort_grain", "segment_type"} & set(columns):
+    for scope in {"period_grain", "cohort_grain", "segment_type", "dimension"} & set(columns):
         rows = [row for row in rows if row[scope] in {row[scope] for row in expected}]
     for row in rows:
         if "file" in row:  # the files of an example may lie in a folder beside its own
@@ -72,6 +72,8 @@ KEYS = {
     "table_name",
     "file",
     "source",
+    "dimension",
+    "dimension_value",
     "period_grain",
     "period_start",
     "segment_type",
