@@ -51,20 +51,36 @@ class CheckSpec:
 class Column(Protocol):
     """What the checks ask of a column of the extract contract."""
 
-    name: str
-    required: bool
-    refers_to: str | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def required(self) -> bool: ...
+
+    @property
+    def refers_to(self) -> str | None: ...
 
 
 class Table(Protocol):
     """What the checks ask of a table of the extract contract: `name` as in billing.invoices, `raw` as in billing__invoices."""
 
-    name: str
-    raw: str
-    columns: Mapping[str, Column]
-    activity: bool
-    event_day: str | None
-    fresh_for_days: int | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def raw(self) -> str: ...
+
+    @property
+    def columns(self) -> Mapping[str, Column]: ...
+
+    @property
+    def activity(self) -> bool: ...
+
+    @property
+    def event_day(self) -> str | None: ...
+
+    @property
+    def fresh_for_days(self) -> int | None: ...
 
     def knows(self, identifier: str) -> bool:
         """Whether the table says that such an id exists."""

@@ -34,6 +34,7 @@ def judge_beside() -> Iterator[Judge]:
     )
 
     def beside(counted: Counted) -> Judged:
+        assert process.stdin and process.stdout
         try:
             pickle.dump(counted, process.stdin)
             process.stdin.flush()

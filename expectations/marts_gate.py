@@ -6,6 +6,8 @@ Keys, relationships and what must hold in every row of every segment are dbt tes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from expectations import thresholds
 from expectations.checks import CheckSpec, Severity, breaches
 
@@ -614,7 +616,7 @@ def _with_next(table: str, column: str) -> str:
     )"""
 
 
-def _plausible(name: str, table: str, column: str, limits: dict[str, tuple[float, float]]) -> CheckSpec:
+def _plausible(name: str, table: str, column: str, limits: Mapping[str, tuple[float, float]]) -> CheckSpec:
     """A rate of the whole company lies where rates usually do; asked of periods that began with enough customers."""
     usual = " ".join(f"when '{grain}' then {column} between {low} and {high}" for grain, (low, high) in limits.items())
     sql = breaches(

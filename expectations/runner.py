@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from expectations import data_docs, judge_process, marts_gate, raw_gate
-from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Crash, Gate, Judge, Subject, Table, Verdict
+from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Crash, Gate, Judge, Status, Subject, Table, Verdict
 
 
 def declared_checks(tables: Mapping[str, Table]) -> list[CheckSpec]:
@@ -76,10 +76,11 @@ def _attached(con: duckdb.DuckDBPyConnection, previous: Path | None) -> Iterator
 def _count(
     con: duckdb.DuckDBPyConnection, check: CheckSpec, as_of: date, published: set[tuple[str, str]] | None
 ) -> list[Subject] | Crash:
-    if check.compares and published is None:
-        return [Subject("the last publish can't be opened", float("inf"))]
-    if check.compares and not {(check.table_name, column) for column in check.compares} <= published:
-        return []  # the first publish, or one from before this mart had these columns
+    if check.compares:
+        if published is None:
+            return [Subject("the last publish can't be opened", float("inf"))]
+        if not {(check.table_name, column) for column in check.compares} <= published:
+            return []  # the first publish, or one from before this mart had these columns
     try:
         parameters = {"as_of": as_of} if "$as_of" in check.sql else None
         rows = con.execute(check.sql, parameters).fetchall()
@@ -93,7 +94,7 @@ def _count(
 
 
 def _result(check: CheckSpec, subjects: list[Subject] | Crash, verdict: Verdict | Crash | None) -> CheckResult:
-    def result(status, evaluated: int, failed: list[Subject], message: str) -> CheckResult:
+    def result(status: Status, evaluated: int, failed: list[Subject], message: str) -> CheckResult:
         keys = [key for subject in failed for key in subject.sample or [subject.subject]]
         return CheckResult(
             check.check_name,
@@ -107,10 +108,15 @@ def _result(check: CheckSpec, subjects: list[Subject] | Crash, verdict: Verdict 
             message,
         )
 
-    verdict = verdict or Crash("Great Expectations did not evaluate it")
-    crash = next((crash for crash in (subjects, verdict) if isinstance(crash, Crash)), None)
-    if crash:
+    def crashed(crash: Crash) -> CheckResult:
         return result("error", 0, [], f"{check.description}: could not be checked ({crash.reason})")
+
+    if isinstance(subjects, Crash):
+        return crashed(subjects)
+    if verdict is None:
+        return crashed(Crash("Great Expectations did not evaluate it"))
+    if isinstance(verdict, Crash):
+        return crashed(verdict)
     evaluated = sum(subject.evaluated for subject in subjects if subject.measure is not None)
     if not verdict.outside:
         return result(

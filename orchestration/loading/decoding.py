@@ -7,11 +7,12 @@ outside quotes block by block: an account of the file that does not depend on th
 import codecs
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import zstandard
 
@@ -36,6 +37,7 @@ _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r")
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)  # the handler is for reading only
     escaped = "".join(f"\\x{byte:02x}" for byte in error.object[error.start : error.end])
     return UNDECODABLE + escaped, error.end
 
@@ -167,10 +169,11 @@ def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeE
 
 def _decompressed(delivery: Delivery) -> Iterator[bytes]:
     """The file's bytes without compression, verified to the end."""
-    kind = delivery.suffixes[-1]
-    new = {".gz": lambda: zlib.decompressobj(31), ".zst": lambda: zstandard.ZstdDecompressor().decompressobj()}.get(
-        kind
-    )
+    kinds: dict[str, Callable[[], Any]] = {
+        ".gz": lambda: zlib.decompressobj(31),
+        ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    }
+    new = kinds.get(delivery.suffixes[-1])
     with delivery.path.open("rb") as stream:
         if new is None:
             while block := stream.read(BLOCK):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contract.mapping import DELIMITERS, SourceRule
+from orchestration.contract.mapping import DELIMITERS, SourceRule, Unpivot
 from orchestration.contract.names import closest, nearest
 from orchestration.contract.placed_yaml import Text
 from orchestration.errors import UserError
@@ -114,7 +114,7 @@ class Readers:
         if rule.fill_down:
             stages = [_filled_down(stage, rule) for stage in stages]
         if rule.unpivot:
-            stages = [_unpivoted(stage, rule) for stage in stages]
+            stages = [_unpivoted(stage, rule.unpivot, rule.empty) for stage in stages]
         return stages
 
     def close(self) -> None:
@@ -137,7 +137,9 @@ class Readers:
     # CSV
 
     def _csv(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
-        regular, clean = {}, {}  # files of one shape are read in one go
+        # files of one shape are read in one go
+        regular: dict[tuple[str, tuple[str, ...], bool], list[tuple[Delivery, PlainText]]] = {}
+        clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]] = {}
         for delivery in deliveries:
             try:
                 text = plain_text(delivery, rule.encoding, self.scratch)
@@ -166,6 +168,7 @@ class Readers:
                             problems.append(str(error))
                 files, relation = sound, self._counted(scan, sound)
             if files:
+                assert relation is not None
                 stages.append(_flat_stage(relation, [delivery for delivery, _ in files], header))
         return stages + self._clean_stages(clean, problems)
 
@@ -236,7 +239,7 @@ class Readers:
     # Excel
 
     def _xlsx(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
-        clean = {}
+        clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]] = {}
         for delivery in deliveries:
             try:
                 header, above, rows = _sheet(rule, delivery)
@@ -344,8 +347,8 @@ class Readers:
             f" case when json_type(record) <> 'OBJECT' then record::varchar end as line, record, element"
             f" from (select n, document_no, document, {record} as record, {element} as element from ({documents}))"
         )
-        if rule.records and not self.con.execute(f"select count(*) from {table}").fetchone()[0]:
-            self._refuse_without(rule, delivery, name, form, size)
+        if rule.records and self.con.execute(f"select count(*) from {table}").fetchall() == [(0,)]:
+            self._refuse_without(rule, rule.records, delivery, name, form, size)
         broken = {n for (n,) in self.con.execute(f"select n from {table} where broken").fetchall()}
         if broken:
             with text.path.open(encoding="utf-8") as lines:
@@ -357,28 +360,31 @@ class Readers:
             )
         return table
 
-    def _refuse_without(self, rule: SourceRule, delivery: Delivery, name: str, form: str, size: int) -> None:
+    def _refuse_without(
+        self, rule: SourceRule, records: Text, delivery: Delivery, name: str, form: str, size: int
+    ) -> None:
         """Nothing came out of `records`: refuse, unless the array is there and empty."""
-        exists, keys = self.con.execute(
-            f"select bool_or(json_exists(json, {_path_sql(rule.records)})), list_distinct(flatten(list(json_keys(json))))"
+        [(exists, keys)] = self.con.execute(
+            f"select bool_or(json_exists(json, {_path_sql(records)})), list_distinct(flatten(list(json_keys(json))))"
             f" from read_json_objects({name}, format = '{form}', maximum_object_size = {size})"
-        ).fetchone()
+        ).fetchall()
         if exists is False:
-            hint = nearest(rule.records, keys)
+            hint = nearest(records, keys)
             raise UserError(
-                f"{rule.records.place}: {delivery.file} has no '{rule.records}' (records of {rule.table.name}); {hint}."
+                f"{records.place}: {delivery.file} has no '{records}' (records of {rule.table.name}); {hint}."
             )
 
     def _json_stage(self, rule: SourceRule, delivery: Delivery, table: str) -> Stage:
-        keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
-        records, named, inner = self.con.execute(
-            f"select count(record) filter (malformed is null), {keys.format('record')}, {keys.format('element')} from {table}"
-        ).fetchone()
+        distinct_keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
+        [(records, named, inner)] = self.con.execute(
+            f"select count(record) filter (malformed is null), {distinct_keys.format('record')},"
+            f" {distinct_keys.format('element')} from {table}"
+        ).fetchall()
         explode = _json_path(rule.explode) if rule.explode else []
         keys = {" ".join(key.split()): key for key in (*named, *inner)}  # as the file spells them
 
         def source(name: str) -> Source:
-            steps = [keys[name]] if name in keys else _json_path(name)
+            steps: list[str | int] = [keys[name]] if name in keys else _json_path(name)
             depth = len(explode)
             if explode and steps[:depth] == explode and any(isinstance(step, int) for step in steps[depth : depth + 1]):
                 del steps[depth]  # the element stands in the place of its array
@@ -396,7 +402,7 @@ class Readers:
         )
         if paths := sorted(wanted - columns):
             exist = ", ".join(f"count({source(path).text})" for path in paths)
-            counts = self.con.execute(f"select {exist} from {table}").fetchone()
+            [counts] = self.con.execute(f"select {exist} from {table}").fetchall()
             columns |= {path for path, count in zip(paths, counts, strict=True) if count}
         if not records:  # a file without records does not contradict the mapping
             columns |= wanted | set(rule.table.columns)
@@ -498,15 +504,14 @@ def _filled_down(stage: Stage, rule: SourceRule) -> Stage:
     )
 
 
-def _unpivoted(stage: Stage, rule: SourceRule) -> Stage:
+def _unpivoted(stage: Stage, unpivot: Unpivot, empty: tuple[str, ...]) -> Stage:
     """The stage with a row for each cell with a value in the columns that `unpivot` names."""
-    unpivot = rule.unpivot
     cells = []
     for name in sorted(name for name in stage.named if re.fullmatch(unpivot.columns, name)):
         cell = stage.source(name)
         text = trimmed(cell.text)
-        if rule.empty:
-            text = f"case when {text} not in ({', '.join(map(quote, rule.empty))}) then {text} end"
+        if empty:
+            text = f"case when {text} not in ({', '.join(map(quote, empty))}) then {text} end"
         cells.append(f"{{'name': {quote(name)}, 'value': {text}, 'native': {cell.native}}}")
     whole = "{'name': null::varchar, 'value': null::varchar, 'native': false}"
     kept = f"list_filter([{', '.join(cells)}], lambda cell: cell.value is not null)"
@@ -541,7 +546,7 @@ def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple
     """Names of the columns, each once: blanks around them trimmed, blanks in a row as one, the nameless and the repeated
     numbered. Raises UserError where a column that the table uses stands there twice."""
     names, seen = [], set()
-    used = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
+    used: set[str] = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
     used |= set(rule.table.columns) | set(rule.fill_down)
     for position, name in enumerate(_names(cells), 1):
         if name in seen:
@@ -599,10 +604,12 @@ def _dialect(rule: SourceRule, delivery: Delivery, path: Path) -> tuple[str, tup
                 rows[delimiter] = list(islice(records, max(HEADER_ROWS, rule.header_row or 0)))
             except csv.Error as error:
                 raise UserError(f"{delivery.file}: its header cannot be read ({error}). Is it a CSV file?") from None
-    positions = {delimiter: _header_position(rule, records) for delimiter, records in rows.items()}
-    fitting = {
-        delimiter: rows[delimiter][position] for delimiter, position in positions.items() if position is not None
+    positions = {
+        delimiter: position
+        for delimiter, records in rows.items()
+        if (position := _header_position(rule, records)) is not None
     }
+    fitting = {delimiter: rows[delimiter][position] for delimiter, position in positions.items()}
     if not fitting:
         first = {delimiter: records[0] if records else [] for delimiter, records in rows.items()}
         if any(UNDECODABLE in cell for cells in first.values() for cell in cells):
@@ -689,8 +696,7 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
         ]
         for name, rows in sheets.items()
     }
-    positions = {name: _header_position(rule, rows) for name, rows in heads.items()}
-    fitting = [name for name, position in positions.items() if position is not None]
+    fitting = {name: position for name, rows in heads.items() if (position := _header_position(rule, rows)) is not None}
     if not fitting:
         if delivery.sheet_is_matched:
             raise _OtherSheet(f"{delivery.file}: this sheet has no header of {rule.table.name}; it was left out.")
@@ -707,8 +713,8 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
         raise UserError(
             f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet: in extracts.yml."
         )
-    name = fitting[0]
-    position, rows = positions[name], sheets[name]
+    [(name, position)] = fitting.items()
+    rows = sheets[name]
     return _header(rule, delivery, heads[name][position]), rows[:position], rows[position + 1 :]
 
 

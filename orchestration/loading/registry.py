@@ -132,7 +132,7 @@ def replace(con: duckdb.DuckDBPyConnection, rule: SourceRule, contents: list[str
 
 def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_ids: dict[Place, str]) -> None:
     """Enter every path with its content, which is the path's current one now. `load_ids` by table, source and content."""
-    seen = con.execute("select coalesce(max(seen_order), 0) from raw.files").fetchone()[0]
+    [(seen,)] = con.execute("select coalesce(max(seen_order), 0) from raw.files").fetchall()
     rows = [
         (
             one.table,

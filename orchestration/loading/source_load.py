@@ -9,6 +9,7 @@ import duckdb
 
 from orchestration.contract.mapping import MINOR_UNITS, ColumnRule, Mapping, SourceRule
 from orchestration.contract.names import nearest
+from orchestration.contract.placed_yaml import Text
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column
 from orchestration.errors import UserError
 from orchestration.loading import identities, money, readings, registry
@@ -46,7 +47,7 @@ class SourceLoad:
     def read(self, readers: Readers, full_refresh: bool) -> list[str]:
         """Stage the contents that are new or mapped differently now. Returns problems."""
         problems: list[str] = []
-        contents = {}  # a content that lies under several paths is read from the smallest
+        contents: dict[str, Delivery] = {}  # a content that lies under several paths is read from the smallest
         for delivery in self.deliveries:
             contents.setdefault(delivery.content_hash, delivery)
         fresh = [
@@ -96,7 +97,7 @@ class SourceLoad:
         )
 
     def _mapped(self, name: str) -> ColumnRule:
-        return self.rule.columns.get(name) or ColumnRule((name,))
+        return self.rule.columns.get(name) or ColumnRule((Text(name),))
 
     def _recorded(self, fresh: list[Delivery]) -> list[dict]:
         """Evidence of the loads that stay as they are."""
@@ -413,6 +414,7 @@ class SourceLoad:
         return []
 
     def _warn_of_unused(self, part: str, evidence: list[dict]) -> None:
+        declared: dict[str, tuple[str, ...]]
         if part == "where":
             declared = {name: (*(kept.values or ()), *kept.excluded) for name, kept in self.rule.where.items()}
         else:
@@ -462,7 +464,7 @@ class SourceLoad:
         value = read(plain)
         if mapped.scale == MINOR_UNITS:
             value = money.of_minor_units(value, currency)
-        elif mapped.scale is not None:
+        elif isinstance(mapped.scale, Decimal):
             value = readings.scaled(value, mapped.scale)
         if column.type == "fraction":
             part = readings.percent(plain)
@@ -589,7 +591,7 @@ class SourceLoad:
         """Note how ids that are compared by another text are spelt, where first."""
         for name, mapped in columns.items():
             column = self.table.columns[name]
-            if identities.treatment(mapped) is None:
+            if column.identifies is None or identities.treatment(mapped) is None:
                 continue
             text = readings.trimmed(identifier(f"text_{name}"))
             marked = identities.id_text(text, self.rule, column, mapped)
@@ -620,10 +622,10 @@ class SourceLoad:
 
     def _refuse_unknown_currency(self, stage: Stage, relation: str, currency: str, names: list[str]) -> None:
         filled = " or ".join(f"{identifier(f'text_{name}')} is not null" for name in names)
-        rows, first = self._run(
+        [(rows, first)] = self._run(
             stage,
             f"select count(*), min(row_number) from {relation} where is_kept and ({filled}) and {currency} is null",
-        ).fetchone()
+        ).fetchall()
         if rows:
             raise UserError(
                 f"{self._files()}: {_counted(rows, 'row')} of {self.table.name} (the first is row {first}) have amounts in"

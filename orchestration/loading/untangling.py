@@ -27,9 +27,11 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
     opened = re.compile(rf'(?:(?:{quoted}|{plain}){mark})*+ *+"(?:[^"]|"")*+', re.DOTALL)
 
     def split(text: str) -> list[str]:
-        values, end = [], -1
+        values: list[str] = []
+        end = -1
         while end < len(text):
             found = field.match(text, end + 1)
+            assert found  # of a whole record, every field is one
             inner, end = found[1].strip(" "), found.end(1)
             values.append(inner[1:-1].replace('""', '"') if inner.startswith('"') else found[1])
         return values
@@ -42,7 +44,8 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
 
     with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:
         writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        row, began, pending = -1 - above, 0, []  # the header is row 0; lines of a record whose quote is still open
+        row, began = -1 - above, 0  # the header is row 0
+        pending: list[str] = []  # lines of a record whose quote is still open
 
         def write(reason: str, text: str, values: list[str]) -> None:
             if row < 0:

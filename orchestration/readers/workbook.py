@@ -328,7 +328,8 @@ class _Book:
                 }
                 chart.add_series({"name": _label(measure), **places, **look})
             chart.set_title({"name": title, "name_font": {"size": 12}})
-            chart.set_legend({"position": "bottom"} if len(measures) > 1 else {"none": True})
+            legend: dict[str, Any] = {"position": "bottom"} if len(measures) > 1 else {"none": True}
+            chart.set_legend(legend)
             values = {"num_format": form, "min": 0, "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}}
             if kind == "bar":
                 chart.set_y_axis({"reverse": True, "interval_unit": 1})

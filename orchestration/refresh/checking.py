@@ -24,11 +24,11 @@ def findings(current: Refresh, report: LoadReport) -> Iterator[str]:
             yield from _table(con, table)
         yield from _mrr(con)
     yield from report.notes
-    for table, readings in report.readings.items():
+    for name, readings in report.readings.items():
         for column, reading in readings.items():
-            yield f"{table}.{column}: dates read as {reading}"
-    for table, columns in report.unmapped.items():
-        yield f"{table}: not mapped, kept with the raw row: {', '.join(columns)}"
+            yield f"{name}.{column}: dates read as {reading}"
+    for name, columns in report.unmapped.items():
+        yield f"{name}: not mapped, kept with the raw row: {', '.join(columns)}"
 
 
 def _files(con: duckdb.DuckDBPyConnection) -> Iterator[str]:

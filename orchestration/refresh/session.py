@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from orchestration.contract.policies import Value, effective_policies
+from orchestration.contract.policies import Value, effective_policies, segments
 from orchestration.contract.reason_aliases import own_aliases
 from orchestration.contract.segments import refuse_personal
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
@@ -52,10 +52,16 @@ class Refresh:
     previous: str | None = None
 
     @property
+    def day(self) -> date:
+        """The day as of which the refresh is, once the extracts have been read."""
+        assert self.as_of is not None
+        return self.as_of
+
+    @property
     def variables(self) -> dict[str, Any]:
         """The vars of the dbt project."""
         return {
-            "as_of": self.as_of.isoformat(),
+            "as_of": self.day.isoformat(),
             "reporting_currency": self.extracts.mapping.reporting_currency,
             "own_reason_aliases": own_aliases(self.warehouse.folder),
             **self.policies,
@@ -128,7 +134,7 @@ def refreshing(
 
     mapping = load_mapping(extracts)
     values = effective_policies(mapping.policies, policies)
-    refuse_personal(values["segments"], mapping)
+    refuse_personal(segments(values), mapping)
     found = find_extracts(extracts, mapping)
     warehouse = Warehouse(warehouse_folder)
     with warehouse.locked(), judge_beside() as judge:
@@ -151,8 +157,8 @@ def refreshing(
         try:
             yield refresh
             status = folder.FAILED
-        except Withheld:
-            raise refresh.failure from None
+        except Withheld as withheld:
+            raise (refresh.failure or withheld) from None
         finally:
             # A disk that is full has been told already, and the next refresh settles what can't be settled now.
             with suppress(duckdb.Error, OSError):

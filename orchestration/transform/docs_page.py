@@ -22,7 +22,9 @@ _OF_THIS_MACHINE = ("root_path", "compiled_path")
 def write_docs(manifest: Mapping[str, Any], page: Path) -> None:
     """Write the page of a dbt manifest."""
     # where dbt lies, without the second that its import takes
-    template = Path(importlib.util.find_spec("dbt.task").origin).parent / "docs" / "index.html"
+    task = importlib.util.find_spec("dbt.task")
+    assert task and task.origin
+    template = Path(task.origin).parent / "docs" / "index.html"
     shown = _shown(manifest)
     text = template.read_text(encoding="utf-8")
     for asked, instead in _NOT_ASKED.items():

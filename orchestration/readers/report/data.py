@@ -133,11 +133,10 @@ def _grid(con: duckdb.DuckDBPyConnection, mart: str, columns: str, where: str = 
 
 def _refresh(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The published refresh; `data_ends_on` and `days_behind` are None unless its extracts were stale."""
-    row = con.execute("""
+    [(refresh_id, as_of, started_at, policies, ends_on, behind)] = con.execute("""
         select refresh_id, as_of, started_at, policies, coalesce(newest_row_on, as_of), cast(started_at as date) - coalesce(newest_row_on, as_of)
         from quality.refresh_history where status = 'published' order by 1 desc limit 1
-    """).fetchone()
-    refresh_id, as_of, started_at, policies, ends_on, behind = row
+    """).fetchall()
     # Extracts that are up to date end on the day before the refresh.
     stale = behind - 1 > _STALE_DAYS
     return {
@@ -284,5 +283,5 @@ def _quality(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
             from marts.restatements order by restated_at desc, period_start desc limit 40
         """,
         ),
-        "newest_purchase": con.execute("select max(issued_on) from marts.fct_purchases").fetchone()[0],
+        "newest_purchase": con.execute("select max(issued_on) from marts.fct_purchases").fetchall()[0][0],
     }

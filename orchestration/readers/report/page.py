@@ -29,8 +29,8 @@ def add_report(warehouse: Warehouse) -> Path:
         )
     folder = warehouse.published / version
     with warehouse.connect() as con:
-        currency = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
-    page = write_report(folder / "churn.duckdb", folder / "report", currency and currency[0])
+        row = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
+    page = write_report(folder / "churn.duckdb", folder / "report", row[0] if row else None)
     publishing.open_to_readers(warehouse, folder / "report")
     publishing.sync(page, page.parent)
     publishing.reconcile(warehouse)
