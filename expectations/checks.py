@@ -26,7 +26,8 @@ SAMPLE_SIZE = 10
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """A declared check of the table `schema.table`; `compares` lists the columns that it reads from the last publish's table of that name."""
+    """A declared check of the table `schema.table`;
+    `compares` lists the columns that it reads from the last publish's table of that name."""
 
     check_name: str
     gate: Gate
@@ -62,7 +63,8 @@ class Column(Protocol):
 
 
 class Table(Protocol):
-    """What the checks ask of a table of the extract contract: `name` as in billing.invoices, `raw` as in billing__invoices."""
+    """What the checks ask of a table of the extract contract: `name` as in billing.invoices,
+    `raw` as in billing__invoices."""
 
     @property
     def name(self) -> str: ...
@@ -129,7 +131,8 @@ class CheckResult:
 
 
 def breaches(relation: str, *, holds: str, key: str, subject: str = "'rows'", among: str = "true") -> str:
-    """SQL for the share of the rows of `relation` (those `among`) in which `holds` is not true, per `subject`; null is not true."""
+    """SQL for the share of the rows of `relation` (those `among`) in which `holds` is not true, per `subject`;
+    null is not true."""
     return f"""
         select
             {subject} as subject,

@@ -21,7 +21,8 @@ def here(counted: Counted) -> Judged:
 
 @contextmanager
 def judge_beside() -> Iterator[Judge]:
-    """A judge that gets ready at once in a process beside this one, and ends with it. One that dies judges nothing: all crash."""
+    """A judge that gets ready at once in a process beside this one, and ends with it. One that dies judges nothing:
+    all crash."""
     if "great_expectations" in sys.modules:  # nothing to wait for
         yield here
         return

@@ -1,8 +1,9 @@
 """The one adapter to Great Expectations: counts in, verdicts out. Importing it takes seconds.
 
 GX judges one small pandas frame of measures, a column for all checks that share their limits: it takes some fifty
-milliseconds for each expectation, and there are more than a hundred checks. Through SQLAlchemy on DuckDB its results are
-gone when it fetches them (great_expectations #10738, #11579, #12084), and one hand-written scan counts several times faster.
+milliseconds for each expectation, and there are more than a hundred checks. Through SQLAlchemy on DuckDB its results
+are gone when it fetches them (great_expectations #10738, #11579, #12084), and one hand-written scan counts several
+times faster.
 """
 
 from __future__ import annotations

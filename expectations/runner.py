@@ -14,7 +14,8 @@ from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Crash, Gate
 
 
 def declared_checks(tables: Mapping[str, Table]) -> list[CheckSpec]:
-    """Every check of both gates, of the tables of the extract contract; needs neither a database nor Great Expectations."""
+    """Every check of both gates, of the tables of the extract contract;
+    needs neither a database nor Great Expectations."""
     return [*raw_gate.checks(tables), *marts_gate.checks()]
 
 
@@ -28,7 +29,8 @@ def run_gate(
     docs_dir: Path | None = None,
     judge: Judge = judge_process.here,
 ) -> list[CheckResult]:
-    """Run a gate's checks on the build database that `con` is connected to; one result per declared check, in their order.
+    """Run a gate's checks on the build database that `con` is connected to; one result per declared check,
+    in their order.
 
     `previous` is the published database to compare with. `docs_dir/<gate>.html` shows the results.
     A check that crashes has the status 'error' and doesn't stop the others.
@@ -57,7 +59,8 @@ def run_checks(
 
 @contextmanager
 def _attached(con: duckdb.DuckDBPyConnection, previous: Path | None) -> Iterator[set[tuple[str, str]] | None]:
-    """Attach the last publish as `previous`; yields its (table, column) pairs, None if there is one that can't be opened."""
+    """Attach the last publish as `previous`; yields its (table, column) pairs,
+    None if there is one that can't be opened."""
     if previous is None:
         yield set()
         return
@@ -67,7 +70,10 @@ def _attached(con: duckdb.DuckDBPyConnection, previous: Path | None) -> Iterator
         yield None
         return
     try:
-        columns = "select schema_name || '.' || table_name, column_name from duckdb_columns() where database_name = 'previous'"
+        columns = (
+            "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+            " where database_name = 'previous'"
+        )
         yield set(con.execute(columns).fetchall())
     finally:
         con.execute("detach previous")
