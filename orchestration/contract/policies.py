@@ -76,7 +76,8 @@ POLICIES: dict[str, Callable[[str], Value]] = {
 
 
 def effective_policies(declared: Mapping[str, str], given: Iterable[str] = ()) -> dict[str, Value]:
-    """Every policy's value: the default, else what extracts.yml declares, else what the command line gives as NAME=VALUE."""
+    """Every policy's value: the default, else what extracts.yml declares,
+    else what the command line gives as NAME=VALUE."""
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
     values = {name: project["vars"][name] for name in POLICIES}
     for name, value in declared.items():

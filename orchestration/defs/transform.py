@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def demand(test: Mapping[str, Any]) -> str:
-    """What a data test of the project demands, as a sentence; of a kind that is not ours its description, else its name."""
+    """What a data test of the project demands, as a sentence; of a kind that is not ours its description,
+    else its name."""
     if not (kind := test.get("test_metadata")):
         comment = [line.removeprefix("--").strip() for line in test["raw_code"].splitlines() if line.startswith("--")]
         return " ".join(comment)

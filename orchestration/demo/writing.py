@@ -27,7 +27,8 @@ Row = list[object]
 
 ZONE = ZoneInfo("Europe/Sofia")
 
-# Unusable rows of the folder: (table, column at fault, None: the whole row) -> rows. A refresh must quarantine exactly these.
+# Unusable rows of the folder: (table, column at fault, None: the whole row) -> rows.
+# A refresh must quarantine exactly these.
 BAD_ROWS = {
     ("crm.customers", "customer_id"): 3,  # empty
     ("crm.customers", "created_at"): 2,  # words
@@ -55,7 +56,8 @@ CORRECTED_ROWS = 25  # amounts that lost their decimal comma, delivered right in
 
 
 def write_extracts(folder: Path) -> None:
-    """Write the company's extracts and their extracts.yml into `folder`, which is made if need be; the same bytes each time."""
+    """Write the company's extracts and their extracts.yml into `folder`, which is made if need be;
+    the same bytes each time."""
     company = live()
     for path in ("crm/tickets", "billing/invoices", "billing/subscriptions"):
         (folder / path).mkdir(parents=True, exist_ok=True)

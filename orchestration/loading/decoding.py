@@ -114,7 +114,8 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
     for signature, kind in SIGNATURES.items():
         if first.startswith(signature):
             raise UserError(
-                f"{delivery.file} isn't a text file; it looks like {kind}. Export it as text, or give it its right name."
+                f"{delivery.file} isn't a text file; it looks like {kind}. Export it as text,"
+                " or give it its right name."
             )
 
     name = codecs.lookup(encoding or "utf-8").name
@@ -162,8 +163,8 @@ def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeE
         f"{name}: {line[offset : offset + 60].decode(name, 'replace').strip()!r}" for name in CANDIDATES
     )
     return UserError(
-        f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared. Declare the one in"
-        f" which it reads well (encoding: under {delivery.table} in extracts.yml): {samples}."
+        f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared."
+        f" Declare the one in which it reads well (encoding: under {delivery.table} in extracts.yml): {samples}."
     )
 
 

@@ -132,8 +132,8 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
         file, format = _relative(path, extracts), _format(path)
         if not format:
             problems.append(
-                f"{file}: files of this kind cannot be read ({rule.table.name}). Save it as CSV or TSV (also .gz, .zst), Parquet, JSON or JSON Lines"
-                " (also .gz), or .xlsx."
+                f"{file}: files of this kind cannot be read ({rule.table.name}). Save it as CSV or TSV (also .gz,"
+                " .zst), Parquet, JSON or JSON Lines (also .gz), or .xlsx."
             )
             continue
         if path not in hashes:

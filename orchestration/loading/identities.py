@@ -1,7 +1,8 @@
 """Ids as a company's systems write them: names in several spellings, pseudonyms, ids that Excel has spoilt.
 
-An id that is normalised or published under a pseudonym is marked in `raw.<table>_rows`: MARK, how it is treated, and the
-text by which it is compared. raw.spellings says what each is published as; the views of `raw` put that in its place.
+An id that is normalised or published under a pseudonym is marked in `raw.<table>_rows`: MARK, how it is treated, and
+the text by which it is compared. raw.spellings says what each is published as; the views of `raw` put that in its
+place.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def settle(con: duckdb.DuckDBPyConnection, key_file: Path) -> None:
         select identifies, marked, spelling, spelling, marked[2] in ('{PSEUDONYM}', '{NAME_PSEUDONYM}')
         from (
             select identifies, marked,
-                arg_min(spelling, (list_position(?, table_name), file_order, load_order, source, row_number)) as spelling
+                arg_min(spelling, (list_position(?, table_name), file_order, load_order, source, row_number))
+                    as spelling
             from raw.spellings_seen
             inner join raw.loads using (load_id)
             group by identifies, marked
@@ -138,7 +140,8 @@ def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         ).fetchall()
         if addresses * 2 > known:
             yield (
-                f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as customer_id, and the marts"
+                f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as"
+                " customer_id, and the marts"
                 " would publish it. Write customer_id: {from: …, pseudonym: true} to publish a keyed hash instead (the"
                 " addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}."
             )
@@ -152,7 +155,8 @@ def doubtful_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         for table in _with("customer_id")
     )
     con.execute(
-        f"create or replace temp table delivered_customers as select customer_id, sum(amount) as amount from ({customers})"
+        "create or replace temp table delivered_customers as select customer_id, sum(amount) as amount"
+        f" from ({customers})"
         " where customer_id is not null and not starts_with(customer_id, 'unreadable: ') group by customer_id"
     )
     [(names, spellings, amount)] = con.execute(
@@ -168,8 +172,9 @@ def doubtful_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     ).fetchall()
     if names:
         yield (
-            f"customer_id: {names:,} customers stand in {spellings:,} spellings that differ in case, blanks or quotation"
-            f" marks only{_worth(amount)}; each spelling counts as a customer of its own. If they are the same, write"
+            f"customer_id: {names:,} customers stand in {spellings:,} spellings that differ in case,"
+            f" blanks or quotation marks only{_worth(amount)}; each spelling counts as a customer of its own."
+            " If they are the same, write"
             " customer_id: {from: …, normalise: name}."
         )
     [(floats, amount)] = con.execute(
@@ -200,9 +205,9 @@ def spoilt_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             ).fetchall()
             if rows:
                 yield (
-                    f"{file}, row {row}: {table.name}.{name} is written as a power of ten (1.23457E+11), which is no id any"
-                    f" more; {rows:,} such row{'s' if rows > 1 else ''}{_worth(worth)} went to the quarantine. Format the"
-                    " column as text and export it again."
+                    f"{file}, row {row}: {table.name}.{name} is written as a power of ten (1.23457E+11),"
+                    f" which is no id any more; {rows:,} such row{'s' if rows > 1 else ''}{_worth(worth)} went to the"
+                    " quarantine. Format the column as text and export it again."
                 )
 
 

@@ -39,9 +39,10 @@ class Source:
 @dataclass
 class Stage:
     """Files of one table that SQL can read now. `relation` has file_no (position in `deliveries`), row_number (from 1),
-    malformed (reason, else null), line (text of a malformed line), is_above (a record above the header, which is no row of
-    the table), is_short (malformed only by fields that are missing at its end; those that it has can be asked) and whatever
-    `source` and `raw_row` refer to. `document` numbers the records that were exploded, where there are such."""
+    malformed (reason, else null), line (text of a malformed line), is_above (a record above the header, which is no row
+    of the table), is_short (malformed only by fields that are missing at its end; those that it has can be asked) and
+    whatever `source` and `raw_row` refer to. `document` numbers the records that were exploded, where there are
+    such."""
 
     relation: str
     deliveries: list[Delivery]
@@ -53,8 +54,8 @@ class Stage:
 
 
 def missing_columns(rule: SourceRule, columns: set[str]) -> list[str]:
-    """What a file with these columns lacks to be read as the table, in words: where the mapping names it, with its place
-    and the column that may be meant."""
+    """What a file with these columns lacks to be read as the table, in words: where the mapping names it,
+    with its place and the column that may be meant."""
     if rule.unpivot and any(re.fullmatch(rule.unpivot.columns, column) for column in columns):
         columns = columns | {rule.unpivot.name, rule.unpivot.value}
 
@@ -89,8 +90,8 @@ def lacking_columns(
 ) -> UserError:
     shown = ", ".join(list(map(str, columns))[:40]) or "none"
     return UserError(
-        f"{delivery.file}: required columns of {rule.table.name} are missing: {', '.join(lacking)}. The file's columns are: {shown}.{hint}"
-        " Map them under columns: in extracts.yml, or deliver them."
+        f"{delivery.file}: required columns of {rule.table.name} are missing: {', '.join(lacking)}."
+        f" The file's columns are: {shown}.{hint} Map them under columns: in extracts.yml, or deliver them."
     )
 
 
@@ -175,7 +176,8 @@ class Readers:
     def _note_header(self, rule: SourceRule, delivery: Delivery, above: int) -> None:
         if rule.header_row is None:
             self.notes.append(
-                f"{delivery.file} ({rule.table.name}): the header is row {above + 1}; the rows above it are no rows of the table."
+                f"{delivery.file} ({rule.table.name}): the header is row {above + 1};"
+                " the rows above it are no rows of the table."
             )
 
     def _copy(self) -> Path:
@@ -224,7 +226,8 @@ class Readers:
                 self.con.execute(
                     f"create temp table {table} as"
                     f" select file_index::integer as file_no, * replace (row_number::bigint as row_number),"
-                    f" coalesce(special = '{ABOVE}', false) as is_above, coalesce(special = '{SHORT}', false) as is_short"
+                    f" coalesce(special = '{ABOVE}', false) as is_above, coalesce(special = '{SHORT}',"
+                    " false) as is_short"
                     f" from {scan.sql(names)}"
                 )
             except duckdb.InvalidInputException as error:
@@ -268,7 +271,10 @@ class Readers:
     def _parquet(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         stages = []
         for delivery in deliveries:
-            scan = f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true, hive_partitioning = false)"
+            scan = (
+                f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true,"
+                " hive_partitioning = false)"
+            )
             try:
                 described = self.con.execute(f"describe select * exclude (file_row_number) from {scan}").fetchall()
             except duckdb.InvalidInputException as error:
@@ -309,13 +315,14 @@ class Readers:
                 problems.append(str(error))
             except duckdb.InvalidInputException as error:
                 problems.append(
-                    f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole; if it is JSON Lines, name it .jsonl."
+                    f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole;"
+                    " if it is JSON Lines, name it .jsonl."
                 )
         return stages
 
     def _json_records(self, rule: SourceRule, delivery: Delivery, text: PlainText) -> str:
-        """A table of the file's records: row_number, malformed, line, record (a JSON object) and element (the one of the
-        exploded array, which stands in the array's place in the record too)."""
+        """A table of the file's records: row_number, malformed, line, record (a JSON object) and element (the one of
+        the exploded array, which stands in the array's place in the record too)."""
         table, name, form = self._table(), self._name(text.path), _json_form(delivery, text.path)
         size = max(text.path.stat().st_size + 1024, 1 << 24) if form == "unstructured" else 1 << 24
         documents = (
@@ -323,7 +330,8 @@ class Readers:
             f" ignore_errors = {form == 'newline_delimited'}, maximum_object_size = {size})"
         )
         if rule.records:
-            # lists are made before they are unnested: a step that still carried the document would copy it for each record
+            # lists are made before they are unnested:
+            # a step that still carried the document would copy it for each record
             documents = (
                 f"select n, unnest(list) as document from (with lists as materialized"
                 f" (select n, {_json_list('document', rule.records)} as list from ({documents})) from lists)"
@@ -343,7 +351,8 @@ class Readers:
         self.con.execute(
             f"create temp table {table} as select n, document_no, row_number() over () as row_number,"
             " false as is_above, false as is_short, document is null as broken,"
-            f" case when record is null then 'not valid JSON' when json_type(record) <> 'OBJECT' then 'not a JSON object' end as malformed,"
+            " case when record is null then 'not valid JSON'"
+            " when json_type(record) <> 'OBJECT' then 'not a JSON object' end as malformed,"
             f" case when json_type(record) <> 'OBJECT' then record::varchar end as line, record, element"
             f" from (select n, document_no, document, {record} as record, {element} as element from ({documents}))"
         )
@@ -355,7 +364,8 @@ class Readers:
                 delivered = enumerate((line.rstrip("\n") for line in lines if line.strip()), 1)
                 texts = {n: line for n, line in delivered if n in broken}
             self.con.execute(
-                f"update {table} set line = texts.line from (select unnest(?) as n, unnest(?) as line) as texts where {table}.n = texts.n",
+                f"update {table} set line = texts.line from (select unnest(?) as n, unnest(?) as line)"
+                f" as texts where {table}.n = texts.n",
                 [list(texts), list(texts.values())],
             )
         return table
@@ -459,9 +469,9 @@ class _Scan:
     def sql(self, names: str) -> str:
         columns = ", ".join(f"{name}: 'varchar'" for name in (*self.lead, *(f"c{i}" for i in range(self.fields))))
         return (
-            f"read_csv([{names}], columns = {{{columns}}}, delim = {quote(self.delimiter)}, quote = '\"', escape = '\"',"
-            f" header = {not self.lead}, auto_detect = false, hive_partitioning = false, parallel = {not self.quoted_breaks}"
-            f"{NEW_LINE if self.lead else ''})"
+            f"read_csv([{names}], columns = {{{columns}}}, delim = {quote(self.delimiter)}, quote = '\"',"
+            f" escape = '\"', header = {not self.lead}, auto_detect = false, hive_partitioning = false,"
+            f" parallel = {not self.quoted_breaks}{NEW_LINE if self.lead else ''})"
         )
 
 
@@ -543,8 +553,8 @@ HEADER_ROWS = 50
 
 
 def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple[str, ...]:
-    """Names of the columns, each once: blanks around them trimmed, blanks in a row as one, the nameless and the repeated
-    numbered. Raises UserError where a column that the table uses stands there twice."""
+    """Names of the columns, each once: blanks around them trimmed, blanks in a row as one, the nameless and the
+    repeated numbered. Raises UserError where a column that the table uses stands there twice."""
     names, seen = [], set()
     used: set[str] = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
     used |= set(rule.table.columns) | set(rule.fill_down)
@@ -552,7 +562,8 @@ def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple
         if name in seen:
             if name in used:
                 raise UserError(
-                    f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear. Rename one of them."
+                    f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear."
+                    " Rename one of them."
                 )
             name = f"{name}_{position}"
         seen.add(name)
@@ -591,8 +602,8 @@ def _lacking_header(rule: SourceRule, rows: Sequence[Sequence[str]]) -> tuple[li
 
 
 def _dialect(rule: SourceRule, delivery: Delivery, path: Path) -> tuple[str, tuple[str, ...], int]:
-    """Delimiter and header of a CSV file, and the number of records above the header. Undeclared, the delimiter is the only
-    one that yields every required column."""
+    """Delimiter and header of a CSV file, and the number of records above the header.
+    Undeclared, the delimiter is the only one that yields every required column."""
     declared = rule.delimiter or ("\t" if ".tsv" in delivery.suffixes else None)
     rows: dict[str, list[list[str]]] = {}
     for delimiter in [declared] if declared else dict.fromkeys(DELIMITERS.values()):
@@ -711,7 +722,8 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
         raise lacking_columns(delivery, rule, cells, lacking, f" (Sheet '{name}'.)")
     if len(fitting) > 1:
         raise UserError(
-            f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet: in extracts.yml."
+            f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet:"
+            " in extracts.yml."
         )
     [(name, position)] = fitting.items()
     rows = sheets[name]
@@ -781,6 +793,7 @@ def _json_list(document: str, path: str) -> str:
     """What lies at the path as a list: the elements of an array, or one object; a document that is not valid stays."""
     here = _path_sql(path)
     return (
-        f"case when {document} is null then [null::json] when json_type({document}, {here}) = 'ARRAY' then json_extract({document}, {here[:-1]}[*]')"
+        f"case when {document} is null then [null::json] when json_type({document}, {here})"
+        f" = 'ARRAY' then json_extract({document}, {here[:-1]}[*]')"
         f" when json_type({document}, {here}) = 'OBJECT' then [json_extract({document}, {here})] else [] end"
     )

@@ -1,4 +1,5 @@
-"""CSV that the engine cannot read as it is: find its records line by line, once the bulk count has shown that it must be."""
+"""CSV that the engine cannot read as it is: find its records line by line,
+once the bulk count has shown that it must be."""
 
 import csv
 import re
@@ -12,8 +13,8 @@ ABOVE, SHORT = "above", "short"
 
 
 def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int, above: int = 0) -> None:
-    """Write the records of UTF-8 CSV `source` to `target`, all quoted: row number, reason why it is malformed, its line,
-    what else is special of it, its fields. The header, after `above` records, is not written.
+    """Write the records of UTF-8 CSV `source` to `target`, all quoted: row number, reason why it is malformed, its
+    line, what else is special of it, its fields. The header, after `above` records, is not written.
 
     A malformed record has no fields, a good one neither reason nor line; of a `short` one the fields that it has are
     written too, and a record `above` the header has none.
@@ -38,8 +39,9 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
 
     def swallowed(row: int, line: int, text: str) -> UserError:
         return UserError(
-            f"{file}, row {row} (line {line}): a quote opens here and takes the following lines with it: {text[:60]!r}. Close it, or double it"
-            " inside quotes, and deliver the file again; guessing where it ends could lose rows."
+            f"{file}, row {row} (line {line}): a quote opens here and takes the following lines with"
+            f" it: {text[:60]!r}. Close it, or double it inside quotes, and deliver the file again;"
+            " guessing where it ends could lose rows."
         )
 
     with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:

@@ -76,14 +76,16 @@ def headline(published: Path, refresh_id: str) -> Headline:
     """The headline of a published churn.duckdb, whose refresh is `refresh_id`."""
     with duckdb.connect(str(published), read_only=True) as con:
         [(read, loaded, quarantined)] = con.execute(
-            "select coalesce(sum(rows_read), 0), coalesce(sum(rows_loaded), 0), coalesce(sum(rows_quarantined), 0) from quality.load_audit"
+            "select coalesce(sum(rows_read), 0), coalesce(sum(rows_loaded), 0), coalesce(sum(rows_quarantined), 0)"
+            " from quality.load_audit"
         ).fetchall()
         [(checks, failed)] = con.execute(
             "select count(*), count(*) filter (status <> 'passed') from quality.check_results where refresh_id = ?",
             [refresh_id],
         ).fetchall()
         months = con.execute("""
-            select period_start, churn.customers_at_start, churn.customers_lost, churn.churn_rate, churn.retention_rate, lost.lost_sales
+            select period_start, churn.customers_at_start, churn.customers_lost, churn.churn_rate, churn.retention_rate,
+                lost.lost_sales
             from marts.churn_rates_monthly as churn
             left join marts.lost_revenue_monthly as lost using (period_start)
             where churn.is_complete

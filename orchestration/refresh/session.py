@@ -37,7 +37,8 @@ CONTENT_TAG = "churn/content"
 
 @dataclass
 class Refresh:
-    """A refresh under way: its settings and, as the stages pass, what they found. `failure` is the first one, ready to be told."""
+    """A refresh under way: its settings and, as the stages pass, what they found.
+    `failure` is the first one, ready to be told."""
 
     id: str
     warehouse: Warehouse
@@ -106,7 +107,8 @@ class Refresh:
             self.failure = self.failure or explained(error, doing, self.warehouse)
             if isinstance(self.failure, UserError):
                 raise Withheld(
-                    f"{doing}: the extracts must be corrected first. On the command line, `churn refresh` and `churn check` say what and where."
+                    f"{doing}: the extracts must be corrected first. On the command line,"
+                    " `churn refresh` and `churn check` say what and where."
                 ) from None
             raise self.failure from None
 
@@ -172,11 +174,13 @@ def refreshing(
 
 
 def explained(error: Exception, doing: str, warehouse: Warehouse) -> ChurnError:
-    """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private log."""
+    """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private
+    log."""
     if isinstance(error, ChurnError):
         return error
     warehouse.write_log(
-        f"{doing}\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}: {without_values(str(error))}"
+        f"{doing}\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}:"
+        f" {without_values(str(error))}"
     )
     return EnvironmentFailure(
         f"{doing}: {reason(error)}; details in {warehouse.log}. Readers keep the last published version."
@@ -193,7 +197,8 @@ def reason(error: Exception) -> str:
 
 
 def without_values(message: str) -> str:
-    """An engine's message where it speaks of names, files or memory; of any other only its kind, for it may quote a value."""
+    """An engine's message where it speaks of names, files or memory;
+    of any other only its kind, for it may quote a value."""
     if _SPEAKS_OF_NO_VALUE.search(message):
         return message
     kinds = dict.fromkeys(re.findall(r"[A-Z]\w* Error", message))

@@ -1,4 +1,5 @@
-"""The steps of a refresh in their order: load, build and judge twice, publish. Dagster's assets run them, `churn check` the first ones."""
+"""The steps of a refresh in their order: load, build and judge twice, publish.
+Dagster's assets run them, `churn check` the first ones."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def manifest() -> Mapping[str, Any]:
 
 
 def load(refresh: Refresh) -> LoadReport:
-    """Read the extracts into `raw`; whatever a person must correct in them is a UserError, and nothing is loaded then."""
+    """Read the extracts into `raw`; whatever a person must correct in them is a UserError,
+    and nothing is loaded then."""
     from orchestration.loading import read_extracts
 
     with refresh.stage("load extracts"):
@@ -59,7 +61,8 @@ def load(refresh: Refresh) -> LoadReport:
 
 
 def build(refresh: Refresh, gate: str) -> list[NodeResult]:
-    """Build and test the models of a gate and record the tests. Failed tests are among the results, see `refuse_failed`.
+    """Build and test the models of a gate and record the tests.
+    Failed tests are among the results, see `refuse_failed`.
 
     Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
     """

@@ -1,7 +1,8 @@
-"""dbt's documentation as one page that needs no server and no network: every table and column, its SQL, and who reads it.
+"""dbt's documentation as one page that needs no server and no network: every table and column, its SQL,
+and who reads it.
 
-The page is made when the project is parsed; publishing only copies it. Types are those that the models' contracts enforce,
-so no database is asked, and nothing that a refresh read is in it.
+The page is made when the project is parsed; publishing only copies it. Types are those that the models' contracts
+enforce, so no database is asked, and nothing that a refresh read is in it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def write_docs(manifest: Mapping[str, Any], page: Path) -> None:
 
 
 def _shown(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest as readers see the warehouse: in the files that they open, without this machine's paths and dbt's own macros."""
+    """The manifest as readers see the warehouse: in the files that they open,
+    without this machine's paths and dbt's own macros."""
     project = manifest["metadata"]["project_name"]
     nodes = {
         name: {field: value for field, value in node.items() if field not in _OF_THIS_MACHINE}

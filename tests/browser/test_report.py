@@ -1,4 +1,5 @@
-"""The report in a real browser: it renders, says what the marts say, asks the network for nothing, and can be used by everyone."""
+"""The report in a real browser: it renders, says what the marts say, asks the network for nothing,
+and can be used by everyone."""
 
 from __future__ import annotations
 
@@ -127,7 +128,8 @@ def test_the_heat_map_is_the_mart(warehouse, visit, grain, measure, column, rate
             ):
                 check(page, "As", choice)
                 rows = con.execute(
-                    f"select cohort_start::varchar, age, is_complete, {expected}::double from marts.cohort_retention where cohort_grain = ? and segment_type = ? and segment = ?",
+                    f"select cohort_start::varchar, age, is_complete, {expected}::double from marts.cohort_retention"
+                    " where cohort_grain = ? and segment_type = ? and segment = ?",
                     [grain, segment_type, segment],
                 ).fetchall()
                 cells = page.evaluate("""[...document.querySelectorAll('.heat td[data-age]')].map((cell) =>
@@ -149,7 +151,10 @@ def test_the_heat_map_is_the_mart(warehouse, visit, grain, measure, column, rate
 def test_filters_change_what_is_shown(warehouse, visit):
     page = visit(warehouse)
     with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
-        last = "select customers_at_end from marts.churn_rates where is_complete and period_grain = ? and segment_type = ? and segment = ? order by period_start desc limit 1"
+        last = (
+            "select customers_at_end from marts.churn_rates where is_complete and period_grain = ?"
+            " and segment_type = ? and segment = ? order by period_start desc limit 1"
+        )
         for grain, kind, value in (
             ("month", "all", "all"),
             ("quarter", "all", "all"),

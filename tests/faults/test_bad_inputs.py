@@ -75,7 +75,8 @@ REJECTED: dict[str, Files | Callable[[Path], None]] = {
     "several delimiters fit": {
         "billing/invoices.csv": "a,b;c\n1,2;3\n",
         "extracts.yml": mapping(
-            "columns: {invoice_id: {value: 1}, customer_id: {value: 2}, issued_at: {value: 2024-01-31}, amount: {value: 3}}"
+            "columns: {invoice_id: {value: 1}, customer_id: {value: 2}, issued_at: {value: 2024-01-31},"
+            " amount: {value: 3}}"
         ),
     },
     "truncated gz": {"billing/invoices.csv.gz": gzip.compress(GOOD.encode())[:-100]},

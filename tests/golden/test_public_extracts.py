@@ -30,7 +30,8 @@ EXAMPLES = [
 
 
 def refresh(name: str, example: dict, folder: Path) -> tuple[Done, Path]:
-    """Refresh a copy of an example's folder, and again when its later files have come; the last outcome and the warehouse."""
+    """Refresh a copy of an example's folder, and again when its later files have come;
+    the last outcome and the warehouse."""
     shared = Path(name, example["folder"]) if name == "field" else Path(name)  # other sets share files among examples
     shutil.copytree(DATA / shared, folder / shared, copy_function=shutil.copy)
     if archive := example.get("unpack"):
@@ -67,7 +68,8 @@ def test_a_public_extract_gives_its_expected_rows(name: str, example: dict, tmp_
 
 
 def assert_equal_cells(con: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Every row of the file is in its mart and the other way round, among the mart's rows of the file's grains and segment types."""
+    """Every row of the file is in its mart and the other way round,
+    among the mart's rows of the file's grains and segment types."""
     with file.open(newline="", encoding="utf-8") as text:
         expected = list(csv.DictReader(text))
     tables = {

@@ -174,7 +174,8 @@ def test_a_quarter_counts_who_is_lost_over_the_whole_of_it(marts) -> None:
 
 
 def test_lost_customers_in_the_order_to_win_them_back(marts) -> None:
-    # Ana 60 × 0.95 (minor, prompt), Bob 120 × 0.34 (serious, heard), Cid 40 × 0.34 (the lowest rate), Dora 0 (objective)
+    # Ana 60 × 0.95 (minor, prompt), Bob 120 × 0.34 (serious, heard), Cid 40 × 0.34 (the lowest rate),
+    # Dora 0 (objective)
     columns = (
         "win_back_rank",
         "customer_id",

@@ -1,4 +1,5 @@
-"""Exports that once published a wrong number without a word, in one company, refreshed by the command that people run."""
+"""Exports that once published a wrong number without a word, in one company,
+refreshed by the command that people run."""
 
 from __future__ import annotations
 
@@ -139,7 +140,10 @@ def test_a_renewal_after_an_inclusive_end_is_no_churn(refreshed):
 
 
 def test_every_page_and_every_item_counts_and_a_coupon_once(refreshed):
-    mrr = "select customer_id, mrr from marts.customer_value where customer_id in ('bundle', 'coupon', 'other page') order by all"
+    mrr = (
+        "select customer_id, mrr from marts.customer_value where customer_id in ('bundle', 'coupon', 'other page')"
+        " order by all"
+    )
     assert rows(refreshed, mrr) == [
         ("bundle", Decimal("160.00")),
         ("coupon", Decimal("35.00")),  # 20 + 45 − 30: all of the first item, 10 of the second

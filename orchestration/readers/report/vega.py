@@ -1,4 +1,5 @@
-"""The plotting library for the browser: Vega, Vega-Lite and vega-embed as one script, from the vl-convert-python wheel."""
+"""The plotting library for the browser: Vega, Vega-Lite and vega-embed as one script,
+from the vl-convert-python wheel."""
 
 from __future__ import annotations
 
