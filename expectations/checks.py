@@ -4,8 +4,8 @@ The query returns one row per subject (a table, column, file, period…):
 
 - `subject`    varchar, unique within the check: what the row speaks about
 - `measure`    double: a share, ratio, number of days…; null where there is nothing to judge
-- `evaluated`, `failed`, `sample`   where the subject stands for many rows: how many there are, how many of them fail, and
-               keys of some that do (varchar[]); a subject without them stands for itself
+- `evaluated`, `failed`, `sample`   where the subject stands for many rows: how many there are, how many of them fail,
+               and keys of some that do (varchar[]); a subject without them stands for itself
 
 Keys name places in the extracts or the marts and never repeat what a person wrote: results are published.
 A query may use `$as_of` and, where `compares` says so, the last publish attached as `previous`.

@@ -550,8 +550,10 @@ def _value() -> list[CheckSpec]:
             "lifetime_in_range",
             lifetime,
             "Churn rates lie between 0 and 1, and a lifetime brings no less than a period of it",
+            # a lifetime's value is of rounded parts
             """coalesce(churn_rate between 0 and 1, true)
-            and coalesce(abs(lifetime_value) >= abs(average_sales_per_customer * profit_margin) - 0.01 * (1 + abs(profit_margin)), true)""",  # of rounded parts
+            and coalesce(abs(lifetime_value)
+                >= abs(average_sales_per_customer * profit_margin) - 0.01 * (1 + abs(profit_margin)), true)""",
         ),
     ]
 

@@ -67,7 +67,9 @@ PHRASES: dict[str, dict[str, list[str]]] = {
                 "очень плохое качество; качество стало хуже; товар оказался бракованный; товар быстро сломался;"
                 " качество сильно упало"
             ),
-            "fil": "ang pangit ng quality; mababa ang quality; sira yung produkto; ang daling masira; pangit ang kalidad",
+            "fil": (
+                "ang pangit ng quality; mababa ang quality; sira yung produkto; ang daling masira; pangit ang kalidad"
+            ),
         },
         "technical_problems": {
             "en": (
@@ -82,7 +84,9 @@ PHRASES: dict[str, dict[str, list[str]]] = {
             ),
         },
         "missing_feature": {
-            "en": "a missing feature; missing some features; the feature we need is missing; lacks the features we need",
+            "en": (
+                "a missing feature; missing some features; the feature we need is missing; lacks the features we need"
+            ),
             "bg": "липсват нужни функции; липсва ми функция; няма функцията която ни трябва; липсват ни функции",
             "ru": "не хватает нужных функций; не хватает функционала; нет нужных функций; мало возможностей",
             "fil": "kulang sa features; kulang ang feature; wala yung feature na kailangan; kulang kulang ang features",
@@ -120,7 +124,9 @@ PHRASES: dict[str, dict[str, list[str]]] = {
                 "отидоха при конкуренцията; премина при конкурент; намериха по-добра оферта; смениха доставчика;"
                 " намери друг доставчик"
             ),
-            "ru": "ушли к конкурентам; перешли к конкурентам; нашли дешевле; нашли другого поставщика; сменил поставщика",
+            "ru": (
+                "ушли к конкурентам; перешли к конкурентам; нашли дешевле; нашли другого поставщика; сменил поставщика"
+            ),
             "fil": (
                 "lumipat na sa iba; lumipat sa kalaban; nakakita ng mas mura sa iba; may nahanap na mas mura;"
                 " lumipat sa ibang supplier"

@@ -77,8 +77,9 @@ def settle(con: duckdb.DuckDBPyConnection, key_file: Path) -> None:
         select identifies, marked, spelling, spelling, marked[2] in ('{PSEUDONYM}', '{NAME_PSEUDONYM}')
         from (
             select identifies, marked,
-                arg_min(spelling, (list_position(?, table_name), file_order, load_order, source, row_number))
-                    as spelling
+                arg_min(
+                    spelling, (list_position(?, table_name), file_order, load_order, source, row_number)
+                ) as spelling
             from raw.spellings_seen
             inner join raw.loads using (load_id)
             group by identifies, marked
@@ -140,18 +141,21 @@ def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         ).fetchall()
         if addresses * 2 > known:
             yield (
-                f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as"
-                " customer_id, and the marts"
-                " would publish it. Write customer_id: {from: …, pseudonym: true} to publish a keyed hash instead (the"
-                " addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}."
+                f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as customer_id,"
+                " and the marts would publish it. Write customer_id: {from: …, pseudonym: true} to publish a keyed hash"
+                " instead (the addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}."
             )
 
 
 def doubtful_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Warnings of customer ids that are probably not what the source system has."""
+
+    def billed(table: Table) -> str:
+        is_billing = "amount" in table.columns and table.name.endswith(("invoices", "invoice_lines"))
+        return "try_cast(amount as decimal(38, 6))" if is_billing else "null"
+
     customers = " union all ".join(
-        f"select customer_id, {'try_cast(amount as decimal(38, 6))' if 'amount' in table.columns and table.name.endswith(('invoices', 'invoice_lines')) else 'null'} as amount"
-        f" from raw.{table.raw} where malformed is null and in_force"
+        f"select customer_id, {billed(table)} as amount from raw.{table.raw} where malformed is null and in_force"
         for table in _with("customer_id")
     )
     con.execute(

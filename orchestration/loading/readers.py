@@ -226,8 +226,8 @@ class Readers:
                 self.con.execute(
                     f"create temp table {table} as"
                     f" select file_index::integer as file_no, * replace (row_number::bigint as row_number),"
-                    f" coalesce(special = '{ABOVE}', false) as is_above, coalesce(special = '{SHORT}',"
-                    " false) as is_short"
+                    f" coalesce(special = '{ABOVE}', false) as is_above,"
+                    f" coalesce(special = '{SHORT}', false) as is_short"
                     f" from {scan.sql(names)}"
                 )
             except duckdb.InvalidInputException as error:
@@ -793,7 +793,7 @@ def _json_list(document: str, path: str) -> str:
     """What lies at the path as a list: the elements of an array, or one object; a document that is not valid stays."""
     here = _path_sql(path)
     return (
-        f"case when {document} is null then [null::json] when json_type({document}, {here})"
-        f" = 'ARRAY' then json_extract({document}, {here[:-1]}[*]')"
+        f"case when {document} is null then [null::json]"
+        f" when json_type({document}, {here}) = 'ARRAY' then json_extract({document}, {here[:-1]}[*]')"
         f" when json_type({document}, {here}) = 'OBJECT' then [json_extract({document}, {here})] else [] end"
     )

@@ -269,8 +269,8 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
                 bool_or(is_current) as is_current, bool_or(newest) as is_newest
             from (
                 select files.*, snapshot_order is null or (
-                    is_taken and snapshot_order = max(snapshot_order) filter (is_taken) over (partition by table_name,
-                        source)
+                    is_taken
+                    and snapshot_order = max(snapshot_order) filter (is_taken) over (partition by table_name, source)
                 ) as newest
                 from (
                     -- dated snapshots come in the order of their days, whatever their folders are called

@@ -114,8 +114,8 @@ class SourceLoad:
             return []
         problem = (
             f"{new[0]} and {len(new) - 1} more files of {self.table.name} arrive at once, and nothing says what one"
-            f" snapshot is. Write one of three under {self.table.name} in extracts.yml: snapshot:"
-            " all (all files together are one),"
+            f" snapshot is. Write one of three under {self.table.name} in extracts.yml:"
+            " snapshot: all (all files together are one),"
             ' snapshot: folder (each folder is one), or the day in the path, such as snapshot: "clients_%Y-%m-%d".'
         )
         return [problem]
@@ -383,9 +383,8 @@ class SourceLoad:
             if votes["short"] and not votes["iso"] + votes["dmy"] + votes["mdy"]:
                 problem = (
                     f"{of} have years of two digits, such as '{votes['shortest']}'; in which order day,"
-                    " month and year stand"
-                    f" is never guessed. Declare date_format: under {self.table.name} in extracts.yml,"
-                    ' such as "%d.%m.%y".'
+                    " month and year stand is never guessed."
+                    f' Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%y".'
                 )
                 return [problem]
             if not votes["iso"] + votes["dmy"] + votes["mdy"]:

@@ -39,8 +39,8 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
 
     def swallowed(row: int, line: int, text: str) -> UserError:
         return UserError(
-            f"{file}, row {row} (line {line}): a quote opens here and takes the following lines with"
-            f" it: {text[:60]!r}. Close it, or double it inside quotes, and deliver the file again;"
+            f"{file}, row {row} (line {line}): a quote opens here and takes the following lines with it:"
+            f" {text[:60]!r}. Close it, or double it inside quotes, and deliver the file again;"
             " guessing where it ends could lose rows."
         )
 

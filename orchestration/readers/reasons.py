@@ -65,14 +65,20 @@ def confirm(warehouse: Path, text: Unmapped, reason_code: str) -> None:
 _WORDS = {
     "cyrillic": {
         "bg": "се си че ще ми ни му ги са е съм има няма вече беше бяха като само това този тази тези защо никой какво",
-        "ru": "что это этот эта для из нет мне меня нас нам они мы вы я у к уже только когда потому слишком стало был"
-        " была было были его ее их никто",
+        "ru": (
+            "что это этот эта для из нет мне меня нас нам они мы вы я у к уже только когда потому слишком стало"
+            " был была было были его ее их никто"
+        ),
     },
     "latin": {
-        "en": "the a an is are was were be of to and for with not no it they he she i my me we our you too very in on by"
-        " had has have that this from do did don never nobody always but",
-        "fil": "ang ng sa mga na nang ako ko hindi wala walang kasi po naman yung lang ay ni si niya sila kami nila namin"
-        " masyado masyadong ka mo din rin pa nag siya ito iyon dahil",
+        "en": (
+            "the a an is are was were be of to and for with not no it they he she i my me we our you too very in on by"
+            " had has have that this from do did don never nobody always but"
+        ),
+        "fil": (
+            "ang ng sa mga na nang ako ko hindi wala walang kasi po naman yung lang ay ni si niya sila kami nila namin"
+            " masyado masyadong ka mo din rin pa nag siya ito iyon dahil"
+        ),
     },
 }
 

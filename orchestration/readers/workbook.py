@@ -196,8 +196,8 @@ class _Book:
             else:
                 sheet.write_blank(line, column, None, self.formats["running"])
                 note = (
-                    f"This {grain} is not over: so far {cell['customers_active']:,} of"
-                    f" {cell['cohort_size']:,} were active."
+                    f"This {grain} is not over: so far {cell['customers_active']:,}"
+                    f" of {cell['cohort_size']:,} were active."
                 )
                 sheet.write_comment(line, column, note)
         last = _HEADER + max(len(lines), 1)

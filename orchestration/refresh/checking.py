@@ -71,8 +71,8 @@ def _table(con: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:
     if "amount" in table.columns:
         sums = con.execute(
             f"select coalesce({relation}.currency, reporting.currency, ''), sum(amount) from {relation}"
-            " cross join intermediate.int_reporting_currency as reporting where amount is not null group"
-            " by 1 order by 1"
+            " cross join intermediate.int_reporting_currency as reporting"
+            " where amount is not null group by 1 order by 1"
         ).fetchall()
         parts += [f"amounts of {amount:,.2f} {currency}".rstrip() for currency, amount in sums]
     yield f"{table.name}: {', '.join(parts)}"

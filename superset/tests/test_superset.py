@@ -28,7 +28,9 @@ LABELS = {
 # What each chart has to show, read from the marts without any of the bundle's metrics.
 SAYS = {
     "churn_rate_now": "select period_start, churn_rate from marts.churn_rates_monthly where is_complete",
-    "net_revenue_retention_now": "select period_start, net_revenue_retention from marts.revenue_retention_monthly where is_complete",
+    "net_revenue_retention_now": (
+        "select period_start, net_revenue_retention from marts.revenue_retention_monthly where is_complete"
+    ),
     "lost_sales_now": "select period_start, lost_sales from marts.lost_revenue_monthly where is_complete",
     "churn_rate": """
         select period_start, churn_rate,
@@ -57,7 +59,9 @@ SAYS = {
         group by reason""",
     "at_risk_customers_now": "select count(*) as customers from marts.at_risk_customers",
     "at_risk_now": "select sum(revenue_at_risk) as revenue_at_risk from marts.at_risk_customers",
-    "win_back_customers_now": "select count(*) as to_win_back from marts.lost_customers where contact_allowed and best_channel is not null",
+    "win_back_customers_now": """
+        select count(*) as to_win_back
+        from marts.lost_customers where contact_allowed and best_channel is not null""",
     "win_back_now": """
         select sum(expected_recoverable_sales) as recoverable_sales
         from marts.lost_customers where contact_allowed and best_channel is not null""",

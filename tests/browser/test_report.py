@@ -73,10 +73,11 @@ def test_renders_whole(warehouse, visit, language, width):
     assert "{" not in page.locator("main").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     cut = page.evaluate("""
-        [...document.querySelectorAll('.chart')].flatMap((chart) => [...chart.querySelectorAll('text')].filter((text) => {
-            const [inner, outer] = [text.getBoundingClientRect(), chart.getBoundingClientRect()];
-            return inner.width && (inner.left < outer.left - 1 || inner.right > outer.right + 1) || text.textContent.endsWith('…');
-        }).map((text) => text.textContent))
+        [...document.querySelectorAll('.chart text')].filter((text) => {
+            const [inner, outer] = [text, text.closest('.chart')].map((part) => part.getBoundingClientRect());
+            const isOutside = inner.left < outer.left - 1 || inner.right > outer.right + 1;
+            return inner.width && isOutside || text.textContent.endsWith('…');
+        }).map((text) => text.textContent)
     """)
     assert cut == []
 
@@ -132,8 +133,10 @@ def test_the_heat_map_is_the_mart(warehouse, visit, grain, measure, column, rate
                     " where cohort_grain = ? and segment_type = ? and segment = ?",
                     [grain, segment_type, segment],
                 ).fetchall()
-                cells = page.evaluate("""[...document.querySelectorAll('.heat td[data-age]')].map((cell) =>
-                    [cell.dataset.cohort, Number(cell.dataset.age), cell.className, cell.dataset.value ?? null, cell.innerText.trim()])""")
+                cells = page.evaluate("""[...document.querySelectorAll('.heat td[data-age]')].map((cell) => [
+                    cell.dataset.cohort, Number(cell.dataset.age), cell.className, cell.dataset.value ?? null,
+                    cell.innerText.trim(),
+                ])""")
                 shown = {(cohort, age): (kind, value, text) for cohort, age, kind, value, text in cells}
                 assert set(shown) == {(cohort, age) for cohort, age, *_ in rows}
                 for cohort, age, complete, value in rows:

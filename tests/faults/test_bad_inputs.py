@@ -116,7 +116,9 @@ REJECTED: dict[str, Files | Callable[[Path], None]] = {
     },
     "damaged Parquet": {"billing/invoices.parquet": b"PAR1" + bytes(500)},
     "cut-off JSON": {
-        "billing/invoices.json": '[{"invoice_id": "1", "customer_id": "c", "issued_at": "2024-01-31", "amount": 1}, {"invoice'
+        "billing/invoices.json": (
+            '[{"invoice_id": "1", "customer_id": "c", "issued_at": "2024-01-31", "amount": 1}, {"invoice'
+        )
     },
     "1-column xlsx": lambda folder: workbook(folder, Sheet1=[["invoice_id"], ["1"]]),
     "password-protected xlsx": {"billing/invoices.xlsx": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)},

@@ -80,8 +80,8 @@ def versions_seen(warehouse: Warehouse) -> set[str]:
     """The versions that readers meet at all the places of a warehouse."""
     with duckdb.connect() as con:
         con.execute(
-            f"attach '{warehouse.current}' as churn (read_only); attach '{warehouse.folder / 'private.duckdb'}' as"
-            " private (read_only)"
+            f"attach '{warehouse.current}' as churn (read_only);"
+            f" attach '{warehouse.folder / 'private.duckdb'}' as private (read_only)"
         )
         rows = con.execute(f"""
             select version from churn.marts.rates union select version from churn.quality.load_audit

@@ -31,8 +31,12 @@ RATIOS = {
     "involuntary_churn_rate": "sum(customers_lost_involuntary) / nullif(sum(customers_at_start), 0)",
     "customer_retention_rate": "sum(customers_kept) / nullif(sum(customers_at_start), 0)",
     "mrr_churn_rate": "sum(mrr_churned)::double / nullif(sum(mrr_at_start), 0)",
-    "gross_revenue_retention": "sum(mrr_at_start - mrr_churned - mrr_contracted)::double / nullif(sum(mrr_at_start), 0)",
-    "net_revenue_retention": "sum(mrr_at_start - mrr_churned - mrr_contracted + mrr_expanded)::double / nullif(sum(mrr_at_start), 0)",
+    "gross_revenue_retention": (
+        "sum(mrr_at_start - mrr_churned - mrr_contracted)::double / nullif(sum(mrr_at_start), 0)"
+    ),
+    "net_revenue_retention": (
+        "sum(mrr_at_start - mrr_churned - mrr_contracted + mrr_expanded)::double / nullif(sum(mrr_at_start), 0)"
+    ),
     "average_sales_per_customer": "sum(sales_of_customers_at_start)::double / nullif(sum(customers_at_start), 0)",
     "lost_sales": "sum(customers_lost) * sum(sales_of_customers_at_start)::double / nullif(sum(customers_at_start), 0)",
 }
@@ -267,8 +271,8 @@ def test_two_segments_at_once(ask: Ask, warehouse: Path, suffix: str, grain: str
 
     def active(day: str) -> str:
         return (
-            "exists (from marts.fct_customer_spells as spell where spell.customer_id = c.customer_id and"
-            f" spell.started_on < {day} and (spell.ended_on is null or spell.ended_on >= {day}))"
+            "exists (from marts.fct_customer_spells as spell where spell.customer_id = c.customer_id"
+            f" and spell.started_on < {day} and (spell.ended_on is null or spell.ended_on >= {day}))"
         )
 
     def mrr(day: str) -> str:

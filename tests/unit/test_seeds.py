@@ -104,14 +104,16 @@ def test_aliases_of_different_reasons_are_far_apart():
 
 @pytest.mark.parametrize(
     "note",
-    """happy with the service; good service; good customer service; friendly staff; professional staff; the product was good
-    good quality; quality went up; the price is ok; easy to use; very user friendly; customer answered; paid in full; stable system
-    доволен от обслужването; добро обслужване; любезен персонал; качествен продукт; достатъчно функции; удобно за ползване; плаща редовно
-    хорошее обслуживание; понравилось обслуживание; вежливые сотрудники; качественный товар; удобно пользоваться; понятный интерфейс; всё оплачено
+    """happy with the service; good service; good customer service; friendly staff; professional staff
+    the product was good; good quality; quality went up; the price is ok; easy to use; very user friendly
+    customer answered; paid in full; stable system
+    доволен от обслужването; добро обслужване; любезен персонал; качествен продукт; достатъчно функции
+    удобно за ползване; плаща редовно
+    хорошее обслуживание; понравилось обслуживание; вежливые сотрудники; качественный товар
+    удобно пользоваться; понятный интерфейс; всё оплачено
     magandang serbisyo; mabait ang staff; maganda ang quality; madaling gamitin; mura ang presyo; nagbayad na; masarap
-    no answer; no response; could not reach the customer; will call back; asked for an invoice; n/a; none; ???; 12345; see above""".replace(
-        "\n", ";"
-    ).split("; "),
+    no answer; no response; could not reach the customer; will call back; asked for an invoice
+    n/a; none; ???; 12345; see above""".replace("\n", ";").split("; "),
 )
 def test_praise_and_office_talk_are_no_reason_to_leave(note):
     assert reason_of(note.strip()) == "unmapped"
