@@ -85,8 +85,8 @@ def versions_seen(warehouse: Warehouse) -> set[str]:
         )
         rows = con.execute(f"""
             select version from churn.marts.rates union select version from churn.quality.load_audit
-            union select version from private.restricted.contacts union select version
-                from '{warehouse.folder / "exports" / "rates.parquet"}'
+            union select version from private.restricted.contacts
+            union select version from '{warehouse.folder / "exports" / "rates.parquet"}'
         """)
         return {version for (version,) in rows.fetchall()}
 
@@ -149,8 +149,8 @@ def test_equal_rows_give_equal_exports(warehouse):
             "create table turned as from marts.rates order by hash(period_grain || segment); drop table marts.rates"
         )
         con.execute(
-            "create table marts.rates as from turned; drop table turned; insert into quality.check_results select *"
-            " replace ('v2' as refresh_id) from quality.check_results"
+            "create table marts.rates as from turned; drop table turned;"
+            " insert into quality.check_results select * replace ('v2' as refresh_id) from quality.check_results"
         )
     with warehouse.locked():
         publishing.publish(warehouse, "v2", RELATIONS, CHECKS, DOCS.parent)

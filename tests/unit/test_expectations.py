@@ -180,7 +180,7 @@ BY_HAND = """
         0.25 as precision, 0.5 as recall, 0.0667 as base_rate, 3.75 as lift;
     create table marts.service_levels as select
         'month' as period_grain, date '2024-02-01' as period_start, 'all' as dimension, 9 as cases_answered,
-            0 as cases_resolved,
+        0 as cases_resolved,
         2.0 as first_response_hours_median, 9.0 as first_response_hours_p90, null::double as resolution_hours_median,
         null::double as resolution_hours_p90, 5 as first_response_due, 0.4 as first_response_sla_rate,
         0 as resolution_due,
@@ -340,8 +340,8 @@ RAW_VIOLATIONS = {
     "customers_without_card": "update staging.stg_billing__invoices set customer_id = 'unknown-' || row_number",
     "known_statuses": "update {stg} set status = 'in_trial' where row_number = 1",
     "price_known": (
-        "update {stg} set unit_price = null where row_number = 1; update staging.stg_billing__plans set price = null"
-        " where row_number = 1"
+        "update {stg} set unit_price = null where row_number = 1;"
+        " update staging.stg_billing__plans set price = null where row_number = 1"
     ),
     "no_overlap": "update {stg} set subscription_id = 'subscription_id-1' where row_number = 2",
     "lines_agree": "update {stg} set invoice_id = 'invoice_id-1' where row_number = 2",

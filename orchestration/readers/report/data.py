@@ -97,8 +97,8 @@ def _choose(con: duckdb.DuckDBPyConnection, segment_types: Sequence[str] | None)
         with latest as (
             select distinct period_grain, period_start, period_end, is_complete from marts.churn_rates
             where segment_type = 'all'
-            qualify row_number() over (partition by period_grain
-                order by period_start desc) <= case period_grain {lengths} end
+            qualify row_number() over (partition by period_grain order by period_start desc)
+                <= case period_grain {lengths} end
         )
         select row_number() over (order by period_grain, period_start) - 1 as p, * from latest
     """)
@@ -183,7 +183,7 @@ def _cohorts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         f"""
         select
             cohort_grain as grain, s, cohort_start as start, any_value(cohort_size) as size,
-                any_value(mrr_initial) as mrr_initial,
+            any_value(mrr_initial) as mrr_initial,
             list(customers_active order by age) as active, list(customers_purchasing order by age) as purchasing,
             list(mrr_at_close order by age) as mrr, list(revenue order by age) as revenue
         from marts.cohort_retention join temp.segments using (segment_type, segment)
@@ -206,14 +206,16 @@ def _survival(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
                 row_number() over curve as n,
                 count(*) over (partition by s) as points,
                 survival <= 0.5 and coalesce(lag(survival) over curve, 1) > 0.5 as is_half,
-                len(list_filter({_SURVIVAL_DAYS}, lambda day: tenure_days <= day
-                    and day < coalesce(lead(tenure_days) over curve, 1000000))) > 0 as is_told
+                len(list_filter(
+                    {_SURVIVAL_DAYS},
+                    lambda day: tenure_days <= day and day < coalesce(lead(tenure_days) over curve, 1000000)
+                )) > 0 as is_told
             from marts.survival_curves join temp.segments using (segment_type, segment)
             window curve as (partition by s order by tenure_days)
         )
         select
             s, max(at_risk) as customers, list(tenure_days order by tenure_days) as days,
-                list(round(survival, 4) order by tenure_days) as survival,
+            list(round(survival, 4) order by tenure_days) as survival,
             list(round(survival_low, 4) order by tenure_days) as low,
             list(round(survival_high, 4) order by tenure_days) as high
         from numbered
@@ -231,8 +233,10 @@ def _staff(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
         select employee_id, team, period_start as start, first_time_customers, observed_90d, returned_90d,
             returned_to_same_employee_90d
         from marts.staff_retention left join marts.dim_employees using (employee_id)
-        where employee_id in (select employee_id from marts.staff_retention group by 1
-            order by sum(observed_90d) desc, 1 limit {_EMPLOYEES})
+        where employee_id in (
+            select employee_id from marts.staff_retention group by 1 order by sum(observed_90d) desc, 1
+            limit {_EMPLOYEES}
+        )
         order by all
     """,
     )
@@ -296,9 +300,8 @@ def _quality(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
             con,
             """
             select table_name, count(*) as files, max(loaded_at) as loaded_at, sum(rows_read)::bigint as rows_read,
-                sum(rows_loaded)::bigint as rows_loaded,
-                sum(rows_quarantined)::bigint as rows_quarantined, sum(rows_filtered)::bigint as rows_filtered,
-                sum(rows_repeated)::bigint as rows_repeated
+                sum(rows_loaded)::bigint as rows_loaded, sum(rows_quarantined)::bigint as rows_quarantined,
+                sum(rows_filtered)::bigint as rows_filtered, sum(rows_repeated)::bigint as rows_repeated
             from quality.load_audit group by 1 order by 1
         """,
         ),
