@@ -63,8 +63,8 @@ def main() -> None:
                 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
                 print(
                     (
-                        f"{size:>11,} invoices, {run:<6} refresh: {times.removeprefix('time').strip()} (peak so far"
-                        f" {peak:.1f} GiB)"
+                        f"{size:>11,} invoices, {run:<6} refresh: {times.removeprefix('time').strip()}"
+                        f" (peak so far {peak:.1f} GiB)"
                     ),
                     flush=True,
                 )

@@ -80,8 +80,8 @@ def _marts(warehouse: Path, sql: str) -> list[dict]:
 
 
 def _cells(rows: list[dict]) -> dict[tuple, float]:
-    """Every number of these rows by what it is about: Superset's names,
-    labels and milliseconds are turned into the marts'.
+    """Every number of these rows by what it is about: Superset's names, labels and
+    milliseconds are turned into the marts'.
 
     A chart shows nothing for null, and leaves some out.
     """
