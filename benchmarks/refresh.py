@@ -22,7 +22,8 @@ AS_OF = "2025-12-31"
 
 
 def write_extracts(folder: Path, invoices: int) -> None:
-    """A company of `invoices` invoices of a tenth as many customers over six years, half of whom subscribe, from DuckDB's hash."""
+    """A company of `invoices` invoices of a tenth as many customers over six years, half of whom subscribe,
+    from DuckDB's hash."""
     customers = max(invoices // 10, 1)
     for source in ("crm", "billing"):
         (folder / source).mkdir(parents=True)
@@ -36,7 +37,8 @@ def write_extracts(folder: Path, invoices: int) -> None:
             select 's' || n as subscription_id, 'c' || n as customer_id, started_on, 'p' || (hash(n, 4) % 5) as plan_id,
                 if(hash(n, 5) % 3 = 0, null, started_on + (hash(n, 6) % 900)::integer) as ended_on,
                 10 + hash(n, 7) % 90 as unit_price, 'EUR' as currency
-            from (select n, date '2020-01-01' + (hash(n, 3) % 2100)::integer as started_on from range({customers // 2}) as t(n))""",
+            from (select n, date '2020-01-01' + (hash(n, 3) % 2100)::integer as started_on
+                from range({customers // 2}) as t(n))""",
         "billing/invoices.parquet": f"""
             select 'i' || n as invoice_id, 'c' || (hash(n, 8) % {customers}) as customer_id,
                 timestamp '2020-01-01' + to_minutes((hash(n, 9) % 3155040)::integer) as issued_at,
@@ -60,7 +62,10 @@ def main() -> None:
                 times = next(line for line in done.stdout.splitlines() if line.startswith("time "))
                 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
                 print(
-                    f"{size:>11,} invoices, {run:<6} refresh: {times.removeprefix('time').strip()} (peak so far {peak:.1f} GiB)",
+                    (
+                        f"{size:>11,} invoices, {run:<6} refresh: {times.removeprefix('time').strip()}"
+                        f" (peak so far {peak:.1f} GiB)"
+                    ),
                     flush=True,
                 )
 

@@ -4,8 +4,8 @@ The query returns one row per subject (a table, column, file, period…):
 
 - `subject`    varchar, unique within the check: what the row speaks about
 - `measure`    double: a share, ratio, number of days…; null where there is nothing to judge
-- `evaluated`, `failed`, `sample`   where the subject stands for many rows: how many there are, how many of them fail, and
-               keys of some that do (varchar[]); a subject without them stands for itself
+- `evaluated`, `failed`, `sample`   where the subject stands for many rows: how many there are, how many of them fail,
+               and keys of some that do (varchar[]); a subject without them stands for itself
 
 Keys name places in the extracts or the marts and never repeat what a person wrote: results are published.
 A query may use `$as_of` and, where `compares` says so, the last publish attached as `previous`.
@@ -26,7 +26,8 @@ SAMPLE_SIZE = 10
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """A declared check of the table `schema.table`; `compares` lists the columns that it reads from the last publish's table of that name."""
+    """A declared check of the table `schema.table`;
+    `compares` lists the columns that it reads from the last publish's table of that name."""
 
     check_name: str
     gate: Gate
@@ -51,20 +52,37 @@ class CheckSpec:
 class Column(Protocol):
     """What the checks ask of a column of the extract contract."""
 
-    name: str
-    required: bool
-    refers_to: str | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def required(self) -> bool: ...
+
+    @property
+    def refers_to(self) -> str | None: ...
 
 
 class Table(Protocol):
-    """What the checks ask of a table of the extract contract: `name` as in billing.invoices, `raw` as in billing__invoices."""
+    """What the checks ask of a table of the extract contract: `name` as in billing.invoices,
+    `raw` as in billing__invoices."""
 
-    name: str
-    raw: str
-    columns: Mapping[str, Column]
-    activity: bool
-    event_day: str | None
-    fresh_for_days: int | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def raw(self) -> str: ...
+
+    @property
+    def columns(self) -> Mapping[str, Column]: ...
+
+    @property
+    def activity(self) -> bool: ...
+
+    @property
+    def event_day(self) -> str | None: ...
+
+    @property
+    def fresh_for_days(self) -> int | None: ...
 
     def knows(self, identifier: str) -> bool:
         """Whether the table says that such an id exists."""
@@ -113,7 +131,8 @@ class CheckResult:
 
 
 def breaches(relation: str, *, holds: str, key: str, subject: str = "'rows'", among: str = "true") -> str:
-    """SQL for the share of the rows of `relation` (those `among`) in which `holds` is not true, per `subject`; null is not true."""
+    """SQL for the share of the rows of `relation` (those `among`) in which `holds` is not true, per `subject`;
+    null is not true."""
     return f"""
         select
             {subject} as subject,

@@ -21,7 +21,8 @@ def here(counted: Counted) -> Judged:
 
 @contextmanager
 def judge_beside() -> Iterator[Judge]:
-    """A judge that gets ready at once in a process beside this one, and ends with it. One that dies judges nothing: all crash."""
+    """A judge that gets ready at once in a process beside this one, and ends with it. One that dies judges nothing:
+    all crash."""
     if "great_expectations" in sys.modules:  # nothing to wait for
         yield here
         return
@@ -34,6 +35,7 @@ def judge_beside() -> Iterator[Judge]:
     )
 
     def beside(counted: Counted) -> Judged:
+        assert process.stdin and process.stdout
         try:
             pickle.dump(counted, process.stdin)
             process.stdin.flush()

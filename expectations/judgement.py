@@ -1,8 +1,9 @@
 """The one adapter to Great Expectations: counts in, verdicts out. Importing it takes seconds.
 
 GX judges one small pandas frame of measures, a column for all checks that share their limits: it takes some fifty
-milliseconds for each expectation, and there are more than a hundred checks. Through SQLAlchemy on DuckDB its results are
-gone when it fetches them (great_expectations #10738, #11579, #12084), and one hand-written scan counts several times faster.
+milliseconds for each expectation, and there are more than a hundred checks. Through SQLAlchemy on DuckDB its results
+are gone when it fetches them (great_expectations #10738, #11579, #12084), and one hand-written scan counts several
+times faster.
 """
 
 from __future__ import annotations
@@ -21,21 +22,22 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 from great_expectations.expectations import ExpectColumnValuesToBeBetween
+from great_expectations.expectations.metadata_types import FailureSeverity
 
 from expectations.checks import CheckSpec, Counted, Crash, Judged, Verdict
 
 
 def judge(counted: Counted) -> Judged:
     """GX's verdict on each check that could be counted."""
+    measured = {check: subjects for check, subjects in counted.items() if not isinstance(subjects, Crash)}
     sharing: dict[str, list[CheckSpec]] = defaultdict(list)
-    for check, subjects in counted.items():
-        if not isinstance(subjects, Crash):
-            sharing[f"{check.severity}: {check.limits}"].append(check)
+    for check in measured:
+        sharing[f"{check.severity}: {check.limits}"].append(check)
     rows = [
         {"check": check.check_name, "table": check.table_name, "subject": subject.subject, limits: subject.measure}
         for limits, checks in sharing.items()
         for check in checks
-        for subject in counted[check]
+        for subject in measured[check]
     ]
     frame = pd.DataFrame(rows, columns=["check", "table", "subject", *sharing]).astype(
         dict.fromkeys(sharing, "float64")
@@ -47,6 +49,7 @@ def judge(counted: Counted) -> Judged:
     return {
         check: _verdict(result, check)
         for result in results
+        if result.expectation_config
         for check in sharing[result.expectation_config.kwargs["column"]]
     }
 
@@ -68,7 +71,7 @@ def _validated(frame: pd.DataFrame, sharing: dict[str, list[CheckSpec]]) -> list
                 column=limits,
                 min_value=checks[0].minimum,
                 max_value=checks[0].maximum,
-                severity=checks[0].severity,
+                severity=FailureSeverity(checks[0].severity),
             )
             for limits, checks in sharing.items()
         ],

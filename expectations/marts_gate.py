@@ -6,6 +6,8 @@ Keys, relationships and what must hold in every row of every segment are dbt tes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from expectations import thresholds
 from expectations.checks import CheckSpec, Severity, breaches
 
@@ -90,7 +92,8 @@ def _churn_rates() -> list[CheckSpec]:
             "counts_not_negative",
             table,
             "No count of customers is below zero",
-            """least(customers_at_start, customers_lost, customers_lost_voluntary, customers_lost_involuntary, customers_lost_unknown,
+            """least(customers_at_start, customers_lost, customers_lost_voluntary, customers_lost_involuntary,
+                customers_lost_unknown,
                 customers_kept, customers_new, customers_returned, customers_passed_through, customers_at_end) >= 0""",
         ),
         _range(
@@ -99,7 +102,8 @@ def _churn_rates() -> list[CheckSpec]:
             "Rates lie between 0 and 1 and inside their interval of confidence; null only with nobody at start",
             """case when customers_at_start = 0
                 then coalesce(churn_rate, churn_rate_low, churn_rate_high, retention_rate, net_loss_rate) is null
-                else 0 <= churn_rate_low and churn_rate_low <= churn_rate and churn_rate <= churn_rate_high and churn_rate_high <= 1
+                else 0 <= churn_rate_low and churn_rate_low <= churn_rate and churn_rate <= churn_rate_high
+                    and churn_rate_high <= 1
                     and retention_rate between 0 and 1 and net_loss_rate <= 1 end""",
         ),
         _identity(
@@ -192,15 +196,18 @@ def _revenue_retention() -> list[CheckSpec]:
             "amounts_not_negative",
             table,
             "No amount of MRR is below zero",
-            "least(mrr_at_start, mrr_new, mrr_reactivated, mrr_expanded, mrr_contracted, mrr_churned, mrr_at_end, arr_at_end) >= 0",
+            "least(mrr_at_start, mrr_new, mrr_reactivated, mrr_expanded, mrr_contracted, mrr_churned, mrr_at_end,"
+            " arr_at_end) >= 0",
         ),
         _range(
             "rates_in_range",
             table,
-            "Gross rates lie between 0 and 1, net retention and quick ratio are not below zero; null only with no MRR at start",
+            "Gross rates lie between 0 and 1, net retention and quick ratio are not below zero;"
+            " null only with no MRR at start",
             """case when mrr_at_start = 0
                 then coalesce(gross_revenue_churn_rate, gross_revenue_retention, net_revenue_retention) is null
-                else gross_revenue_churn_rate between 0 and 1 and gross_revenue_retention between 0 and 1 and net_revenue_retention >= 0 end
+                else gross_revenue_churn_rate between 0 and 1 and gross_revenue_retention between 0 and 1
+                    and net_revenue_retention >= 0 end
             and coalesce(quick_ratio >= 0, mrr_churned + mrr_contracted = 0)""",
         ),
         _identity(
@@ -224,7 +231,8 @@ def _revenue_retention() -> list[CheckSpec]:
             relation=f"""(
                 select periods.*, coalesce(sum(changes.change), 0) as moved
                 from (select * from {table} where {COMPANY}) as periods
-                left join (select occurred_on, sum(mrr_change) as change from marts.fct_mrr_movements group by occurred_on) as changes
+                left join (select occurred_on, sum(mrr_change) as change from marts.fct_mrr_movements
+                    group by occurred_on) as changes
                     on changes.occurred_on < periods.period_end
                 group by all
             )""",
@@ -255,7 +263,8 @@ def _cohort_retention() -> list[CheckSpec]:
             table,
             "Rates lie between 0 and 1, retention is 1 at age 0; null only in a period that is not over",
             """case when is_complete
-                then retention_rate between 0 and 1 and close_retention_rate between 0 and 1 and purchase_rate between 0 and 1
+                then retention_rate between 0 and 1 and close_retention_rate between 0 and 1
+                    and purchase_rate between 0 and 1
                     and (age > 0 or retention_rate = 1)
                 else coalesce(retention_rate, close_retention_rate, purchase_rate, mrr_retention_rate) is null end""",
             key=cell,
@@ -268,7 +277,8 @@ def _cohort_retention() -> list[CheckSpec]:
             "customers_at_end = customers_at_close",
             relation=f"""(
                 select rates.*, coalesce(sum(cohorts.customers_at_close), 0) as customers_at_close
-                from (select period_grain, period_start, segment_type, customers_at_end from marts.churn_rates where {COMPANY}) as rates
+                from (select period_grain, period_start, segment_type, customers_at_end from marts.churn_rates
+                    where {COMPANY}) as rates
                 left join {periods} as cohorts using (period_grain, period_start)
                 group by all
             )""",
@@ -278,7 +288,10 @@ def _cohort_retention() -> list[CheckSpec]:
             table,
             "cumulative_revenue = the sum of the cohort's revenue so far",
             "cumulative_revenue = added_up",
-            relation=f"(select *, sum(revenue) over (partition by period_grain, cohort_start order by age) as added_up from {periods})",
+            relation=(
+                "(select *, sum(revenue) over (partition by period_grain, cohort_start order by age) as added_up"
+                f" from {periods})"
+            ),
         ),
         _identity(
             "revenue_reconciles",
@@ -288,9 +301,12 @@ def _cohort_retention() -> list[CheckSpec]:
             relation=f"""(
                 with days as (
                     select issued_on, sum(amount) as revenue,
-                        coalesce(sum(amount) filter (first.started_on is null or issued_on < first.started_on), 0) as in_no_cohort
+                        coalesce(
+                            sum(amount) filter (first.started_on is null or issued_on < first.started_on), 0
+                        ) as in_no_cohort
                     from intermediate.int_invoices as invoices
-                    left join marts.fct_customer_spells as first on first.customer_id = invoices.customer_id and first.spell_number = 1
+                    left join marts.fct_customer_spells as first on first.customer_id = invoices.customer_id
+                        and first.spell_number = 1
                     group by issued_on
                 ),
                 cohorts as (
@@ -298,7 +314,8 @@ def _cohort_retention() -> list[CheckSpec]:
                     from {periods}
                     group by all
                 )
-                select cohorts.*, 'all' as segment_type, coalesce(sum(days.revenue), 0) as revenue, coalesce(sum(days.in_no_cohort), 0) as in_no_cohort
+                select cohorts.*, 'all' as segment_type, coalesce(sum(days.revenue), 0) as revenue,
+                    coalesce(sum(days.in_no_cohort), 0) as in_no_cohort
                 from cohorts
                 left join days on days.issued_on >= cohorts.period_start and days.issued_on < cohorts.period_end
                 group by all
@@ -314,7 +331,8 @@ def _lost_revenue() -> list[CheckSpec]:
             "counts_and_rate_in_range",
             table,
             "customers_lost lies between 0 and customers_at_start, churn_rate between 0 and 1",
-            "customers_lost between 0 and customers_at_start and coalesce(churn_rate between 0 and 1, customers_at_start = 0)",
+            "customers_lost between 0 and customers_at_start"
+            " and coalesce(churn_rate between 0 and 1, customers_at_start = 0)",
         ),
         _range(
             "plausible_profit_margin",
@@ -327,8 +345,10 @@ def _lost_revenue() -> list[CheckSpec]:
         _range(
             "prompt_recovers_more",
             table,
-            "Sales recoverable if heard promptly are not below those recoverable if heard, nor above the lost ones' own sales",
-            "recoverable_sales_if_heard <= recoverable_sales_if_heard_promptly and recoverable_sales_if_heard_promptly <= lost_customers_sales",
+            "Sales recoverable if heard promptly are not below those recoverable if heard,"
+            " nor above the lost ones' own sales",
+            "recoverable_sales_if_heard <= recoverable_sales_if_heard_promptly"
+            " and recoverable_sales_if_heard_promptly <= lost_customers_sales",
             severity="warning",
             among=COMPANY,  # credit notes can turn the order
         ),
@@ -338,7 +358,9 @@ def _lost_revenue() -> list[CheckSpec]:
             "customers_at_start and customers_lost are those of churn_rates",
             "here.customers_at_start = customers_at_start and here.customers_lost = customers_lost",
             relation=f"""(
-                select rates.*, struct_pack(customers_at_start := lost.customers_at_start, customers_lost := lost.customers_lost) as here
+                select rates.*, struct_pack(
+                    customers_at_start := lost.customers_at_start, customers_lost := lost.customers_lost
+                ) as here
                 from (select * from marts.churn_rates where {COMPANY}) as rates
                 left join {table} as lost using (period_grain, period_start, segment_type, segment)
             )""",
@@ -366,7 +388,8 @@ def _reasons_and_lost_customers() -> list[CheckSpec]:
             f"""
             select {PERIOD} as subject, unmapped / stated as measure, stated as evaluated, unmapped as failed
             from (
-                select period_grain, period_start, sum(customers_lost) as stated, sum(if(reason_code = 'unmapped', customers_lost, 0)) as unmapped
+                select period_grain, period_start, sum(customers_lost) as stated,
+                    sum(if(reason_code = 'unmapped', customers_lost, 0)) as unmapped
                 from {reasons}
                 where {COMPANY} and period_grain = 'quarter' and reason_code <> 'not_asked' and customers_lost > 0
                 group by all
@@ -386,7 +409,8 @@ def _reasons_and_lost_customers() -> list[CheckSpec]:
             "rates_in_range",
             win_back,
             "Return rates lie between 0 and 1",
-            "coalesce(least(return_rate_30d, return_rate_90d, return_rate_365d) >= 0 and greatest(return_rate_30d, return_rate_90d, return_rate_365d) <= 1, true)",
+            "coalesce(least(return_rate_30d, return_rate_90d, return_rate_365d) >= 0"
+            " and greatest(return_rate_30d, return_rate_90d, return_rate_365d) <= 1, true)",
             key="'a campaign on ' || channel",
             subject="'rows'",
         ),
@@ -403,11 +427,13 @@ def _restatements() -> list[CheckSpec]:
             "warning",
             "This refresh tells few closed months otherwise than they were told",
             f"""
-            select 'closed months' as subject, count(changed.period_start) / nullif(count(*), 0) as measure, count(*) as evaluated,
+            select 'closed months' as subject, count(changed.period_start) / nullif(count(*), 0) as measure,
+                count(*) as evaluated,
                 count(changed.period_start) as failed
             from marts.churn_rates as months
             left join (
-                select period_start from {table} where refresh_id in (select refresh_id from quality.refresh_history where status = 'running')
+                select period_start from {table}
+                where refresh_id in (select refresh_id from quality.refresh_history where status = 'running')
             ) as changed using (period_start)
             where {COMPANY} and period_grain = 'month' and is_complete
             """,
@@ -427,7 +453,8 @@ def _restricted() -> list[CheckSpec]:
             "critical",
             "Everyone on the mailing list is lost, has agreed, and stands under the best channel",
             breaches(
-                f"(select contacts.*, lost.best_channel, lost.contact_allowed from {contacts} as contacts left join marts.lost_customers as lost using (customer_id))",
+                f"(select contacts.*, lost.best_channel, lost.contact_allowed from {contacts} as contacts"
+                " left join marts.lost_customers as lost using (customer_id))",
                 holds="contact_allowed and channel = best_channel",
                 key="'rank ' || win_back_rank",
             ),
@@ -440,8 +467,10 @@ def _restricted() -> list[CheckSpec]:
             "warning",
             "No unmapped text stands for many departures; `churn reasons` maps it",
             f"""
-            select 'the most frequent text' as subject, coalesce(max(count), 0) / nullif(stated, 0) as measure, stated as evaluated, coalesce(max(count), 0) as failed
-            from (select count(*) as stated from intermediate.int_spell_end_reasons where reason_code <> 'not_asked') as ends
+            select 'the most frequent text' as subject, coalesce(max(count), 0) / nullif(stated, 0) as measure,
+                stated as evaluated, coalesce(max(count), 0) as failed
+            from (select count(*) as stated from intermediate.int_spell_end_reasons
+                where reason_code <> 'not_asked') as ends
             left join {unmapped} on true
             group by stated
             """,
@@ -470,7 +499,8 @@ def _risk() -> list[CheckSpec]:
             "rates_in_range",
             backtest,
             "Precision, recall and base rate lie between 0 and 1, the lift is not below zero",
-            """coalesce(precision between 0 and 1, flagged = 0) and coalesce(recall between 0 and 1, lost_within_90d = 0)
+            """coalesce(precision between 0 and 1, flagged = 0)
+            and coalesce(recall between 0 and 1, lost_within_90d = 0)
             and coalesce(base_rate between 0 and 1, customers = 0) and coalesce(lift >= 0, true)""",
             key="quarter_start || ' ' || signal",
             subject="signal",
@@ -483,7 +513,8 @@ def _risk() -> list[CheckSpec]:
             "The longer the tenure, the fewer are left and the lower is survival",
             breaches(
                 f"""(
-                    select *, lag(survival, 1, 1) over by_tenure as survival_before, lag(at_risk - lost, 1, at_risk) over by_tenure as left_before
+                    select *, lag(survival, 1, 1) over by_tenure as survival_before,
+                        lag(at_risk - lost, 1, at_risk) over by_tenure as left_before
                     from {survival}
                     window by_tenure as (partition by segment_type, segment order by tenure_days)
                 )""",
@@ -506,7 +537,9 @@ def _value() -> list[CheckSpec]:
             "critical",
             "Revenue and MRR of all customers are those of all invoices and movements",
             f"""
-            select 'revenue' as subject, sum(revenue) - (select coalesce(sum(amount), 0) from intermediate.int_invoices) as measure from {customers}
+            select 'revenue' as subject,
+                sum(revenue) - (select coalesce(sum(amount), 0) from intermediate.int_invoices) as measure
+            from {customers}
             union all
             select 'MRR', sum(mrr) - (select coalesce(sum(mrr_change), 0) from marts.fct_mrr_movements) from {customers}
             """,
@@ -517,8 +550,10 @@ def _value() -> list[CheckSpec]:
             "lifetime_in_range",
             lifetime,
             "Churn rates lie between 0 and 1, and a lifetime brings no less than a period of it",
+            # a lifetime's value is of rounded parts
             """coalesce(churn_rate between 0 and 1, true)
-            and coalesce(abs(lifetime_value) >= abs(average_sales_per_customer * profit_margin) - 0.01 * (1 + abs(profit_margin)), true)""",  # of rounded parts
+            and coalesce(abs(lifetime_value)
+                >= abs(average_sales_per_customer * profit_margin) - 0.01 * (1 + abs(profit_margin)), true)""",
         ),
     ]
 
@@ -535,7 +570,8 @@ def _loyalty() -> list[CheckSpec]:
             relation=f"""(
                 select periods.*, coalesce(sum(days.counted), 0) as counted, coalesce(sum(days.amount), 0) as amount
                 from (select * from {check} where {COMPANY}) as periods
-                left join (select issued_on, count(*) as counted, sum(amount) as amount from marts.fct_purchases group by issued_on) as days
+                left join (select issued_on, count(*) as counted, sum(amount) as amount from marts.fct_purchases
+                    group by issued_on) as days
                     on days.issued_on >= periods.period_start and days.issued_on < periods.period_end
                 group by all
             )""",
@@ -545,9 +581,11 @@ def _loyalty() -> list[CheckSpec]:
             staff,
             "Return rates lie between 0 and 1 and inside their interval of confidence; null only with nobody observed",
             """case when observed_90d = 0 then coalesce(return_rate_90d, return_rate_same_employee_90d) is null
-                else 0 <= return_rate_90d_low and return_rate_90d_low <= return_rate_90d and return_rate_90d <= return_rate_90d_high and return_rate_90d_high <= 1
+                else 0 <= return_rate_90d_low and return_rate_90d_low <= return_rate_90d
+                    and return_rate_90d <= return_rate_90d_high and return_rate_90d_high <= 1
                     and return_rate_same_employee_90d_low <= return_rate_same_employee_90d
-                    and return_rate_same_employee_90d <= return_rate_same_employee_90d_high and return_rate_same_employee_90d <= return_rate_90d end""",
+                    and return_rate_same_employee_90d <= return_rate_same_employee_90d_high
+                    and return_rate_same_employee_90d <= return_rate_90d end""",
             key="employee_id || ' ' || period_start",
             subject="'rows'",
         ),
@@ -555,9 +593,12 @@ def _loyalty() -> list[CheckSpec]:
             "hours_and_rates_in_range",
             service,
             "Hours are not below zero, the 90th percentile not below the median, rates between 0 and 1",
-            """coalesce(0 <= first_response_hours_median and first_response_hours_median <= first_response_hours_p90, cases_answered = 0)
-            and coalesce(0 <= resolution_hours_median and resolution_hours_median <= resolution_hours_p90, cases_resolved = 0)
-            and coalesce(first_response_sla_rate between 0 and 1, first_response_due = 0) and coalesce(resolution_sla_rate between 0 and 1, resolution_due = 0)
+            """coalesce(0 <= first_response_hours_median and first_response_hours_median <= first_response_hours_p90,
+                cases_answered = 0)
+            and coalesce(0 <= resolution_hours_median and resolution_hours_median <= resolution_hours_p90,
+                cases_resolved = 0)
+            and coalesce(first_response_sla_rate between 0 and 1, first_response_due = 0)
+            and coalesce(resolution_sla_rate between 0 and 1, resolution_due = 0)
             and coalesce(csat between 0 and 1, csat_responses = 0)""",
             key=f"{PERIOD} || ' by ' || dimension",
         ),
@@ -575,7 +616,10 @@ def _loyalty() -> list[CheckSpec]:
                     join marts.lost_revenue as lost using (period_grain, period_start, segment_type, segment)
                     left join {scorecard} as scorecard using (period_grain, period_start)
                 )""",
-                holds="churn_rate is not distinct from source_rate and lost_sales is not distinct from source_sales and period_start is not null",
+                holds=(
+                    "churn_rate is not distinct from source_rate and lost_sales is not distinct from source_sales"
+                    " and period_start is not null"
+                ),
                 key=PERIOD,
                 subject="period_grain",
             ),
@@ -614,12 +658,13 @@ def _with_next(table: str, column: str) -> str:
     )"""
 
 
-def _plausible(name: str, table: str, column: str, limits: dict[str, tuple[float, float]]) -> CheckSpec:
+def _plausible(name: str, table: str, column: str, limits: Mapping[str, tuple[float, float]]) -> CheckSpec:
     """A rate of the whole company lies where rates usually do; asked of periods that began with enough customers."""
     usual = " ".join(f"when '{grain}' then {column} between {low} and {high}" for grain, (low, high) in limits.items())
     sql = breaches(
         f"""{table} join (
-            select period_grain, period_start, segment_type, customers_at_start as opening from marts.churn_rates where {COMPANY}
+            select period_grain, period_start, segment_type, customers_at_start as opening from marts.churn_rates
+            where {COMPANY}
         ) using (period_grain, period_start, segment_type)""",
         holds=f"case period_grain {usual} end",
         key=PERIOD,

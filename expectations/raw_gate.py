@@ -1,7 +1,8 @@
 """Raw gate: is what was loaded complete, usable, connected, recent, and like what came before?
 
 Single rows are judged in staging, in the scan that casts them (base_<source>__<table>); these checks count its verdicts
-and compare tables and loads. Keys are file and row number, for a person to look up: nothing of a row's content is repeated.
+and compare tables and loads. Keys are file and row number, for a person to look up:
+nothing of a row's content is repeated.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def _of_all_tables(names: Iterable[str], billing: list[str]) -> list[CheckSpec]:
             "Files of a table without updated_at don't contradict each other",
             f"""
             select table_name as subject, coalesce(sum(rows_that_differ), 0) as measure, 1 as evaluated, 1 as failed,
-                list(earlier_file || ' and ' || later_file order by earlier_file, later_file) filter (earlier_file is not null) as sample
+                list(earlier_file || ' and ' || later_file order by earlier_file, later_file)
+                    filter (earlier_file is not null) as sample
             from (select distinct table_name from {AUDIT}) left join {CONFLICTS} using (table_name)
             group by table_name
             """,
@@ -133,7 +135,8 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
         "The newest load has about as many rows as the loads before it",
         f"""
         with {loads}
-        select min(file) filter (age = 1) as subject, min(rows) filter (age = 1) / median(rows) filter (age > 1) as measure
+        select min(file) filter (age = 1) as subject,
+            min(rows) filter (age = 1) / median(rows) filter (age > 1) as measure
         from loads
         where age <= 1 + {thresholds.RECENT_LOADS}
         having count(*) > {thresholds.EARLIER_LOADS} and max(rows) >= {thresholds.ENOUGH_ROWS}
@@ -178,7 +181,8 @@ def _freshness(table: Table) -> CheckSpec:
         "warning",
         "The newest row is not long before as_of",
         f"""
-        select strftime(max({day}), 'newest row of %Y-%m-%d, days before as_of') as subject, $as_of - max({day})::date as measure
+        select strftime(max({day}), 'newest row of %Y-%m-%d, days before as_of') as subject,
+            $as_of - max({day})::date as measure
         from {_usable(table.name)}
         where {day}::date <= $as_of
         having count(*) > 0
@@ -237,7 +241,8 @@ def _customers_without_card(table: Table, billing: list[str]) -> CheckSpec:
         "warning",
         "Billing's customers have a client card, where cards are delivered",
         f"""
-        select 'billing' as subject, avg((cards.file is null)::integer) as measure, count(*) as evaluated, count(*) filter (cards.file is null) as failed
+        select 'billing' as subject, avg((cards.file is null)::integer) as measure, count(*) as evaluated,
+            count(*) filter (cards.file is null) as failed
         from ({billed}) as billed
         left join {_usable(table.name)} as cards using (customer_id)
         where exists (from {_usable(table.name)})
@@ -263,7 +268,8 @@ def _of_subscriptions(table: Table) -> Iterator[CheckSpec]:
         "warning",
         "Every row has a price, its own or its plan's; without one it counts as free",
         breaches(
-            f"(select rows.*, plans.price from {rows} as rows left join {_usable('billing.plans')} as plans using (plan_id))",
+            f"(select rows.*, plans.price from {rows} as rows left join {_usable('billing.plans')} as plans"
+            " using (plan_id))",
             holds="unit_price is not null or price is not null",
             key=ROW,
         ),
@@ -301,7 +307,8 @@ def _of_invoice_lines(table: Table) -> Iterator[CheckSpec]:
         f"Lines of one invoice agree on {', '.join(shared)}; the earliest line's hold",
         breaches(
             f"""(
-                select {same} as agree, arg_min(file, delivery_number) as file, arg_min(row_number, delivery_number) as row_number
+                select {same} as agree, arg_min(file, delivery_number) as file,
+                    arg_min(row_number, delivery_number) as row_number
                 from {rows}
                 group by invoice_id
             )""",
@@ -323,7 +330,8 @@ def _of_invoice_lines(table: Table) -> Iterator[CheckSpec]:
         files as (
             select file, count(*) as lines from lines group by file
         )
-        select one.file || ' and ' || other.file as subject, count(*) / least(one_file.lines, other_file.lines) as measure
+        select one.file || ' and ' || other.file as subject,
+            count(*) / least(one_file.lines, other_file.lines) as measure
         from lines as one
         join lines as other on other.line = one.line and other.file > one.file
         join files as one_file on one_file.file = one.file

@@ -10,11 +10,12 @@ from pathlib import Path
 import duckdb
 
 from expectations import data_docs, judge_process, marts_gate, raw_gate
-from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Crash, Gate, Judge, Subject, Table, Verdict
+from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Crash, Gate, Judge, Status, Subject, Table, Verdict
 
 
 def declared_checks(tables: Mapping[str, Table]) -> list[CheckSpec]:
-    """Every check of both gates, of the tables of the extract contract; needs neither a database nor Great Expectations."""
+    """Every check of both gates, of the tables of the extract contract;
+    needs neither a database nor Great Expectations."""
     return [*raw_gate.checks(tables), *marts_gate.checks()]
 
 
@@ -28,7 +29,8 @@ def run_gate(
     docs_dir: Path | None = None,
     judge: Judge = judge_process.here,
 ) -> list[CheckResult]:
-    """Run a gate's checks on the build database that `con` is connected to; one result per declared check, in their order.
+    """Run a gate's checks on the build database that `con` is connected to; one result per declared check,
+    in their order.
 
     `previous` is the published database to compare with. `docs_dir/<gate>.html` shows the results.
     A check that crashes has the status 'error' and doesn't stop the others.
@@ -57,7 +59,8 @@ def run_checks(
 
 @contextmanager
 def _attached(con: duckdb.DuckDBPyConnection, previous: Path | None) -> Iterator[set[tuple[str, str]] | None]:
-    """Attach the last publish as `previous`; yields its (table, column) pairs, None if there is one that can't be opened."""
+    """Attach the last publish as `previous`; yields its (table, column) pairs,
+    None if there is one that can't be opened."""
     if previous is None:
         yield set()
         return
@@ -67,7 +70,10 @@ def _attached(con: duckdb.DuckDBPyConnection, previous: Path | None) -> Iterator
         yield None
         return
     try:
-        columns = "select schema_name || '.' || table_name, column_name from duckdb_columns() where database_name = 'previous'"
+        columns = (
+            "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+            " where database_name = 'previous'"
+        )
         yield set(con.execute(columns).fetchall())
     finally:
         con.execute("detach previous")
@@ -76,10 +82,11 @@ def _attached(con: duckdb.DuckDBPyConnection, previous: Path | None) -> Iterator
 def _count(
     con: duckdb.DuckDBPyConnection, check: CheckSpec, as_of: date, published: set[tuple[str, str]] | None
 ) -> list[Subject] | Crash:
-    if check.compares and published is None:
-        return [Subject("the last publish can't be opened", float("inf"))]
-    if check.compares and not {(check.table_name, column) for column in check.compares} <= published:
-        return []  # the first publish, or one from before this mart had these columns
+    if check.compares:
+        if published is None:
+            return [Subject("the last publish can't be opened", float("inf"))]
+        if not {(check.table_name, column) for column in check.compares} <= published:
+            return []  # the first publish, or one from before this mart had these columns
     try:
         parameters = {"as_of": as_of} if "$as_of" in check.sql else None
         rows = con.execute(check.sql, parameters).fetchall()
@@ -93,7 +100,7 @@ def _count(
 
 
 def _result(check: CheckSpec, subjects: list[Subject] | Crash, verdict: Verdict | Crash | None) -> CheckResult:
-    def result(status, evaluated: int, failed: list[Subject], message: str) -> CheckResult:
+    def result(status: Status, evaluated: int, failed: list[Subject], message: str) -> CheckResult:
         keys = [key for subject in failed for key in subject.sample or [subject.subject]]
         return CheckResult(
             check.check_name,
@@ -107,10 +114,15 @@ def _result(check: CheckSpec, subjects: list[Subject] | Crash, verdict: Verdict 
             message,
         )
 
-    verdict = verdict or Crash("Great Expectations did not evaluate it")
-    crash = next((crash for crash in (subjects, verdict) if isinstance(crash, Crash)), None)
-    if crash:
+    def crashed(crash: Crash) -> CheckResult:
         return result("error", 0, [], f"{check.description}: could not be checked ({crash.reason})")
+
+    if isinstance(subjects, Crash):
+        return crashed(subjects)
+    if verdict is None:
+        return crashed(Crash("Great Expectations did not evaluate it"))
+    if isinstance(verdict, Crash):
+        return crashed(verdict)
     evaluated = sum(subject.evaluated for subject in subjects if subject.measure is not None)
     if not verdict.outside:
         return result(

@@ -9,7 +9,8 @@ QUARANTINED_SHARE = 0.01
 # Share of delivered rows in which a required column is empty or unreadable.
 REQUIRED_EMPTY_SHARE = 0.01
 
-# Rows of a table's newest load over the median of the loads just before it; asked once there are enough to say what is usual.
+# Rows of a table's newest load over the median of the loads just before it;
+# asked once there are enough to say what is usual.
 VOLUME_RATIO = (0.5, 2.0)
 RECENT_LOADS = 12
 EARLIER_LOADS = 3
@@ -17,7 +18,8 @@ EARLIER_LOADS = 3
 # Loads of fewer rows say nothing of volume and drift.
 ENOUGH_ROWS = 20
 
-# How far a column's share of empty cells may move between the earlier loads and the newest one (0.2: from 10 % to 30 %).
+# How far a column's share of empty cells may move between the earlier loads and the newest one (0.2: from 10 % to 30
+# %).
 EMPTY_SHARE_DRIFT = 0.2
 
 # Share of references (to employees, plans, customers that nobody else knows…) that lead nowhere.
@@ -71,7 +73,8 @@ RESTATED_SHARE = 0.25
 # Share of the active customers that the list of those at risk names.
 PLAUSIBLE_AT_RISK_SHARE = 0.5
 
-# How far a closed period may move between two publishes: rates in fractions of the start, counts and money relatively, NPS in points.
+# How far a closed period may move between two publishes: rates in fractions of the start, counts and money relatively,
+# NPS in points.
 JUMP_RATE = 0.01
 JUMP_SHARE = 0.05
 JUMP_NPS = 5

@@ -155,7 +155,8 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
 @existing_warehouse
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
 def mf(warehouse: Path, arguments: tuple[str, ...]) -> None:
-    """Ask what is published through MetricFlow, for instance: query --metrics churn_rate_monthly --group-by metric_time."""
+    """Ask what is published through MetricFlow, for instance:
+    query --metrics churn_rate_monthly --group-by metric_time."""
     from orchestration import ROOT
     from orchestration.transform.project import TARGET, prepare_manifest
     from orchestration.warehouse.published import published_file
@@ -248,7 +249,8 @@ def _print_result(current: Refresh) -> None:
         )
         sales = f"{month.lost_sales:,.2f}" if month.lost_sales is not None else "–"
         click.echo(
-            f"{month.start:%Y-%m}  {month.customers_at_start:9,}  {month.customers_lost:6,}  {churn:>7}  {retention:>9}  {sales:>14}"
+            f"{month.start:%Y-%m}  {month.customers_at_start:9,}  {month.customers_lost:6,}  {churn:>7}"
+            f"  {retention:>9}  {sales:>14}"
         )
     if found.reasons:
         click.echo(
@@ -256,7 +258,8 @@ def _print_result(current: Refresh) -> None:
         )
     if found.win_back.candidates:
         click.echo(
-            f"win back   {found.win_back.candidates:,} lost customers may be written to; expected sales {found.win_back.expected_sales:,.2f}"
+            f"win back   {found.win_back.candidates:,} lost customers may be written to;"
+            f" expected sales {found.win_back.expected_sales:,.2f}"
         )
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in current.progress.seconds.items())
     click.echo(

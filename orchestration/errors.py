@@ -20,7 +20,8 @@ class UserError(ChurnError):
 
 
 class Withheld(UserError):
-    """A UserError without its message, which may quote the extracts: what passes through Dagster, which keeps what it hears."""
+    """A UserError without its message, which may quote the extracts: what passes through Dagster,
+    which keeps what it hears."""
 
 
 class Busy(ChurnError):

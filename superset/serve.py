@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# A worker answers one request at a time, so nothing in its process still holds the version before when it opens the file:
-# the query after a publish reads the new version.
+# A worker answers one request at a time, so nothing in its process still holds the version before when it opens the
+# file: the query after a publish reads the new version.
 WORKERS = 4
 
 
@@ -33,7 +33,8 @@ def main(warehouse: Path, port: int) -> None:
         if subprocess.run([sys.executable, __file__, str(published)], stdout=log, stderr=log).returncode:
             sys.exit(f"make superset: setting up failed, {log.name} says how. Nothing of the warehouse was changed.")
     print(
-        f"Superset: http://127.0.0.1:{port}/superset/dashboard/churn/   user admin, password in {home / 'admin_password'}   Ctrl-C ends it",
+        f"Superset: http://127.0.0.1:{port}/superset/dashboard/churn/   user admin,"
+        f" password in {home / 'admin_password'}   Ctrl-C ends it",
         flush=True,
     )
     gunicorn = [
@@ -58,7 +59,8 @@ def _refuse_taken(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             sys.exit(
-                f"make superset: 127.0.0.1:{port} can't be had ({error.strerror}). Choose another: `make superset PORT={port + 1}`."
+                f"make superset: 127.0.0.1:{port} can't be had ({error.strerror})."
+                f" Choose another: `make superset PORT={port + 1}`."
             )
 
 

@@ -17,8 +17,8 @@ LOG_LEVEL = logging.ERROR
 # read-only and without access to anything else (see bundle/databases).
 PREVENT_UNSAFE_DB_CONNECTIONS = False
 
-# The built page carries a tracking pixel that no setting switches off, and may load maps and fonts from elsewhere: the browser
-# is told to ask nobody but this server.
+# The built page carries a tracking pixel that no setting switches off, and may load maps and fonts from elsewhere:
+# the browser is told to ask nobody but this server.
 _OURS = ["'self'"]
 TALISMAN_CONFIG = {
     "content_security_policy": {

@@ -1,4 +1,5 @@
-"""The command line in a fork of a process that has imported everything and done nothing: a refresh costs half of what it does in a new one."""
+"""The command line in a fork of a process that has imported everything and done nothing:
+a refresh costs half of what it does in a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The marts as the project describes them: the YAML beside the models is where their columns and keys are written down."""
+"""The marts as the project describes them:
+the YAML beside the models is where their columns and keys are written down."""
 
 from __future__ import annotations
 

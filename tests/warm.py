@@ -1,4 +1,5 @@
-"""What a process that runs commands of its own will need, loaded once in the process that it is forked from (see tests.churn)."""
+"""What a process that runs commands of its own will need,
+loaded once in the process that it is forked from (see tests.churn)."""
 
 import gc
 

@@ -288,16 +288,16 @@ class MappingReader:
             return None
         inner = self._block(block, "unpivot")
         self._known_keys(inner, UNPIVOT_KEYS, " of unpivot")
-        texts = [self._text(inner, key) for key in UNPIVOT_KEYS]
-        if not all(texts):
+        columns, name, value = (self._text(inner, key) for key in UNPIVOT_KEYS)
+        if not (columns and name and value):
             self._say(self._key(block, "unpivot"), "'unpivot' needs columns (a pattern), name and value")
             return None
         try:
             with duckdb.connect() as engine:
-                engine.execute("select regexp_full_match('x', ?)", [str(texts[0])])
+                engine.execute("select regexp_full_match('x', ?)", [str(columns)])
         except duckdb.Error as error:
-            self._say(texts[0], f"'{texts[0]}' is not a pattern: {_last_part(error)}")
-        return Unpivot(str(texts[0]), str(column_name(texts[1])), str(column_name(texts[2])))
+            self._say(columns, f"'{columns}' is not a pattern: {_last_part(error)}")
+        return Unpivot(str(columns), str(column_name(name)), str(column_name(value)))
 
     def _where(self, block: Block) -> dict[Text, Kept]:
         where = {}

@@ -83,6 +83,7 @@ def read_yaml(path: Path, name: str, shipped: bool = False) -> Block:
     if not isinstance(tree, Block):
         problems.append(f"{name}: keys are expected, such as time_zone or tables.")
     refuse_if(problems)
+    assert isinstance(tree, Block)
     return tree
 
 

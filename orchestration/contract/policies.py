@@ -6,6 +6,7 @@ Their defaults are the vars of dbt_project.yml; extracts.yml may set them under 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import cast
 
 import yaml
 
@@ -75,7 +76,8 @@ POLICIES: dict[str, Callable[[str], Value]] = {
 
 
 def effective_policies(declared: Mapping[str, str], given: Iterable[str] = ()) -> dict[str, Value]:
-    """Every policy's value: the default, else what extracts.yml declares, else what the command line gives as NAME=VALUE."""
+    """Every policy's value: the default, else what extracts.yml declares,
+    else what the command line gives as NAME=VALUE."""
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
     values = {name: project["vars"][name] for name in POLICIES}
     for name, value in declared.items():
@@ -86,6 +88,11 @@ def effective_policies(declared: Mapping[str, str], given: Iterable[str] = ()) -
             raise UserError(f"--policy {assignment}: write NAME=VALUE, for instance --policy lapse_days=120.")
         values[name.strip()] = _read(name.strip(), value, "--policy")
     return values
+
+
+def segments(policies: Mapping[str, Value]) -> list[str]:
+    """The columns by which customers are split, out of the values of all policies."""
+    return cast(list[str], policies["segments"])
 
 
 def _read(name: str, text: str, where: str) -> Value:

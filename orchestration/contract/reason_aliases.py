@@ -1,4 +1,5 @@
-"""What people's words for leaving mean: the main reasons of the seed, and the aliases that a company has confirmed itself.
+"""What people's words for leaving mean: the main reasons of the seed,
+and the aliases that a company has confirmed itself.
 
 The company's own aliases lie in churn_reason_aliases.csv in the warehouse folder (alias, reason_code, language).
 """
@@ -71,7 +72,8 @@ def read_aliases(file: Path) -> list[Alias]:
             known_reason(alias.reason_code, codes, where)
             if aliases.setdefault(alias.alias, alias).reason_code != alias.reason_code:
                 raise UserError(
-                    f"{where}: {alias.alias!r} means {aliases[alias.alias].reason_code} in an earlier line; keep one of the two."
+                    f"{where}: {alias.alias!r} means {aliases[alias.alias].reason_code} in an earlier line;"
+                    " keep one of the two."
                 )
     return list(aliases.values())
 

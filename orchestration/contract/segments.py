@@ -1,5 +1,5 @@
-"""What customers may be split by (the policy `segments`): the named columns of the marts, or any column of the customers
-files that holds nothing personal, for the values of a segment are published."""
+"""What customers may be split by (the policy `segments`): the named columns of the marts, or any column of the
+customers files that holds nothing personal, for the values of a segment are published."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def refuse_personal(segments: Iterable[str], mapping: Mapping) -> None:
         if personal := sorted({name, *steps}.intersection(segments)):
             called = "" if personal[0] == name else f" ({CUSTOMERS}.{name} comes from it)"
             raise UserError(
-                f"policy segments: '{personal[0]}' is personal{called}, and the values of segments are published. Split by something else."
+                f"policy segments: '{personal[0]}' is personal{called}, and the values of segments are published."
+                " Split by something else."
             )
 
 
@@ -50,5 +51,6 @@ def refuse_unknown(segments: Iterable[str], con: duckdb.DuckDBPyConnection) -> N
         ):
             keys = con.execute(f"select distinct unnest(json_keys(raw_row)) {rows}").fetchall()
             raise UserError(
-                f"policy segments: no file of {CUSTOMERS} has a column '{name}'; {nearest(name, [*named, *(key for (key,) in keys)])}. Nothing was published."
+                f"policy segments: no file of {CUSTOMERS} has a column '{name}';"
+                f" {nearest(name, [*named, *(key for (key,) in keys)])}. Nothing was published."
             )

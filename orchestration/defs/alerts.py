@@ -1,4 +1,5 @@
-"""Telling people that a refresh failed, by e-mail or webhook. Off until the environment says whom to tell (docs/operate.md)."""
+"""Telling people that a refresh failed, by e-mail or webhook.
+Off until the environment says whom to tell (docs/operate.md)."""
 
 import html
 import json
@@ -25,7 +26,8 @@ def _email() -> list[dg.SensorDefinition]:
     required = ("CHURN_SMTP_HOST", "CHURN_SMTP_FROM", "CHURN_SMTP_PASSWORD")
     if missing := [name for name in required if not os.environ.get(name)]:
         raise UserError(
-            f"CHURN_ALERT_EMAIL asks for e-mail when a refresh fails: set {', '.join(missing)} too, or unset it (docs/operate.md)."
+            f"CHURN_ALERT_EMAIL asks for e-mail when a refresh fails: set {', '.join(missing)} too,"
+            " or unset it (docs/operate.md)."
         )
     port = os.environ.get("CHURN_SMTP_PORT")
     return [

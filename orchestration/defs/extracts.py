@@ -1,4 +1,5 @@
-"""The extracts: an asset per contract table and for the registry of loads, made together, because a load is all or nothing."""
+"""The extracts: an asset per contract table and for the registry of loads, made together,
+because a load is all or nothing."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,5 @@
-"""A small table of a mart for Dagster's UI: the course of its measures, or its latest rows. Numbers and codes, nobody's row."""
+"""A small table of a mart for Dagster's UI: the course of its measures, or its latest rows.
+Numbers and codes, nobody's row."""
 
 from __future__ import annotations
 
@@ -20,11 +21,12 @@ _NUMBERS = ("BIGINT", "INTEGER", "DOUBLE", "DECIMAL", "HUGEINT")
 
 
 def glimpse(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> str | None:
-    """Markdown: per measure its last complete months as bars and in figures; of a mart with several rows a month the latest
-    complete month. None for a table without periods."""
+    """Markdown: per measure its last complete months as bars and in figures; of a mart with several rows a month the
+    latest complete month. None for a table without periods."""
     types = dict(
         con.execute(
-            "select column_name, data_type from duckdb_columns() where (schema_name, table_name) = (?, ?) order by column_index",
+            "select column_name, data_type from duckdb_columns() where (schema_name, table_name) = (?, ?)"
+            " order by column_index",
             [schema, table],
         ).fetchall()
     )

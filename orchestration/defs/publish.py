@@ -19,7 +19,8 @@ from orchestration.warehouse import publishing
     required_resource_keys={"refresh"},
 )
 def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """churn.duckdb, private.duckdb and the exports, written beside and renamed over the last version when every critical check passed."""
+    """churn.duckdb, private.duckdb and the exports,
+    written beside and renamed over the last version when every critical check passed."""
     refresh = context.resources.refresh
     counts = steps.publish(refresh)
     return dg.MaterializeResult(

@@ -11,7 +11,7 @@ from orchestration.refresh import steps
 _SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
 
-def _gate(gate: str) -> dg.AssetChecksDefinition:
+def _gate(gate: expectations.Gate) -> dg.AssetChecksDefinition:
     specs = [
         dg.AssetCheckSpec(
             check.check_name,

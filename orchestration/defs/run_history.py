@@ -38,7 +38,8 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
     @cached_property
     def _engine(self) -> sqlalchemy.Engine:
         engine = create_engine(self._conn_string, connect_args={"timeout": 30, "check_same_thread": False})
-        # With the write-ahead log that Dagster chose, no event is lost when the process dies, and none waits for the disk.
+        # With the write-ahead log that Dagster chose, no event is lost when the process dies,
+        # and none waits for the disk.
         sqlalchemy.event.listen(
             engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal")
         )

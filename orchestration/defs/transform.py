@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
-from dagster_dbt import DagsterDbtTranslator, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from orchestration.defs.glimpse import glimpse
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def demand(test: Mapping[str, Any]) -> str:
-    """What a data test of the project demands, as a sentence; of a kind that is not ours its description, else its name."""
+    """What a data test of the project demands, as a sentence; of a kind that is not ours its description,
+    else its name."""
     if not (kind := test.get("test_metadata")):
         comment = [line.removeprefix("--").strip() for line in test["raw_code"].splitlines() if line.startswith("--")]
         return " ".join(comment)
@@ -45,14 +46,18 @@ class Translator(DagsterDbtTranslator):
         return dbt_resource_props["schema"]
 
     def get_asset_check_spec(
-        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: None
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetCheckSpec | None:
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         return spec and spec._replace(description=demand(manifest["nodes"][unique_id]))
 
 
 _TRANSLATOR = Translator()
-_SHARED = {"manifest": steps.manifest(), "dagster_dbt_translator": _TRANSLATOR, "required_resource_keys": {"refresh"}}
+_SHARED: dict[str, Any] = {
+    "manifest": steps.manifest(),
+    "dagster_dbt_translator": _TRANSLATOR,
+    "required_resource_keys": {"refresh"},
+}
 
 
 @dbt_assets(name="staging", select=RAW_MODELS, **_SHARED)
@@ -76,11 +81,13 @@ def _build(context: dg.AssetExecutionContext, gate: str) -> Iterator[dg.Material
             node = steps.manifest()["nodes"][result.node.unique_id]
             if node["resource_type"] == "test":
                 key = get_asset_check_key_for_test(steps.manifest(), _TRANSLATOR, result.node.unique_id, project=None)
-                if key in context.selected_asset_check_keys:
+                if key and key in context.selected_asset_check_keys:
                     yield _checked(key, result)
             elif result.status == "success":
-                key = _TRANSLATOR.get_asset_key(node)
-                yield dg.MaterializeResult(asset_key=key, metadata=_seen(con, *key.path, counts, result.execution_time))
+                asset = _TRANSLATOR.get_asset_key(node)
+                schema, table = asset.path
+                metadata = _seen(con, schema, table, counts, result.execution_time)
+                yield dg.MaterializeResult(asset_key=asset, metadata=metadata)
     steps.refuse_failed(refresh)
 
 

@@ -54,7 +54,7 @@ def last_complaint(customer: Customer, day: date) -> Case | None:
 def risk(customer: Customer, day: date) -> float:
     """By how much the customer is likelier (above 1) or less likely to leave on `day` than an ordinary one."""
     factor = exp(-0.35 * customer.mood) * customer.manager.care
-    factor *= {"ads": 1.35, "search": 1.05, "referral": 0.7}.get(customer.acquisition_channel, 1.0)
+    factor *= {"ads": 1.35, "search": 1.05, "referral": 0.7}.get(customer.acquisition_channel or "", 1.0)
     factor *= {1: 1.25, 12: 0.85}.get(day.month, 1.0)
     factor *= 1.4 if BAD_RELEASE[0] <= day <= BAD_RELEASE[1] else 1.0
     if complaint := last_complaint(customer, day):
@@ -87,7 +87,7 @@ def why(company: Company, customer: Customer, day: date) -> str:
     if complaint and complaint.hours_to_answer > 24:
         odds["slow_answer"] += 40
         odds["poor_service"] += 12
-    return company.rng.choices(list(odds), odds.values())[0]
+    return company.rng.choices(list(odds), list(odds.values()))[0]
 
 
 def farewell(company: Company, customer: Customer, left_on: date, reason: str, *, interviewed: float) -> None:

@@ -42,12 +42,12 @@ class Case:
 class Customer:
     customer_id: str
     joined: date
-    country: str
+    country: str | None
     language: str
     currency: str
     segment: str
     industry: str
-    acquisition_channel: str
+    acquisition_channel: str | None
     manager: Employee
     mood: float  # standard normal; the happier, the longer a customer stays
     buys: str  # subscription, supplies or nothing

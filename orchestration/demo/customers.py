@@ -36,10 +36,10 @@ def win(company: Company) -> None:
     days = [FIRST_DAY + timedelta(days=n) for n in range((AS_OF - FIRST_DAY).days + 1)]
     growth = [(1 + n / len(days)) * SEASON[day.month - 1] for n, day in enumerate(days)]
     for number, joined in enumerate(sorted(rng.choices(days, growth, k=CUSTOMERS)), 1):
-        country, channel, segment, industry = (
-            rng.choices(list(shares), shares.values())[0]
-            for shares in (COUNTRIES, ACQUISITION_CHANNELS, SEGMENTS, INDUSTRIES)
+        country, channel = (
+            rng.choices(list(shares), list(shares.values()))[0] for shares in (COUNTRIES, ACQUISITION_CHANNELS)
         )
+        segment, industry = (rng.choices(list(shares), list(shares.values()))[0] for shares in (SEGMENTS, INDUSTRIES))
         customer = Customer(
             f"C-{number:05d}",
             joined,

@@ -10,43 +10,83 @@ PHRASES: dict[str, dict[str, list[str]]] = {
     reason: {language: phrases.split("; ") for language, phrases in languages.items()}
     for reason, languages in {
         "poor_service": {
-            "en": "really poor service; very bad service; the staff was rude; they treated us badly; terrible customer service",
+            "en": (
+                "really poor service; very bad service; the staff was rude; they treated us badly;"
+                " terrible customer service"
+            ),
             "bg": "много лошо обслужване; обслужването е много лошо; персоналът е груб; грубо държание",
             "ru": "очень плохое обслуживание; обслуживание ужасное; хамство сотрудников",
-            "fil": "ang pangit ng serbisyo; bastos ang tauhan; ang sungit ng staff; pangit ng service; hindi maayos ang service",
+            "fil": (
+                "ang pangit ng serbisyo; bastos ang tauhan; ang sungit ng staff; pangit ng service;"
+                " hindi maayos ang service"
+            ),
         },
         "slow_answer": {
             "en": "too slow to answer; waited too long for a reply; slow replies",
-            "bg": "много бавен отговор; отговарят много бавно; никой не вдига телефона; не отговарят на имейлите; чаках дълго за отговор",
-            "ru": "очень долго отвечают; не отвечают на мои письма; никто не берет трубку; долго ждали ответа; слишком медленно отвечают",
+            "bg": (
+                "много бавен отговор; отговарят много бавно; никой не вдига телефона; не отговарят на имейлите;"
+                " чаках дълго за отговор"
+            ),
+            "ru": (
+                "очень долго отвечают; не отвечают на мои письма; никто не берет трубку; долго ждали ответа;"
+                " слишком медленно отвечают"
+            ),
             "fil": "ang bagal sumagot; mabagal mag reply; ang tagal mag reply",
         },
         "neglected": {
             "en": "nobody ever called me; no one contacted us; you forgot about us; no attention from our manager",
             "bg": "никой не ни се обади; никой не ни потърси; забравиха ни; не поддържат контакт; никой не ми се обади",
             "ru": "никто нам не звонил; о нас забыли; никто не связался; никто не звонил мне; менеджер не звонил",
-            "fil": "walang tumatawag sa amin; walang kumontak sa amin; nakalimutan na kami; walang nangungumusta; hindi na kami tinawagan",
+            "fil": (
+                "walang tumatawag sa amin; walang kumontak sa amin; nakalimutan na kami; walang nangungumusta;"
+                " hindi na kami tinawagan"
+            ),
         },
         "delivery": {
-            "en": "late deliveries; the delivery was late; orders always arrive late; order did not arrive; shipping took too long",
-            "bg": "доставката закъсня; доставката винаги закъснява; пратката не пристигна; много бавна доставка; закъснели доставки",
+            "en": (
+                "late deliveries; the delivery was late; orders always arrive late; order did not arrive;"
+                " shipping took too long"
+            ),
+            "bg": (
+                "доставката закъсня; доставката винаги закъснява; пратката не пристигна; много бавна доставка;"
+                " закъснели доставки"
+            ),
             "ru": "доставка опоздала; доставка всегда опаздывает; посылка не дошла; очень долгая доставка",
-            "fil": "laging late ang delivery; ang tagal ng delivery; hindi dumating ang inorder; mali ang na deliver; nawala yung parcel",
+            "fil": (
+                "laging late ang delivery; ang tagal ng delivery; hindi dumating ang inorder; mali ang na deliver;"
+                " nawala yung parcel"
+            ),
         },
         "product_quality": {
-            "en": "very poor quality; the quality went down; the product broke too quickly; the product is defective; product was not as described",
+            "en": (
+                "very poor quality; the quality went down; the product broke too quickly; the product is defective;"
+                " product was not as described"
+            ),
             "bg": "много лошо качество; качеството се влоши; продуктът се счупи; дефектна стока; качеството не е добро",
-            "ru": "очень плохое качество; качество стало хуже; товар оказался бракованный; товар быстро сломался; качество сильно упало",
-            "fil": "ang pangit ng quality; mababa ang quality; sira yung produkto; ang daling masira; pangit ang kalidad",
+            "ru": (
+                "очень плохое качество; качество стало хуже; товар оказался бракованный; товар быстро сломался;"
+                " качество сильно упало"
+            ),
+            "fil": (
+                "ang pangit ng quality; mababa ang quality; sira yung produkto; ang daling masira; pangit ang kalidad"
+            ),
         },
         "technical_problems": {
-            "en": "the app crashes all the time; too many technical issues; app keeps crashing; the website doesn't work; constant technical problems",
+            "en": (
+                "the app crashes all the time; too many technical issues; app keeps crashing;"
+                " the website doesn't work; constant technical problems"
+            ),
             "bg": "постоянни технически проблеми; програмата все забива; сайтът не работеше; системата не работи",
             "ru": "постоянные технические проблемы; программа зависает; приложение не работало; постоянные сбои",
-            "fil": "laging may problemang teknikal; hindi gumagana yung app; laging nag crash ang app; puro error; ayaw gumana ng app",
+            "fil": (
+                "laging may problemang teknikal; hindi gumagana yung app; laging nag crash ang app; puro error;"
+                " ayaw gumana ng app"
+            ),
         },
         "missing_feature": {
-            "en": "a missing feature; missing some features; the feature we need is missing; lacks the features we need",
+            "en": (
+                "a missing feature; missing some features; the feature we need is missing; lacks the features we need"
+            ),
             "bg": "липсват нужни функции; липсва ми функция; няма функцията която ни трябва; липсват ни функции",
             "ru": "не хватает нужных функций; не хватает функционала; нет нужных функций; мало возможностей",
             "fil": "kulang sa features; kulang ang feature; wala yung feature na kailangan; kulang kulang ang features",
@@ -55,25 +95,54 @@ PHRASES: dict[str, dict[str, list[str]]] = {
             "en": "too hard to use; very complicated; it is too complicated; too difficult to use; really confusing",
             "bg": "твърде трудно за използване; много е сложно; много объркващо; не разбирам как се ползва",
             "ru": "слишком сложно пользоваться; сложно разобраться; не разобрались как пользоваться",
-            "fil": "sobrang hirap gamitin; mahirap gamitin ang app; ang komplikado; sobrang komplikado; ang hirap intindihin",
+            "fil": (
+                "sobrang hirap gamitin; mahirap gamitin ang app; ang komplikado; sobrang komplikado;"
+                " ang hirap intindihin"
+            ),
         },
         "high_price": {
-            "en": "price is too high; the price went up; way too expensive; it's too expensive; prices are too high; it costs too much",
+            "en": (
+                "price is too high; the price went up; way too expensive; it's too expensive; prices are too high;"
+                " it costs too much"
+            ),
             "bg": "цената е много висока; вдигнаха цената; скъпо им е; цените са високи; стана много скъпо; skapo",
-            "ru": "цены слишком высокие; цена очень высокая; стало дорого; дорого для нас; подняли цену; очень дорого стоит",
-            "fil": "ang mahal na; masyadong mataas ang presyo; mahal na masyado; tumaas na ang presyo; di na kaya ng budget; sobrang mahal na",
+            "ru": (
+                "цены слишком высокие; цена очень высокая; стало дорого; дорого для нас; подняли цену;"
+                " очень дорого стоит"
+            ),
+            "fil": (
+                "ang mahal na; masyadong mataas ang presyo; mahal na masyado; tumaas na ang presyo;"
+                " di na kaya ng budget; sobrang mahal na"
+            ),
         },
         "competitor": {
-            "en": "went to the competitor; went to competitors; switching to another provider; found a better deal; they changed supplier; found another supplier",
-            "bg": "отидоха при конкуренцията; премина при конкурент; намериха по-добра оферта; смениха доставчика; намери друг доставчик",
-            "ru": "ушли к конкурентам; перешли к конкурентам; нашли дешевле; нашли другого поставщика; сменил поставщика",
-            "fil": "lumipat na sa iba; lumipat sa kalaban; nakakita ng mas mura sa iba; may nahanap na mas mura; lumipat sa ibang supplier",
+            "en": (
+                "went to the competitor; went to competitors; switching to another provider; found a better deal;"
+                " they changed supplier; found another supplier"
+            ),
+            "bg": (
+                "отидоха при конкуренцията; премина при конкурент; намериха по-добра оферта; смениха доставчика;"
+                " намери друг доставчик"
+            ),
+            "ru": (
+                "ушли к конкурентам; перешли к конкурентам; нашли дешевле; нашли другого поставщика; сменил поставщика"
+            ),
+            "fil": (
+                "lumipat na sa iba; lumipat sa kalaban; nakakita ng mas mura sa iba; may nahanap na mas mura;"
+                " lumipat sa ibang supplier"
+            ),
         },
         "no_longer_needed": {
-            "en": "we don't need it anymore; no longer need this; they no longer use it; not using it anymore; the project is finished",
+            "en": (
+                "we don't need it anymore; no longer need this; they no longer use it; not using it anymore;"
+                " the project is finished"
+            ),
             "bg": "вече не им трябва; вече не го използваме; нямат нужда вече; не го ползваме; проектът свърши",
             "ru": "нам больше не нужно; больше не пользуемся; больше не требуется; проект закончен; отпала надобность",
-            "fil": "hindi na raw kailangan; di na namin kailangan; hindi na namin ginagamit; wala nang gamit; tapos na yung project",
+            "fil": (
+                "hindi na raw kailangan; di na namin kailangan; hindi na namin ginagamit; wala nang gamit;"
+                " tapos na yung project"
+            ),
         },
         "non_payment": {
             "en": "payment has failed; the card was declined; card has expired; did not pay the invoice",
@@ -84,11 +153,17 @@ PHRASES: dict[str, dict[str, list[str]]] = {
         "moved_away": {
             "en": "moved to another country; they moved abroad; moving to another city; relocated abroad",
             "bg": "преместиха се в друг град; заминаха в чужбина; премести се в чужбина; преместиха се",
-            "ru": "переезжают в другой город; уехали за границу; переехали в другую страну; уехал в другой город; переезд за границу",
+            "ru": (
+                "переезжают в другой город; уехали за границу; переехали в другую страну; уехал в другой город;"
+                " переезд за границу"
+            ),
             "fil": "lumipat na ng bahay; lumipat sa probinsya; nag abroad; lumipat sa ibang bansa; lumipat na ng lugar",
         },
         "closed_down": {
-            "en": "closed the business; the business closed; shop closed down; they went bankrupt; the company closed down",
+            "en": (
+                "closed the business; the business closed; shop closed down; they went bankrupt;"
+                " the company closed down"
+            ),
             "bg": "закриха фирмата; затвори магазина си; фирмата фалира; фалираха; закриват дейността",
             "ru": "закрыли бизнес; закрыли магазин; фирма обанкротилась; бизнес закрылся; закрыла ип",
             "fil": "nagsara na ang negosyo; nagsara na ang tindahan; sarado na ang shop; nalugi na; nagsara ang shop",
@@ -97,13 +172,20 @@ PHRASES: dict[str, dict[str, list[str]]] = {
             "en": "owner passed away; the customer has died; the client passed away; customer deceased; he died",
             "bg": "клиентката почина; собственикът е починал; починала е; за съжаление почина",
             "ru": "владелец скончался; умер владелец; к сожалению умер; клиентка скончалась",
-            "fil": "namatay na ang may ari; pumanaw na ang may ari; pumanaw na po; namatay na po; namayapa na ang customer",
+            "fil": (
+                "namatay na ang may ari; pumanaw na ang may ari; pumanaw na po; namatay na po; namayapa na ang customer"
+            ),
         },
         "other": {
             "en": "for other reasons; personal reason; for family reasons; other reasons; due to personal reasons",
             "bg": "по други причини; лична причина; по семейни причини; има други причини; лични обстоятелства",
-            "ru": "по другим причинам; личная причина; по семейным обстоятельствам; есть другие причины; личные обстоятельства",
-            "fil": "sa ibang dahilan; personal ang dahilan; may personal na dahilan; dahilan sa pamilya; ibang mga dahilan",
+            "ru": (
+                "по другим причинам; личная причина; по семейным обстоятельствам; есть другие причины;"
+                " личные обстоятельства"
+            ),
+            "fil": (
+                "sa ibang dahilan; personal ang dahilan; may personal na dahilan; dahilan sa pamilya; ibang mga dahilan"
+            ),
         },
     }.items()
 }

@@ -11,7 +11,8 @@ LAPSE = timedelta(days=90)  # after so long without a purchase nobody calculates
 
 def buy_supplies(company: Company, customer: Customer) -> None:
     """The purchases of a customer who subscribes to nothing, stays away for good some day, and may return."""
-    rng, start, gap = company.rng, customer.joined, company.rng.lognormvariate(3.35, 0.45)
+    rng, gap = company.rng, company.rng.lognormvariate(3.35, 0.45)
+    start: date | None = customer.joined
     while start and start <= AS_OF:
         day, seller = start, _seller(company, customer, None)
         while True:

@@ -3,6 +3,7 @@
 from calendar import monthrange
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 from . import care
 from .company import AS_OF, Company, Customer, Invoice, Payment, Subscription
@@ -53,7 +54,8 @@ END_REASONS = {  # what the billing system's own question at the cancel button y
 
 def subscribe(company: Company, customer: Customer) -> None:
     """Live through all the customer's subscriptions, one after the other."""
-    rng, start = company.rng, customer.joined
+    rng = company.rng
+    start: date | None = customer.joined
     while start and start <= AS_OF:
         life = _Subscription(company, customer, start, trial=start == customer.joined and rng.random() < 0.35)
         left_on, reason = life.run()
@@ -154,7 +156,7 @@ class _Subscription:
         self.terms.ended_on, self.terms.status, self.terms.end_reason = day, "canceled", end_reason
         return day
 
-    def _open(self, day: date, **changes: object) -> None:
+    def _open(self, day: date, **changes: Any) -> None:
         """Close the row on `day` and open the next with `changes`."""
         self.terms.ended_on = day
         self.terms = replace(

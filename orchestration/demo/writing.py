@@ -5,13 +5,14 @@ import gzip
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 from shutil import copyfile
 from tempfile import TemporaryDirectory
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -26,7 +27,8 @@ Row = list[object]
 
 ZONE = ZoneInfo("Europe/Sofia")
 
-# Unusable rows of the folder: (table, column at fault, None: the whole row) -> rows. A refresh must quarantine exactly these.
+# Unusable rows of the folder: (table, column at fault, None: the whole row) -> rows.
+# A refresh must quarantine exactly these.
 BAD_ROWS = {
     ("crm.customers", "customer_id"): 3,  # empty
     ("crm.customers", "created_at"): 2,  # words
@@ -54,7 +56,8 @@ CORRECTED_ROWS = 25  # amounts that lost their decimal comma, delivered right in
 
 
 def write_extracts(folder: Path) -> None:
-    """Write the company's extracts and their extracts.yml into `folder`, which is made if need be; the same bytes each time."""
+    """Write the company's extracts and their extracts.yml into `folder`, which is made if need be;
+    the same bytes each time."""
     company = live()
     for path in ("crm/tickets", "billing/invoices", "billing/subscriptions"):
         (folder / path).mkdir(parents=True, exist_ok=True)
@@ -165,14 +168,14 @@ def _care(company: Company, folder: Path) -> None:
                 c.employee_id,
             ]
         )
-    some = tickets[2024][0]
-    tickets[2024] += [[f"T-90{n:04d}", *some[1:4], datetime(2023, 12, 1, 9, n), *some[5:]] for n in range(5)]
-    tickets[2025] += [[f"T-91{n:04d}", *some[1:6], "on fire", *some[7:]] for n in range(3)]
+    one = tickets[2024][0]
+    tickets[2024] += [[f"T-90{n:04d}", *one[1:4], datetime(2023, 12, 1, 9, n), *one[5:]] for n in range(5)]
+    tickets[2025] += [[f"T-91{n:04d}", *one[1:6], "on fire", *one[7:]] for n in range(3)]
     for year, rows in tickets.items():
         _text(folder / f"tickets/{year}.csv", header, rows, encoding="utf-8-sig")
 
     header = ["id", "client", "survey", "score", "answered", "comment", "ticket", "finished"]
-    answers = [
+    answers: list[Row] = [
         [s.response_id, s.customer_id, s.kind, s.score, s.answered_at, s.comment, s.case and s.case.case_id, "yes"]
         for s in company.surveys
     ]
@@ -182,7 +185,7 @@ def _care(company: Company, folder: Path) -> None:
     _text(folder / "surveys.csv.gz", header, answers)
 
     header = ["№", "Client", "Noted", "Left on", "Why", "By", "How"]
-    notes = [
+    notes: list[Row] = [
         [
             d.departure_id,
             d.customer_id,
@@ -283,7 +286,7 @@ def _invoices(company: Company, folder: Path) -> None:
         "Променена на",
     ]
     words = {"paid": "платена", "open": "неплатена", "void": "анулирана", "uncollectible": "несъбираема"}
-    months = defaultdict(list)
+    months: defaultdict[str, list[list[Any]]] = defaultdict(list)
     for i in company.invoices:
         moment = f"{i.issued_at:%d.%m.%Y %H:%M}"
         months[f"{i.issued_at:%Y-%m}"].append(
@@ -370,7 +373,7 @@ def _payments(company: Company, folder: Path) -> None:
 def _text(
     path: Path,
     header: list[str],
-    rows: Iterable[Row],
+    rows: Iterable[Sequence[object]],
     *,
     delimiter: str = ",",
     encoding: str = "utf-8",

@@ -34,8 +34,9 @@ def read_extracts(
     full_refresh: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadReport:
-    """Load what is new in the extracts into the schema `raw` of the open build database. `scratch` is a folder for copies,
-    `key_file` holds the key of pseudonyms; without `as_of` the newest day in the data is taken, at most yesterday.
+    """Load what is new in the extracts into the schema `raw` of the open build database. `scratch` is a folder for
+    copies, `key_file` holds the key of pseudonyms; without `as_of` the newest day in the data is taken, at most
+    yesterday.
 
     Everything is read and validated before the first row is written, in one transaction. Raises UserError with all
     problems found; nothing is loaded then. `full_refresh` reads the files that are present again."""
@@ -91,13 +92,14 @@ def read_extracts(
             raise
     if as_of is None and report.newest and yesterday - report.as_of > STALE_AFTER:
         report.warnings.append(
-            f"as_of is {report.as_of}, the newest day in the extracts ({report.newest.place}), {(yesterday - report.as_of).days}"
-            f" days before yesterday: what happened since is not in the numbers. Export anew, or, if the extracts cover later"
-            " days, say which with --as-of."
+            f"as_of is {report.as_of}, the newest day in the extracts ({report.newest.place}),"
+            f" {(yesterday - report.as_of).days} days before yesterday: what happened since is not in the numbers."
+            " Export anew, or, if the extracts cover later days, say which with --as-of."
         )
     report.warnings += [
-        f"{file} ({table}) holds again what it held before. Keys that its contents in between delivered too keep what those said, for they"
-        " came later; to go back, export the file anew, with newer updated_at or any other change."
+        f"{file} ({table}) holds again what it held before. Keys that its contents in between delivered too keep what"
+        " those said, for they came later; to go back, export the file anew, with newer updated_at or"
+        " any other change."
         for file, table, source in restored
         if f"{table} {source}" not in mapping.snapshots
     ]
@@ -113,6 +115,6 @@ def read_extracts(
 def _no_billing(extracts: Path, deliveries: list[Delivery]) -> str:
     found = ", ".join(sorted({delivery.table for delivery in deliveries})) or "no table of the contract"
     return (
-        f"{extracts} has no billing table: one of {', '.join(activity_tables())} is needed, found: {found}. Put its files under billing/"
-        " (billing/invoices.csv), or say in extracts.yml which files they are."
+        f"{extracts} has no billing table: one of {', '.join(activity_tables())} is needed, found: {found}."
+        " Put its files under billing/ (billing/invoices.csv), or say in extracts.yml which files they are."
     )

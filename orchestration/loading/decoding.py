@@ -7,11 +7,12 @@ outside quotes block by block: an account of the file that does not depend on th
 import codecs
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import zstandard
 
@@ -36,6 +37,7 @@ _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r")
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)  # the handler is for reading only
     escaped = "".join(f"\\x{byte:02x}" for byte in error.object[error.start : error.end])
     return UNDECODABLE + escaped, error.end
 
@@ -112,7 +114,8 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
     for signature, kind in SIGNATURES.items():
         if first.startswith(signature):
             raise UserError(
-                f"{delivery.file} isn't a text file; it looks like {kind}. Export it as text, or give it its right name."
+                f"{delivery.file} isn't a text file; it looks like {kind}. Export it as text,"
+                " or give it its right name."
             )
 
     name = codecs.lookup(encoding or "utf-8").name
@@ -160,17 +163,18 @@ def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeE
         f"{name}: {line[offset : offset + 60].decode(name, 'replace').strip()!r}" for name in CANDIDATES
     )
     return UserError(
-        f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared. Declare the one in"
-        f" which it reads well (encoding: under {delivery.table} in extracts.yml): {samples}."
+        f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared."
+        f" Declare the one in which it reads well (encoding: under {delivery.table} in extracts.yml): {samples}."
     )
 
 
 def _decompressed(delivery: Delivery) -> Iterator[bytes]:
     """The file's bytes without compression, verified to the end."""
-    kind = delivery.suffixes[-1]
-    new = {".gz": lambda: zlib.decompressobj(31), ".zst": lambda: zstandard.ZstdDecompressor().decompressobj()}.get(
-        kind
-    )
+    kinds: dict[str, Callable[[], Any]] = {
+        ".gz": lambda: zlib.decompressobj(31),
+        ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    }
+    new = kinds.get(delivery.suffixes[-1])
     with delivery.path.open("rb") as stream:
         if new is None:
             while block := stream.read(BLOCK):

@@ -121,19 +121,19 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
     ):
         if path in taken or _is_hidden(path, extracts):
             continue
-        rule = canonical.get(_canonical_table(path.relative_to(extracts)))
-        if rule and _format(path):
-            found.append((rule, path))
+        default = canonical.get(_canonical_table(path.relative_to(extracts)) or "")
+        if default and _format(path):
+            found.append((default, path))
         else:
             warnings.append(f"{_relative(path, extracts)}: no table takes this file; it was not loaded.")
 
     deliveries, hashes = [], {}
     for rule, path in _once(found):
-        file = _relative(path, extracts)
-        if not _format(path):
+        file, format = _relative(path, extracts), _format(path)
+        if not format:
             problems.append(
-                f"{file}: files of this kind cannot be read ({rule.table.name}). Save it as CSV or TSV (also .gz, .zst), Parquet, JSON or JSON Lines"
-                " (also .gz), or .xlsx."
+                f"{file}: files of this kind cannot be read ({rule.table.name}). Save it as CSV or TSV (also .gz,"
+                " .zst), Parquet, JSON or JSON Lines (also .gz), or .xlsx."
             )
             continue
         if path not in hashes:
@@ -150,9 +150,7 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
                 f"{file}: its path holds no day as in the snapshot pattern '{rule.snapshot}' ({rule.table.name})."
                 " Rename the file, or correct snapshot: in extracts.yml."
             )
-        delivery = Delivery(
-            rule.table.name, rule.name, path, file, _format(path), _suffixes(path), digest, stamp, snapshot
-        )
+        delivery = Delivery(rule.table.name, rule.name, path, file, format, _suffixes(path), digest, stamp, snapshot)
         deliveries += _sheets(rule, delivery, problems)
     deliveries.sort(key=lambda delivery: (delivery.table, file_order(delivery.file), delivery.source))
     return deliveries, warnings, problems

@@ -1,7 +1,8 @@
 """Ids as a company's systems write them: names in several spellings, pseudonyms, ids that Excel has spoilt.
 
-An id that is normalised or published under a pseudonym is marked in `raw.<table>_rows`: MARK, how it is treated, and the
-text by which it is compared. raw.spellings says what each is published as; the views of `raw` put that in its place.
+An id that is normalised or published under a pseudonym is marked in `raw.<table>_rows`: MARK, how it is treated, and
+the text by which it is compared. raw.spellings says what each is published as; the views of `raw` put that in its
+place.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def settle(con: duckdb.DuckDBPyConnection, key_file: Path) -> None:
         select identifies, marked, spelling, spelling, marked[2] in ('{PSEUDONYM}', '{NAME_PSEUDONYM}')
         from (
             select identifies, marked,
-                arg_min(spelling, (list_position(?, table_name), file_order, load_order, source, row_number)) as spelling
+                arg_min(
+                    spelling, (list_position(?, table_name), file_order, load_order, source, row_number)
+                ) as spelling
             from raw.spellings_seen
             inner join raw.loads using (load_id)
             group by identifies, marked
@@ -112,7 +115,7 @@ def published(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[dict[str, s
     kinds = {kind for (kind,) in con.execute("select distinct identifies from raw.spellings").fetchall()}
     expressions, joins = {}, ""
     for name, column in table.columns.items():
-        if column.identifies in kinds:
+        if column.identifies and column.identifies in kinds:
             spelling = identifier(f"spelling_of_{name}")
             expressions[name] = f"coalesce({spelling}.id, delivered.{identifier(name)})"
             joins += (
@@ -125,7 +128,7 @@ def published(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[dict[str, s
 def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Problems: customer ids that are e-mail addresses, which every mart would publish."""
     for table in _with("customer_id"):
-        known, addresses = con.execute(
+        [(known, addresses)] = con.execute(
             f"""
             select count(distinct customer_id), count(distinct customer_id) filter (
                 regexp_full_match(ltrim(customer_id, '{MARK}{NAME}'), {quote(EMAIL)})
@@ -135,27 +138,32 @@ def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
                 select id from raw.spellings where identifies = 'customer_id' and is_pseudonym
             )
             """
-        ).fetchone()
+        ).fetchall()
         if addresses * 2 > known:
             yield (
-                f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as customer_id, and the marts"
-                " would publish it. Write customer_id: {from: …, pseudonym: true} to publish a keyed hash instead (the"
-                " addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}."
+                f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as customer_id,"
+                " and the marts would publish it. Write customer_id: {from: …, pseudonym: true} to publish a keyed hash"
+                " instead (the addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}."
             )
 
 
 def doubtful_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Warnings of customer ids that are probably not what the source system has."""
+
+    def billed(table: Table) -> str:
+        is_billing = "amount" in table.columns and table.name.endswith(("invoices", "invoice_lines"))
+        return "try_cast(amount as decimal(38, 6))" if is_billing else "null"
+
     customers = " union all ".join(
-        f"select customer_id, {'try_cast(amount as decimal(38, 6))' if 'amount' in table.columns and table.name.endswith(('invoices', 'invoice_lines')) else 'null'} as amount"
-        f" from raw.{table.raw} where malformed is null and in_force"
+        f"select customer_id, {billed(table)} as amount from raw.{table.raw} where malformed is null and in_force"
         for table in _with("customer_id")
     )
     con.execute(
-        f"create or replace temp table delivered_customers as select customer_id, sum(amount) as amount from ({customers})"
+        "create or replace temp table delivered_customers as select customer_id, sum(amount) as amount"
+        f" from ({customers})"
         " where customer_id is not null and not starts_with(customer_id, 'unreadable: ') group by customer_id"
     )
-    names, spellings, amount = con.execute(
+    [(names, spellings, amount)] = con.execute(
         f"""
         select count(*), sum(spellings), sum(amount)
         from (
@@ -165,21 +173,22 @@ def doubtful_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             having count(*) > 1
         )
         """
-    ).fetchone()
+    ).fetchall()
     if names:
         yield (
-            f"customer_id: {names:,} customers stand in {spellings:,} spellings that differ in case, blanks or quotation"
-            f" marks only{_worth(amount)}; each spelling counts as a customer of its own. If they are the same, write"
+            f"customer_id: {names:,} customers stand in {spellings:,} spellings that differ in case,"
+            f" blanks or quotation marks only{_worth(amount)}; each spelling counts as a customer of its own."
+            " If they are the same, write"
             " customer_id: {from: …, normalise: name}."
         )
-    floats, amount = con.execute(
+    [(floats, amount)] = con.execute(
         r"""
         select count(*), sum(amount)
         from delivered_customers
         where regexp_full_match(customer_id, '\d+\.0')
             and replace(customer_id, '.0', '') in (select customer_id from delivered_customers)
         """
-    ).fetchone()
+    ).fetchall()
     if floats:
         yield (
             f"customer_id: {floats:,} customers are written with a decimal (1001.0) in one file and without (1001) in"
@@ -194,15 +203,15 @@ def spoilt_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         ids = [column.name for column in table.columns.values() if column.identifies]
         amount = "sum(try_cast(amount as decimal(38, 6)))" if "amount" in table.columns else "null"
         for name in ids:
-            rows, worth, file, row = con.execute(
+            [(rows, worth, file, row)] = con.execute(
                 f"select count(*), {amount}, arg_min(file, row_number), min(row_number) from raw.{table.raw}"
                 f" where is_current and in_force and starts_with({identifier(name)}, 'unreadable: ')"
-            ).fetchone()
+            ).fetchall()
             if rows:
                 yield (
-                    f"{file}, row {row}: {table.name}.{name} is written as a power of ten (1.23457E+11), which is no id any"
-                    f" more; {rows:,} such row{'s' if rows > 1 else ''}{_worth(worth)} went to the quarantine. Format the"
-                    " column as text and export it again."
+                    f"{file}, row {row}: {table.name}.{name} is written as a power of ten (1.23457E+11),"
+                    f" which is no id any more; {rows:,} such row{'s' if rows > 1 else ''}{_worth(worth)} went to the"
+                    " quarantine. Format the column as text and export it again."
                 )
 
 

@@ -172,7 +172,10 @@ DECIMALS = {
     3: ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"],
     4: ["CLF", "UYW"],
 }
-DOLLARS = "USD AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD XCD ARS CLP COP CUP DOP MXN UYU"
+DOLLARS = (
+    "USD AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD XCD ARS CLP COP"
+    " CUP DOP MXN UYU"
+)
 # Signs and words, each with the currencies that it may stand for. A sign of one currency only says which one it is.
 SIGNS = {
     "€": "EUR",

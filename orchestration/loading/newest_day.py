@@ -26,15 +26,15 @@ class NewestDay:
 def newest_day(con: duckdb.DuckDBPyConnection, yesterday: date) -> NewestDay | None:
     """The newest day in `raw`; starts and invoices after all other days are announcements and don't count."""
     tables = contract()
-    found = [_newest(con, name, tables[name].event_day) for name in HAPPENED]
+    found = [_newest(con, name, day) for name in HAPPENED if (day := tables[name].event_day)]
     found += [_newest(con, table.name, "updated_at") for table in tables.values() if "updated_at" in table.columns]
     found.append(_newest(con, "billing.subscriptions", "ended_on", yesterday))
     found.append(_newest_snapshot(con))
-    others = [day for day in found if day]
+    others = [newest for newest in found if newest]
     if others:
         return max(others, key=lambda newest: newest.day)
-    announced = [_newest(con, name, tables[name].event_day) for name in ANNOUNCED]
-    return max((day for day in announced if day), key=lambda newest: newest.day, default=None)
+    announced = [_newest(con, name, day) for name in ANNOUNCED if (day := tables[name].event_day)]
+    return max((newest for newest in announced if newest), key=lambda newest: newest.day, default=None)
 
 
 def _newest(con: duckdb.DuckDBPyConnection, table: str, column: str, limit: date | None = None) -> NewestDay | None:

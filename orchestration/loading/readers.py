@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contract.mapping import DELIMITERS, SourceRule
+from orchestration.contract.mapping import DELIMITERS, SourceRule, Unpivot
 from orchestration.contract.names import closest, nearest
 from orchestration.contract.placed_yaml import Text
 from orchestration.errors import UserError
@@ -39,9 +39,10 @@ class Source:
 @dataclass
 class Stage:
     """Files of one table that SQL can read now. `relation` has file_no (position in `deliveries`), row_number (from 1),
-    malformed (reason, else null), line (text of a malformed line), is_above (a record above the header, which is no row of
-    the table), is_short (malformed only by fields that are missing at its end; those that it has can be asked) and whatever
-    `source` and `raw_row` refer to. `document` numbers the records that were exploded, where there are such."""
+    malformed (reason, else null), line (text of a malformed line), is_above (a record above the header, which is no row
+    of the table), is_short (malformed only by fields that are missing at its end; those that it has can be asked) and
+    whatever `source` and `raw_row` refer to. `document` numbers the records that were exploded, where there are
+    such."""
 
     relation: str
     deliveries: list[Delivery]
@@ -53,8 +54,8 @@ class Stage:
 
 
 def missing_columns(rule: SourceRule, columns: set[str]) -> list[str]:
-    """What a file with these columns lacks to be read as the table, in words: where the mapping names it, with its place
-    and the column that may be meant."""
+    """What a file with these columns lacks to be read as the table, in words: where the mapping names it,
+    with its place and the column that may be meant."""
     if rule.unpivot and any(re.fullmatch(rule.unpivot.columns, column) for column in columns):
         columns = columns | {rule.unpivot.name, rule.unpivot.value}
 
@@ -94,8 +95,8 @@ def lacking_columns(
 ) -> UserError:
     shown = ", ".join(list(map(str, columns))[:40]) or "none"
     return UserError(
-        f"{delivery.file}: required columns of {rule.table.name} are missing: {', '.join(lacking)}. The file's columns are: {shown}.{hint}"
-        " Map them under columns: in extracts.yml, or deliver them."
+        f"{delivery.file}: required columns of {rule.table.name} are missing: {', '.join(lacking)}."
+        f" The file's columns are: {shown}.{hint} Map them under columns: in extracts.yml, or deliver them."
     )
 
 
@@ -119,7 +120,7 @@ class Readers:
         if rule.fill_down:
             stages = [_filled_down(stage, rule) for stage in stages]
         if rule.unpivot:
-            stages = [_unpivoted(stage, rule) for stage in stages]
+            stages = [_unpivoted(stage, rule.unpivot, rule.empty) for stage in stages]
         return stages
 
     def close(self) -> None:
@@ -142,7 +143,9 @@ class Readers:
     # CSV
 
     def _csv(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
-        regular, clean = {}, {}  # files of one shape are read in one go
+        # files of one shape are read in one go
+        regular: dict[tuple[str, tuple[str, ...], bool], list[tuple[Delivery, PlainText]]] = {}
+        clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]] = {}
         for delivery in deliveries:
             try:
                 text = plain_text(delivery, rule.encoding, self.scratch)
@@ -171,13 +174,15 @@ class Readers:
                             problems.append(str(error))
                 files, relation = sound, self._counted(scan, sound)
             if files:
+                assert relation is not None
                 stages.append(_flat_stage(relation, [delivery for delivery, _ in files], header))
         return stages + self._clean_stages(clean, problems)
 
     def _note_header(self, rule: SourceRule, delivery: Delivery, above: int) -> None:
         if rule.header_row is None:
             self.notes.append(
-                f"{delivery.file} ({rule.table.name}): the header is row {above + 1}; the rows above it are no rows of the table."
+                f"{delivery.file} ({rule.table.name}): the header is row {above + 1};"
+                " the rows above it are no rows of the table."
             )
 
     def _copy(self) -> Path:
@@ -226,7 +231,8 @@ class Readers:
                 self.con.execute(
                     f"create temp table {table} as"
                     f" select file_index::integer as file_no, * replace (row_number::bigint as row_number),"
-                    f" coalesce(special = '{ABOVE}', false) as is_above, coalesce(special = '{SHORT}', false) as is_short"
+                    f" coalesce(special = '{ABOVE}', false) as is_above,"
+                    f" coalesce(special = '{SHORT}', false) as is_short"
                     f" from {scan.sql(names)}"
                 )
             except duckdb.InvalidInputException as error:
@@ -241,7 +247,7 @@ class Readers:
     # Excel
 
     def _xlsx(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
-        clean = {}
+        clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]] = {}
         for delivery in deliveries:
             try:
                 header, above, rows = _sheet(rule, delivery)
@@ -270,7 +276,10 @@ class Readers:
     def _parquet(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         stages = []
         for delivery in deliveries:
-            scan = f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true, hive_partitioning = false)"
+            scan = (
+                f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true,"
+                " hive_partitioning = false)"
+            )
             try:
                 described = self.con.execute(f"describe select * exclude (file_row_number) from {scan}").fetchall()
             except duckdb.InvalidInputException as error:
@@ -311,13 +320,14 @@ class Readers:
                 problems.append(str(error))
             except duckdb.InvalidInputException as error:
                 problems.append(
-                    f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole; if it is JSON Lines, name it .jsonl."
+                    f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole;"
+                    " if it is JSON Lines, name it .jsonl."
                 )
         return stages
 
     def _json_records(self, rule: SourceRule, delivery: Delivery, text: PlainText) -> str:
-        """A table of the file's records: row_number, malformed, line, record (a JSON object) and element (the one of the
-        exploded array, which stands in the array's place in the record too)."""
+        """A table of the file's records: row_number, malformed, line, record (a JSON object) and element (the one of
+        the exploded array, which stands in the array's place in the record too)."""
         table, name, form = self._table(), self._name(text.path), _json_form(delivery, text.path)
         size = max(text.path.stat().st_size + 1024, 1 << 24) if form == "unstructured" else 1 << 24
         documents = (
@@ -325,7 +335,8 @@ class Readers:
             f" ignore_errors = {form == 'newline_delimited'}, maximum_object_size = {size})"
         )
         if rule.records:
-            # lists are made before they are unnested: a step that still carried the document would copy it for each record
+            # lists are made before they are unnested:
+            # a step that still carried the document would copy it for each record
             documents = (
                 f"select n, unnest(list) as document from (with lists as materialized"
                 f" (select n, {_json_list('document', rule.records)} as list from ({documents})) from lists)"
@@ -345,45 +356,50 @@ class Readers:
         self.con.execute(
             f"create temp table {table} as select n, document_no, row_number() over () as row_number,"
             " false as is_above, false as is_short, document is null as broken,"
-            f" case when record is null then 'not valid JSON' when json_type(record) <> 'OBJECT' then 'not a JSON object' end as malformed,"
+            " case when record is null then 'not valid JSON'"
+            " when json_type(record) <> 'OBJECT' then 'not a JSON object' end as malformed,"
             f" case when json_type(record) <> 'OBJECT' then record::varchar end as line, record, element"
             f" from (select n, document_no, document, {record} as record, {element} as element from ({documents}))"
         )
-        if rule.records and not self.con.execute(f"select count(*) from {table}").fetchone()[0]:
-            self._refuse_without(rule, delivery, name, form, size)
+        if rule.records and self.con.execute(f"select count(*) from {table}").fetchall() == [(0,)]:
+            self._refuse_without(rule, rule.records, delivery, name, form, size)
         broken = {n for (n,) in self.con.execute(f"select n from {table} where broken").fetchall()}
         if broken:
             with text.path.open(encoding="utf-8") as lines:
                 delivered = enumerate((line.rstrip("\n") for line in lines if line.strip()), 1)
                 texts = {n: line for n, line in delivered if n in broken}
             self.con.execute(
-                f"update {table} set line = texts.line from (select unnest(?) as n, unnest(?) as line) as texts where {table}.n = texts.n",
+                f"update {table} set line = texts.line from (select unnest(?) as n, unnest(?) as line)"
+                f" as texts where {table}.n = texts.n",
                 [list(texts), list(texts.values())],
             )
         return table
 
-    def _refuse_without(self, rule: SourceRule, delivery: Delivery, name: str, form: str, size: int) -> None:
+    def _refuse_without(
+        self, rule: SourceRule, records: Text, delivery: Delivery, name: str, form: str, size: int
+    ) -> None:
         """Nothing came out of `records`: refuse, unless the array is there and empty."""
-        exists, keys = self.con.execute(
-            f"select bool_or(json_exists(json, {_path_sql(rule.records)})), list_distinct(flatten(list(json_keys(json))))"
+        [(exists, keys)] = self.con.execute(
+            f"select bool_or(json_exists(json, {_path_sql(records)})), list_distinct(flatten(list(json_keys(json))))"
             f" from read_json_objects({name}, format = '{form}', maximum_object_size = {size})"
-        ).fetchone()
+        ).fetchall()
         if exists is False:
-            hint = nearest(rule.records, keys)
+            hint = nearest(records, keys)
             raise UserError(
-                f"{rule.records.place}: {delivery.file} has no '{rule.records}' (records of {rule.table.name}); {hint}."
+                f"{records.place}: {delivery.file} has no '{records}' (records of {rule.table.name}); {hint}."
             )
 
     def _json_stage(self, rule: SourceRule, delivery: Delivery, table: str) -> Stage:
-        keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
-        records, named, inner = self.con.execute(
-            f"select count(record) filter (malformed is null), {keys.format('record')}, {keys.format('element')} from {table}"
-        ).fetchone()
+        distinct_keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
+        [(records, named, inner)] = self.con.execute(
+            f"select count(record) filter (malformed is null), {distinct_keys.format('record')},"
+            f" {distinct_keys.format('element')} from {table}"
+        ).fetchall()
         explode = _json_path(rule.explode) if rule.explode else []
         keys = {" ".join(key.split()): key for key in (*named, *inner)}  # as the file spells them
 
         def source(name: str) -> Source:
-            steps = [keys[name]] if name in keys else _json_path(name)
+            steps: list[str | int] = [keys[name]] if name in keys else _json_path(name)
             depth = len(explode)
             if explode and steps[:depth] == explode and any(isinstance(step, int) for step in steps[depth : depth + 1]):
                 del steps[depth]  # the element stands in the place of its array
@@ -401,7 +417,7 @@ class Readers:
         )
         if paths := sorted(wanted - columns):
             exist = ", ".join(f"count({source(path).text})" for path in paths)
-            counts = self.con.execute(f"select {exist} from {table}").fetchone()
+            [counts] = self.con.execute(f"select {exist} from {table}").fetchall()
             columns |= {path for path, count in zip(paths, counts, strict=True) if count}
         if not records:  # a file without records does not contradict the mapping
             columns |= wanted | set(rule.table.columns)
@@ -458,9 +474,9 @@ class _Scan:
     def sql(self, names: str) -> str:
         columns = ", ".join(f"{name}: 'varchar'" for name in (*self.lead, *(f"c{i}" for i in range(self.fields))))
         return (
-            f"read_csv([{names}], columns = {{{columns}}}, delim = {quote(self.delimiter)}, quote = '\"', escape = '\"',"
-            f" header = {not self.lead}, auto_detect = false, hive_partitioning = false, parallel = {not self.quoted_breaks}"
-            f"{NEW_LINE if self.lead else ''})"
+            f"read_csv([{names}], columns = {{{columns}}}, delim = {quote(self.delimiter)}, quote = '\"',"
+            f" escape = '\"', header = {not self.lead}, auto_detect = false, hive_partitioning = false,"
+            f" parallel = {not self.quoted_breaks}{NEW_LINE if self.lead else ''})"
         )
 
 
@@ -503,15 +519,14 @@ def _filled_down(stage: Stage, rule: SourceRule) -> Stage:
     )
 
 
-def _unpivoted(stage: Stage, rule: SourceRule) -> Stage:
+def _unpivoted(stage: Stage, unpivot: Unpivot, empty: tuple[str, ...]) -> Stage:
     """The stage with a row for each cell with a value in the columns that `unpivot` names."""
-    unpivot = rule.unpivot
     cells = []
     for name in sorted(name for name in stage.named if re.fullmatch(unpivot.columns, name)):
         cell = stage.source(name)
         text = trimmed(cell.text)
-        if rule.empty:
-            text = f"case when {text} not in ({', '.join(map(quote, rule.empty))}) then {text} end"
+        if empty:
+            text = f"case when {text} not in ({', '.join(map(quote, empty))}) then {text} end"
         cells.append(f"{{'name': {quote(name)}, 'value': {text}, 'native': {cell.native}}}")
     whole = "{'name': null::varchar, 'value': null::varchar, 'native': false}"
     kept = f"list_filter([{', '.join(cells)}], lambda cell: cell.value is not null)"
@@ -543,16 +558,17 @@ HEADER_ROWS = 50
 
 
 def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple[str, ...]:
-    """Names of the columns, each once: blanks around them trimmed, blanks in a row as one, the nameless and the repeated
-    numbered. Raises UserError where a column that the table uses stands there twice."""
+    """Names of the columns, each once: blanks around them trimmed, blanks in a row as one, the nameless and the
+    repeated numbered. Raises UserError where a column that the table uses stands there twice."""
     names, seen = [], set()
-    used = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
+    used: set[str] = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
     used |= set(rule.table.columns) | set(rule.fill_down)
     for position, name in enumerate(_names(cells), 1):
         if name in seen:
             if name in used:
                 raise UserError(
-                    f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear. Rename one of them."
+                    f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear."
+                    " Rename one of them."
                 )
             name = f"{name}_{position}"
         seen.add(name)
@@ -591,8 +607,8 @@ def _lacking_header(rule: SourceRule, rows: Sequence[Sequence[str]]) -> tuple[li
 
 
 def _dialect(rule: SourceRule, delivery: Delivery, path: Path) -> tuple[str, tuple[str, ...], int]:
-    """Delimiter and header of a CSV file, and the number of records above the header. Undeclared, the delimiter is the only
-    one that yields every required column."""
+    """Delimiter and header of a CSV file, and the number of records above the header.
+    Undeclared, the delimiter is the only one that yields every required column."""
     declared = rule.delimiter or ("\t" if ".tsv" in delivery.suffixes else None)
     rows: dict[str, list[list[str]]] = {}
     for delimiter in [declared] if declared else dict.fromkeys(DELIMITERS.values()):
@@ -604,10 +620,12 @@ def _dialect(rule: SourceRule, delivery: Delivery, path: Path) -> tuple[str, tup
                 rows[delimiter] = list(islice(records, max(HEADER_ROWS, rule.header_row or 0)))
             except csv.Error as error:
                 raise UserError(f"{delivery.file}: its header cannot be read ({error}). Is it a CSV file?") from None
-    positions = {delimiter: _header_position(rule, records) for delimiter, records in rows.items()}
-    fitting = {
-        delimiter: rows[delimiter][position] for delimiter, position in positions.items() if position is not None
+    positions = {
+        delimiter: position
+        for delimiter, records in rows.items()
+        if (position := _header_position(rule, records)) is not None
     }
+    fitting = {delimiter: rows[delimiter][position] for delimiter, position in positions.items()}
     if not fitting:
         first = {delimiter: records[0] if records else [] for delimiter, records in rows.items()}
         if any(UNDECODABLE in cell for cells in first.values() for cell in cells):
@@ -694,8 +712,7 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
         ]
         for name, rows in sheets.items()
     }
-    positions = {name: _header_position(rule, rows) for name, rows in heads.items()}
-    fitting = [name for name, position in positions.items() if position is not None]
+    fitting = {name: position for name, rows in heads.items() if (position := _header_position(rule, rows)) is not None}
     if not fitting:
         if delivery.sheet_is_matched:
             raise _OtherSheet(f"{delivery.file}: this sheet has no header of {rule.table.name}; it was left out.")
@@ -710,10 +727,11 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
         raise lacking_columns(delivery, rule, cells, lacking, f" (Sheet '{name}'.)")
     if len(fitting) > 1:
         raise UserError(
-            f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet: in extracts.yml."
+            f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet:"
+            " in extracts.yml."
         )
-    name = fitting[0]
-    position, rows = positions[name], sheets[name]
+    [(name, position)] = fitting.items()
+    rows = sheets[name]
     return _header(rule, delivery, heads[name][position]), rows[:position], rows[position + 1 :]
 
 
@@ -780,6 +798,7 @@ def _json_list(document: str, path: str) -> str:
     """What lies at the path as a list: the elements of an array, or one object; a document that is not valid stays."""
     here = _path_sql(path)
     return (
-        f"case when {document} is null then [null::json] when json_type({document}, {here}) = 'ARRAY' then json_extract({document}, {here[:-1]}[*]')"
+        f"case when {document} is null then [null::json]"
+        f" when json_type({document}, {here}) = 'ARRAY' then json_extract({document}, {here[:-1]}[*]')"
         f" when json_type({document}, {here}) = 'OBJECT' then [json_extract({document}, {here})] else [] end"
     )

@@ -168,8 +168,9 @@ def moment(
     formats: tuple[str, ...] = (),
     language: str | None = None,
 ) -> str:
-    """Text as `plain_date` gives it as a naive timestamp of the company's clock: by the declared formats, tried in order,
-    else by the `reading` (iso, dmy, mdy). What the file holds as a date by itself (`native`) is ISO text already."""
+    """Text as `plain_date` gives it as a naive timestamp of the company's clock: by the declared formats, tried in
+    order, else by the `reading` (iso, dmy, mdy). What the file holds as a date by itself (`native`) is ISO text
+    already."""
     if language:
         formats = tuple(re.sub("%[bh]", "%B", format) for format in formats or _NAMED_MONTHS)
     if formats:
@@ -257,8 +258,8 @@ def scaled(sql: str, scale: Decimal) -> str:
 
 
 def number_votes(sql: str) -> dict[str, str]:
-    """Aggregates that count the values which the decimal point and the decimal comma fit. (`count_if` would be null in a
-    file whose values are all empty.)"""
+    """Aggregates that count the values which the decimal point and the decimal comma fit.
+    (`count_if` would be null in a file whose values are all empty.)"""
     point, comma = _matches(sql, _pattern(".")), _matches(sql, _pattern(","))
     differ = f"{point} and {comma} and regexp_matches({sql}, '[.,]')"
     return {
@@ -289,7 +290,8 @@ def percent(sql: str) -> str:
 
 
 def folded_name(sql: str) -> str:
-    """A name as names are compared: blanks around it trimmed and blanks in a row as one, quotation marks dropped, any case."""
+    """A name as names are compared: blanks around it trimmed and blanks in a row as one, quotation marks dropped,
+    any case."""
     marks = "\"'„“”‟«»‹›‘’‚`"
     bare = f"regexp_replace(lower(nfc_normalize({sql})), {quote(f'[{marks}]')}, '', 'g')"
     return f"trim(regexp_replace({bare}, {quote(f'[{MARGIN}]+')}, ' ', 'g'))"

@@ -101,7 +101,8 @@ def create_views(con: duckdb.DuckDBPyConnection) -> None:
             f"create or replace view raw.{table.raw} as"
             f" select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force,"
             " loads.source, loads.seen_as_of, loads.status_means, loads.is_history"
-            f" from raw.{table.raw}_rows as delivered inner join raw.loads as loads on loads.load_id = delivered.load_id"
+            f" from raw.{table.raw}_rows as delivered inner join raw.loads as loads"
+            " on loads.load_id = delivered.load_id"
             f"{joins}"
         )
 
@@ -109,7 +110,8 @@ def create_views(con: duckdb.DuckDBPyConnection) -> None:
 def known_loads(con: duckdb.DuckDBPyConnection, rule: SourceRule) -> dict[str, Load]:
     """Loads of a source by content hash."""
     rows = con.execute(
-        "select content_hash, load_id, mapping_hash, readings, evidence, load_order, rows_read, rows_filtered, rows_malformed,"
+        "select content_hash, load_id, mapping_hash, readings, evidence, load_order, rows_read, rows_filtered,"
+        " rows_malformed,"
         " seen_as_of from raw.loads where table_name = ? and source = ? order by load_order",
         [rule.table.name, rule.name],
     ).fetchall()
@@ -131,8 +133,9 @@ def replace(con: duckdb.DuckDBPyConnection, rule: SourceRule, contents: list[str
 
 
 def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_ids: dict[Place, str]) -> None:
-    """Enter every path with its content, which is the path's current one now. `load_ids` by table, source and content."""
-    seen = con.execute("select coalesce(max(seen_order), 0) from raw.files").fetchone()[0]
+    """Enter every path with its content, which is the path's current one now.
+    `load_ids` by table, source and content."""
+    [(seen,)] = con.execute("select coalesce(max(seen_order), 0) from raw.files").fetchall()
     rows = [
         (
             one.table,
@@ -147,7 +150,8 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
     ]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 7
     con.execute(
-        "create or replace temp table found as select unnest(?::varchar[]) as table_name, unnest(?::varchar[]) as source,"
+        "create or replace temp table found as select unnest(?::varchar[]) as table_name,"
+        " unnest(?::varchar[]) as source,"
         " unnest(?::varchar[]) as file, unnest(?::varchar[]) as file_order, unnest(?::varchar[]) as content_hash,"
         " unnest(?::varchar[]) as load_id, unnest(?::bigint[]) as seen_order",
         columns,
@@ -179,7 +183,8 @@ def restored(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery]) -> list
     contents = [f"{one.table} {one.source} {one.file} {one.content_hash}" for one in deliveries]
     return con.execute(
         "select file, table_name, source from raw.files"
-        " where not is_current and list_contains(?, concat_ws(' ', table_name, source, file, content_hash)) order by all",
+        " where not is_current and list_contains(?, concat_ws(' ', table_name, source, file, content_hash))"
+        " order by all",
         [contents],
     ).fetchall()
 
@@ -233,7 +238,8 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
     declared = [(*key, rule.status_means, rule.history) for key, rule in rules.items()]
     columns = [list(column) for column in zip(*declared, strict=True)] or [[]] * 4
     con.execute(
-        "create or replace temp table declared as select unnest(?::varchar[]) as table_name, unnest(?::varchar[]) as source,"
+        "create or replace temp table declared as select unnest(?::varchar[]) as table_name,"
+        " unnest(?::varchar[]) as source,"
         " unnest(?::varchar[]) as status_means, unnest(?::boolean[]) as is_history",
         columns,
     )
@@ -263,7 +269,8 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
                 bool_or(is_current) as is_current, bool_or(newest) as is_newest
             from (
                 select files.*, snapshot_order is null or (
-                    is_taken and snapshot_order = max(snapshot_order) filter (is_taken) over (partition by table_name, source)
+                    is_taken
+                    and snapshot_order = max(snapshot_order) filter (is_taken) over (partition by table_name, source)
                 ) as newest
                 from (
                     -- dated snapshots come in the order of their days, whatever their folders are called
@@ -283,8 +290,8 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
 
 
 def date_loads(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
-    """Note for which day the contents were first loaded, and, of lists with history whose paths hold no day, that today's
-    snapshot is of this day."""
+    """Note for which day the contents were first loaded, and, of lists with history whose paths hold no day,
+    that today's snapshot is of this day."""
     con.execute("update raw.loads set seen_as_of = ? where seen_as_of is null", [as_of])
     undated = """
         from raw.loads
@@ -294,7 +301,8 @@ def date_loads(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
         )
     """
     con.execute(
-        f"delete from raw.snapshots where snapshot_on = ? and (table_name, source) in (select (table_name, source) {undated})",
+        "delete from raw.snapshots where snapshot_on = ?"
+        f" and (table_name, source) in (select (table_name, source) {undated})",
         [as_of],
     )
     con.execute(

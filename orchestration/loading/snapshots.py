@@ -11,7 +11,8 @@ from orchestration.loading.readings import identifier
 
 
 def renumbered(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """Warnings of sources whose newest snapshot shares no key with the one before it. Needs the tables of `registry.settle`."""
+    """Warnings of sources whose newest snapshot shares no key with the one before it.
+    Needs the tables of `registry.settle`."""
     for table_name, source in con.execute(
         "select distinct table_name, source from snapshot_files order by all"
     ).fetchall():
@@ -43,9 +44,9 @@ def renumbered(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         ).fetchall()
         if now and before and not shared:
             yield (
-                f"{table_name}: {file} shares no key ({key}) with the snapshot before it, {file_before}: all {before:,} of it"
-                f" count as gone and all {now:,} as new{_about(con, table, new)}. If the rows were numbered anew, map {key}"
-                " to a column that stays."
+                f"{table_name}: {file} shares no key ({key}) with the snapshot before it, {file_before}:"
+                f" all {before:,} of it count as gone and all {now:,} as new{_about(con, table, new)}."
+                f" If the rows were numbered anew, map {key} to a column that stays."
             )
 
 

@@ -1,4 +1,5 @@
-"""One source of a contract table in one refresh: what must be read, how its columns are read, and the rows that come of it."""
+"""One source of a contract table in one refresh: what must be read, how its columns are read,
+and the rows that come of it."""
 
 import json
 import re
@@ -9,6 +10,7 @@ import duckdb
 
 from orchestration.contract.mapping import MINOR_UNITS, ColumnRule, Mapping, SourceRule
 from orchestration.contract.names import nearest
+from orchestration.contract.placed_yaml import Text
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column
 from orchestration.errors import UserError
 from orchestration.loading import identities, money, readings, registry
@@ -46,7 +48,7 @@ class SourceLoad:
     def read(self, readers: Readers, full_refresh: bool) -> list[str]:
         """Stage the contents that are new or mapped differently now. Returns problems."""
         problems: list[str] = []
-        contents = {}  # a content that lies under several paths is read from the smallest
+        contents: dict[str, Delivery] = {}  # a content that lies under several paths is read from the smallest
         for delivery in self.deliveries:
             contents.setdefault(delivery.content_hash, delivery)
         fresh = [
@@ -96,7 +98,7 @@ class SourceLoad:
         )
 
     def _mapped(self, name: str) -> ColumnRule:
-        return self.rule.columns.get(name) or ColumnRule((name,))
+        return self.rule.columns.get(name) or ColumnRule((Text(name),))
 
     def _recorded(self, fresh: list[Delivery]) -> list[dict]:
         """Evidence of the loads that stay as they are."""
@@ -111,8 +113,9 @@ class SourceLoad:
         if len(new) < 2:
             return []
         problem = (
-            f"{new[0]} and {len(new) - 1} more files of {self.table.name} arrive at once, and nothing says what one snapshot"
-            f" is. Write one of three under {self.table.name} in extracts.yml: snapshot: all (all files together are one),"
+            f"{new[0]} and {len(new) - 1} more files of {self.table.name} arrive at once, and nothing says what one"
+            f" snapshot is. Write one of three under {self.table.name} in extracts.yml:"
+            " snapshot: all (all files together are one),"
             ' snapshot: folder (each folder is one), or the day in the path, such as snapshot: "clients_%Y-%m-%d".'
         )
         return [problem]
@@ -131,8 +134,8 @@ class SourceLoad:
                     continue
                 shown = " and ".join(f"'{source}'" for source in missing)
                 self.warnings.append(
-                    f"{missing[0].place}: no file of {self.table.name} has a column {shown}; {name} is optional and empty"
-                    " everywhere."
+                    f"{missing[0].place}: no file of {self.table.name} has a column {shown};"
+                    f" {name} is optional and empty everywhere."
                 )
             elif missing:
                 problems += [
@@ -266,8 +269,8 @@ class SourceLoad:
         )
 
     def _evidence(self, stage: Stage, columns: dict[str, ColumnRule]) -> list[dict]:
-        """Of each file, in one scan: its rows, the votes of undeclared columns, and the keys of `where` and `values` that
-        occurred."""
+        """Of each file, in one scan: its rows, the votes of undeclared columns,
+        and the keys of `where` and `values` that occurred."""
         selected = {
             "rows": "count(*)",
             "malformed": "count(*) filter (malformed is not null and not is_filtered)",
@@ -332,13 +335,14 @@ class SourceLoad:
                         source = " or ".join(columns[name].read_from)
                         self.warnings.append(
                             f"{delivery.file}, row {found['row']}: {name} ('{source}') isn't a number: it looks like"
-                            f" '{found['shape']}'. {_counted(found['rows'], 'row')} of {self.table.name} with such values"
-                            " can't be used and went to the quarantine. If the words are a currency, export plain"
-                            " numbers; if they stand for no value, list them under empty:."
+                            f" '{found['shape']}'. {_counted(found['rows'], 'row')} of {self.table.name} with such"
+                            " values can't be used and went to the quarantine. If the words are a currency,"
+                            " export plain numbers; if they stand for no value, list them under empty:."
                         )
 
     def _resolve(self, fresh: list[Delivery]) -> list[str]:
-        """Find the reading of each undeclared column from the votes of all files, present and gone. Returns problems."""
+        """Find the reading of each undeclared column from the votes of all files, present and gone.
+        Returns problems."""
         problems = []
         current = [evidence for _, _, files in self.stages for evidence in files]
         recorded = self._recorded(fresh)
@@ -377,32 +381,43 @@ class SourceLoad:
     def _judge_date(self, name: str, source: str, votes: dict) -> list[str]:
         fitting = readings.date_reading(votes)
         of = f"{self._files()}: the dates of '{source}' ({self.table.name}.{name})"
-        declare = f'Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%Y" or "%m/%d/%Y" (or format: of the column)'
+        declare = (
+            f'Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%Y" or "%m/%d/%Y"'
+            " (or format: of the column)"
+        )
         if len(fitting) == 1:
             self.readings[name] = fitting[0]
             if votes["short"] and not votes["iso"] + votes["dmy"] + votes["mdy"]:
                 problem = (
-                    f"{of} have years of two digits, such as '{votes['shortest']}'; in which order day, month and year stand"
-                    f' is never guessed. Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%y".'
+                    f"{of} have years of two digits, such as '{votes['shortest']}'; in which order day,"
+                    " month and year stand is never guessed."
+                    f' Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%y".'
                 )
                 return [problem]
             if not votes["iso"] + votes["dmy"] + votes["mdy"]:
                 self.warnings.append(
-                    f"{self._files()}: {votes['values']:,} texts of '{source}' ({self.table.name}.{name}) are no dates in any reading; "
-                    f"their rows are quarantined. If they are dates: {declare[0].lower()}{declare[1:]}."
+                    f"{self._files()}: {votes['values']:,} texts of '{source}' ({self.table.name}.{name})"
+                    " are no dates in any reading; their rows are quarantined."
+                    f" If they are dates: {declare[0].lower()}{declare[1:]}."
                 )
             return []
         if fitting:
             samples = dict.fromkeys(text for text in (votes["least"], votes["greatest"]) if text)
             shown = ", ".join(f"'{text}' is {_iso(text, 'dmy')} or {_iso(text, 'mdy')}" for text in samples)
             return [
-                f"{of} all read both day first and month first{': ' * bool(shown)}{shown}. {declare}; which one is meant is never guessed."
+                (
+                    f"{of} all read both day first and month first{': ' * bool(shown)}{shown}. {declare};"
+                    " which one is meant is never guessed."
+                )
             ]
         counts = ", ".join(
             f"{readings.DATE_READINGS[reading]} fits {votes[reading]}" for reading in readings.DATE_READINGS
         )
         return [
-            f"{of} contradict each other: of {votes['values']} values {counts}. {declare}, and deliver the column in one notation."
+            (
+                f"{of} contradict each other: of {votes['values']} values {counts}."
+                f" {declare}, and deliver the column in one notation."
+            )
         ]
 
     def _judge_number(self, name: str, source: str, votes: dict) -> list[str]:
@@ -411,15 +426,20 @@ class SourceLoad:
         if readings.is_ambiguous_number(votes):
             samples = ", ".join(f"'{text}'" for text in dict.fromkeys([votes["least"], votes["greatest"]]))
             return [
-                f"{of} can be read with a decimal point and with a decimal comma, with different values: {samples}. {declare}."
+                (
+                    f"{of} can be read with a decimal point and with a decimal comma,"
+                    f" with different values: {samples}. {declare}."
+                )
             ]
         if commas := votes["comma"] - votes["both"]:
             self.warnings.append(
-                f"{of}: {commas} of {votes['values']} have a decimal comma, which is not declared; these rows are quarantined. {declare}."
+                f"{of}: {commas} of {votes['values']} have a decimal comma, which is not declared;"
+                f" these rows are quarantined. {declare}."
             )
         return []
 
     def _warn_of_unused(self, part: str, evidence: list[dict]) -> None:
+        declared: dict[str, tuple[str, ...]]
         if part == "where":
             declared = {name: (*(kept.values or ()), *kept.excluded) for name, kept in self.rule.where.items()}
         else:
@@ -469,7 +489,7 @@ class SourceLoad:
         value = read(plain)
         if mapped.scale == MINOR_UNITS:
             value = money.of_minor_units(value, currency)
-        elif mapped.scale is not None:
+        elif isinstance(mapped.scale, Decimal):
             value = readings.scaled(value, mapped.scale)
         if column.type == "fraction":
             part = readings.percent(plain)
@@ -480,8 +500,8 @@ class SourceLoad:
         return value
 
     def _currency(self, columns: dict[str, ColumnRule]) -> str | None:
-        """The row's currency in capitals: as mapped, else the one that a sign beside its money stands for. None for a table
-        that has no currency."""
+        """The row's currency in capitals: as mapped, else the one that a sign beside its money stands for.
+        None for a table that has no currency."""
         if "currency" not in self.table.columns:
             return None
         delivered = [f"upper({readings.trimmed(identifier('text_currency'))})"] if "currency" in columns else []
@@ -596,7 +616,7 @@ class SourceLoad:
         """Note how ids that are compared by another text are spelt, where first."""
         for name, mapped in columns.items():
             column = self.table.columns[name]
-            if identities.treatment(mapped) is None:
+            if column.identifies is None or identities.treatment(mapped) is None:
                 continue
             text = readings.trimmed(identifier(f"text_{name}"))
             marked = identities.id_text(text, self.rule, column, mapped)
@@ -619,7 +639,10 @@ class SourceLoad:
                 "select plan_id as known_plan_id, max(upper(currency)) as plan_currency"
                 " from raw.billing__plans_rows where currency is not null group by plan_id"
             )
-            relation = f"(from (select *, {plan_id} as of_plan_id from {relation}) left join ({plans}) on of_plan_id = known_plan_id)"
+            relation = (
+                f"(from (select *, {plan_id} as of_plan_id from {relation}) left join ({plans})"
+                " on of_plan_id = known_plan_id)"
+            )
             known.append("plan_currency")
         if self.reporting_currency:
             known.append(quote(self.reporting_currency))
@@ -627,19 +650,20 @@ class SourceLoad:
 
     def _refuse_unknown_currency(self, stage: Stage, relation: str, currency: str, names: list[str]) -> None:
         filled = " or ".join(f"{identifier(f'text_{name}')} is not null" for name in names)
-        rows, first = self._run(
+        [(rows, first)] = self._run(
             stage,
             f"select count(*), min(row_number) from {relation} where is_kept and ({filled}) and {currency} is null",
-        ).fetchone()
+        ).fetchall()
         if rows:
             raise UserError(
-                f"{self._files()}: {_counted(rows, 'row')} of {self.table.name} (the first is row {first}) have amounts in"
-                " minor units and no currency, so that it can't be said what they are worth. Map currency, or set"
-                " reporting_currency in extracts.yml. Nothing was loaded."
+                f"{self._files()}: {_counted(rows, 'row')} of {self.table.name} (the first is row {first})"
+                " have amounts in minor units and no currency, so that it can't be said what they are worth."
+                " Map currency, or set reporting_currency in extracts.yml. Nothing was loaded."
             )
 
     def _discount_of_element(self, stage: Stage, values: dict[str, str], columns: dict[str, ColumnRule]) -> str:
-        """A discount of a whole record, taken off its elements once: off the first as far as that goes, then the next."""
+        """A discount of a whole record, taken off its elements once: off the first as far as that goes,
+        then the next."""
         discount = f"try_cast({values[identifier('discount_amount')]} as decimal(28, 6))"
         price = f"try_cast({values[identifier('unit_price')]} as decimal(18, 6))" if "unit_price" in columns else "null"
         quantity = f"try_cast({values[identifier('quantity')]} as decimal(18, 6))" if "quantity" in columns else "1"
@@ -673,7 +697,8 @@ class SourceLoad:
                 group by all
             ),
             sizes as (select file, sum(copies) as copies from lines group by file)
-            select a.file, b.file, sum(least(a.copies, b.copies))::bigint as shared, min(least(sizes_a.copies, sizes_b.copies))::bigint as smaller
+            select a.file, b.file, sum(least(a.copies, b.copies))::bigint as shared,
+                min(least(sizes_a.copies, sizes_b.copies))::bigint as smaller
             from lines as a
             inner join lines as b on a.line = b.line and a.file_order < b.file_order
             inner join sizes as sizes_a on sizes_a.file = a.file
@@ -684,8 +709,9 @@ class SourceLoad:
             """
         ).fetchall()
         return [
-            f"{a} and {b} share {shared} lines of {self.table.name} ({smaller} in the smaller file). With no {self.table.row_key} both count;"
-            " if one replaces the other, deliver it under the same name, or remove one."
+            f"{a} and {b} share {shared} lines of {self.table.name} ({smaller} in the smaller file)."
+            f" With no {self.table.row_key} both count; if one replaces the other, deliver it under the same name,"
+            " or remove one."
             for a, b, shared, smaller in pairs
         ]
 

@@ -1,4 +1,5 @@
-"""CSV that the engine cannot read as it is: find its records line by line, once the bulk count has shown that it must be."""
+"""CSV that the engine cannot read as it is: find its records line by line,
+once the bulk count has shown that it must be."""
 
 import csv
 import re
@@ -12,8 +13,8 @@ ABOVE, SHORT = "above", "short"
 
 
 def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int, above: int = 0) -> None:
-    """Write the records of UTF-8 CSV `source` to `target`, all quoted: row number, reason why it is malformed, its line,
-    what else is special of it, its fields. The header, after `above` records, is not written.
+    """Write the records of UTF-8 CSV `source` to `target`, all quoted: row number, reason why it is malformed, its
+    line, what else is special of it, its fields. The header, after `above` records, is not written.
 
     A malformed record has no fields, a good one neither reason nor line; of a `short` one the fields that it has are
     written too, and a record `above` the header has none.
@@ -27,22 +28,26 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
     opened = re.compile(rf'(?:(?:{quoted}|{plain}){mark})*+ *+"(?:[^"]|"")*+', re.DOTALL)
 
     def split(text: str) -> list[str]:
-        values, end = [], -1
+        values: list[str] = []
+        end = -1
         while end < len(text):
             found = field.match(text, end + 1)
+            assert found  # of a whole record, every field is one
             inner, end = found[1].strip(" "), found.end(1)
             values.append(inner[1:-1].replace('""', '"') if inner.startswith('"') else found[1])
         return values
 
     def swallowed(row: int, line: int, text: str) -> UserError:
         return UserError(
-            f"{file}, row {row} (line {line}): a quote opens here and takes the following lines with it: {text[:60]!r}. Close it, or double it"
-            " inside quotes, and deliver the file again; guessing where it ends could lose rows."
+            f"{file}, row {row} (line {line}): a quote opens here and takes the following lines with it:"
+            f" {text[:60]!r}. Close it, or double it inside quotes, and deliver the file again;"
+            " guessing where it ends could lose rows."
         )
 
     with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:
         writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        row, began, pending = -1 - above, 0, []  # the header is row 0; lines of a record whose quote is still open
+        row, began = -1 - above, 0  # the header is row 0
+        pending: list[str] = []  # lines of a record whose quote is still open
 
         def write(reason: str, text: str, values: list[str]) -> None:
             if row < 0:

@@ -75,15 +75,17 @@ class Headline:
 def headline(published: Path, refresh_id: str) -> Headline:
     """The headline of a published churn.duckdb, whose refresh is `refresh_id`."""
     with duckdb.connect(str(published), read_only=True) as con:
-        [rows] = con.execute(
-            "select coalesce(sum(rows_read), 0), coalesce(sum(rows_loaded), 0), coalesce(sum(rows_quarantined), 0) from quality.load_audit"
+        [(read, loaded, quarantined)] = con.execute(
+            "select coalesce(sum(rows_read), 0), coalesce(sum(rows_loaded), 0), coalesce(sum(rows_quarantined), 0)"
+            " from quality.load_audit"
         ).fetchall()
-        [checks] = con.execute(
+        [(checks, failed)] = con.execute(
             "select count(*), count(*) filter (status <> 'passed') from quality.check_results where refresh_id = ?",
             [refresh_id],
         ).fetchall()
         months = con.execute("""
-            select period_start, churn.customers_at_start, churn.customers_lost, churn.churn_rate, churn.retention_rate, lost.lost_sales
+            select period_start, churn.customers_at_start, churn.customers_lost, churn.churn_rate, churn.retention_rate,
+                lost.lost_sales
             from marts.churn_rates_monthly as churn
             left join marts.lost_revenue_monthly as lost using (period_start)
             where churn.is_complete
@@ -108,7 +110,11 @@ def headline(published: Path, refresh_id: str) -> Headline:
             where contact_allowed and best_channel is not null
         """).fetchall()
     return Headline(
-        *(int(count) for count in (*rows, *checks)),
+        int(read),
+        int(loaded),
+        int(quarantined),
+        int(checks),
+        int(failed),
         months=[Month(*month) for month in reversed(months)],
         reasons=[Reason(label, int(lost)) for label, lost in reasons],
         win_back=WinBack(*win_back),

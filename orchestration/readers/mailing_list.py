@@ -97,7 +97,8 @@ def address_on(channel: str, text: str, country: str | None) -> str | None:
 
 
 def e164(phone: str, country: str | None) -> str | None:
-    """'+359888123456' for '0888 123 456' in Bulgaria; None if it isn't a phone number there or the country is unknown."""
+    """'+359888123456' for '0888 123 456' in Bulgaria;
+    None if it isn't a phone number there or the country is unknown."""
     import phonenumbers
 
     try:
@@ -132,7 +133,8 @@ def _regions() -> dict[str, str]:
 
 
 def defused(cell: Any) -> Any:
-    """The cell, escaped if a spreadsheet would run it as a formula; an E.164 number cannot do harm and stays dialable."""
+    """The cell, escaped if a spreadsheet would run it as a formula;
+    an E.164 number cannot do harm and stays dialable."""
     if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not E164.fullmatch(cell):
         return f"'{cell}"
     return cell

@@ -1,8 +1,8 @@
 """`churn reasons`: map the reasons that customers gave, in their own words, to the main reasons.
 
-The product's aliases are a seed and change with it. Those that the company confirms are kept in churn_reason_aliases.csv in
-the warehouse folder (alias, reason_code, language), where no upgrade touches them. The file is private, because notes may
-contain anything. Every refresh reads it alongside the seed; its aliases take precedence.
+The product's aliases are a seed and change with it. Those that the company confirms are kept in
+churn_reason_aliases.csv in the warehouse folder (alias, reason_code, language), where no upgrade touches them. The file
+is private, because notes may contain anything. Every refresh reads it alongside the seed; its aliases take precedence.
 """
 
 from __future__ import annotations
@@ -65,26 +65,33 @@ def confirm(warehouse: Path, text: Unmapped, reason_code: str) -> None:
 _WORDS = {
     "cyrillic": {
         "bg": "се си че ще ми ни му ги са е съм има няма вече беше бяха като само това този тази тези защо никой какво",
-        "ru": "что это этот эта для из нет мне меня нас нам они мы вы я у к уже только когда потому слишком стало был была было "
-        "были его ее их никто",
+        "ru": (
+            "что это этот эта для из нет мне меня нас нам они мы вы я у к уже только когда потому слишком стало"
+            " был была было были его ее их никто"
+        ),
     },
     "latin": {
-        "en": "the a an is are was were be of to and for with not no it they he she i my me we our you too very in on by had has "
-        "have that this from do did don never nobody always but",
-        "fil": "ang ng sa mga na nang ako ko hindi wala walang kasi po naman yung lang ay ni si niya sila kami nila namin masyado "
-        "masyadong ka mo din rin pa nag siya ito iyon dahil",
+        "en": (
+            "the a an is are was were be of to and for with not no it they he she i my me we our you too very in on by"
+            " had has have that this from do did don never nobody always but"
+        ),
+        "fil": (
+            "ang ng sa mga na nang ako ko hindi wala walang kasi po naman yung lang ay ni si niya sila kami nila namin"
+            " masyado masyadong ka mo din rin pa nag siya ito iyon dahil"
+        ),
     },
 }
 
 
 def language_of(text: str, nearest: str | None) -> str:
-    """The language of a text: by its letters, then by its frequent words; else `nearest`, that of the alias that comes nearest.
+    """The language of a text: by its letters, then by its frequent words;
+    else `nearest`, that of the alias that comes nearest.
 
     Empty where `nearest` is of the other alphabet and nothing else tells.
     """
     text = text.lower()
-    # Only Russian has ы, э, ё, ь before letters other than о, ъ before е, ё, ю, я, and reflexive verbs in -тся, -лся. Other ъ are
-    # Bulgarian, like nouns in -ство with the article.
+    # Only Russian has ы, э, ё, ь before letters other than о, ъ before е, ё, ю, я, and reflexive verbs in -тся, -лся.
+    # Other ъ are Bulgarian, like nouns in -ство with the article.
     if re.search(r"[ыэё]|ь(?!о)|ъ[еёюя]|[тл]ся\b", text):
         return "ru"
     if re.search(r"ъ|ството\b", text):
@@ -132,7 +139,8 @@ def command(warehouse: Path) -> None:
     for text in texts:
         similarity = f"{text.similarity:.0%}" if text.similarity is not None else "–"
         click.echo(
-            f"{text.count:5}  {similarity:>7}  {text.nearest_reason_code or '–':20}  {text.nearest_alias or '–':30}  {text.text!r}"
+            f"{text.count:5}  {similarity:>7}  {text.nearest_reason_code or '–':20}  {text.nearest_alias or '–':30}"
+            f"  {text.text!r}"
         )
     written = _ask(warehouse, texts)
     click.echo(

@@ -81,7 +81,8 @@ _WIDTHS = {"reason": 26, "reason_group": 15}
 
 
 def write_workbook(warehouse: Path, out: Path) -> None:
-    """Write the published version of `warehouse` to `out` (.xlsx); UserError if nothing is published or `out` is unusable."""
+    """Write the published version of `warehouse` to `out` (.xlsx);
+    UserError if nothing is published or `out` is unusable."""
     published = published_file(warehouse, "churn.duckdb")
     if out.suffix.lower() != ".xlsx":
         raise UserError(f"{out}: the workbook is written as .xlsx; name the file so.")
@@ -147,7 +148,10 @@ class _Book:
             f"order by list_position({list(_GRAINS)}, period_grain), period_start{order}"
         )
         sheet = self.book.add_worksheet(name)
-        hint = "Filter on one grain: months, quarters and years hold the same customers again. The columns are explained below the table."
+        hint = (
+            "Filter on one grain: months, quarters and years hold the same customers again."
+            " The columns are explained below the table."
+        )
         self._title(sheet, name, mart, hint, len(shown))
         self._head(sheet, mart, shown)
         for line, row in enumerate(rows, start=_HEADER + 1):
@@ -191,7 +195,10 @@ class _Book:
                 self._cell(sheet, line, column, cell["retention_rate"])
             else:
                 sheet.write_blank(line, column, None, self.formats["running"])
-                note = f"This {grain} is not over: so far {cell['customers_active']:,} of {cell['cohort_size']:,} were active."
+                note = (
+                    f"This {grain} is not over: so far {cell['customers_active']:,}"
+                    f" of {cell['cohort_size']:,} were active."
+                )
                 sheet.write_comment(line, column, note)
         last = _HEADER + max(len(lines), 1)
         scale = {
@@ -223,10 +230,14 @@ class _Book:
     def _headline(self, sheet: Any, tables: dict[str, list[dict[str, Any]]]) -> None:
         """The scorecard of the last complete month, quarter and year, charts, and the facts of the refresh."""
         mart = "loyalty_scorecard"
-        hint = "The last complete month, quarter and year, each with its change on the one before: of rates in percentage points."
+        hint = (
+            "The last complete month, quarter and year, each with its change on the one before:"
+            " of rates in percentage points."
+        )
         self._title(sheet, "How loyal are our customers?", mart, hint, 8)
         found = self._rows(
-            f"select * from marts.{mart} where is_complete qualify period_start = max(period_start) over (partition by period_grain) "
+            f"select * from marts.{mart} where is_complete qualify period_start = max(period_start)"
+            " over (partition by period_grain) "
             f"order by list_position({list(reversed(_GRAINS))}, period_grain)"
         )
         means = self._comments(mart)
@@ -328,7 +339,8 @@ class _Book:
                 }
                 chart.add_series({"name": _label(measure), **places, **look})
             chart.set_title({"name": title, "name_font": {"size": 12}})
-            chart.set_legend({"position": "bottom"} if len(measures) > 1 else {"none": True})
+            legend: dict[str, Any] = {"position": "bottom"} if len(measures) > 1 else {"none": True}
+            chart.set_legend(legend)
             values = {"num_format": form, "min": 0, "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}}
             if kind == "bar":
                 chart.set_y_axis({"reverse": True, "interval_unit": 1})
@@ -369,7 +381,8 @@ class _Book:
             sheet.write_string(number, 0, f"{_label(field)}: {means[field]}")
 
     def _cell(self, sheet: Any, line: int, column: int, cell: Any, kind: str | None = None) -> None:
-        """A cell in the format of its type: integers are counts, decimals money, floats rates; null is an empty cell."""
+        """A cell in the format of its type: integers are counts, decimals money, floats rates;
+        null is an empty cell."""
         if isinstance(cell, bool):
             sheet.write_string(line, column, "yes" if cell else "no")
         elif isinstance(cell, str):
@@ -382,7 +395,10 @@ class _Book:
 
     def _comments(self, mart: str) -> dict[str, str]:
         """What each column of a mart means, in the order of its columns."""
-        sql = "select column_name, comment from duckdb_columns() where schema_name = 'marts' and table_name = ? order by column_index"
+        sql = (
+            "select column_name, comment from duckdb_columns() where schema_name = 'marts' and table_name = ?"
+            " order by column_index"
+        )
         return dict(self.con.execute(sql, [mart]).fetchall())
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:

@@ -24,11 +24,11 @@ def findings(current: Refresh, report: LoadReport) -> Iterator[str]:
             yield from _table(con, table)
         yield from _mrr(con)
     yield from report.notes
-    for table, readings in report.readings.items():
+    for name, readings in report.readings.items():
         for column, reading in readings.items():
-            yield f"{table}.{column}: dates read as {reading}"
-    for table, columns in report.unmapped.items():
-        yield f"{table}: not mapped, kept with the raw row: {', '.join(columns)}"
+            yield f"{name}.{column}: dates read as {reading}"
+    for name, columns in report.unmapped.items():
+        yield f"{name}: not mapped, kept with the raw row: {', '.join(columns)}"
 
 
 def _files(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -71,7 +71,8 @@ def _table(con: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:
     if "amount" in table.columns:
         sums = con.execute(
             f"select coalesce({relation}.currency, reporting.currency, ''), sum(amount) from {relation}"
-            " cross join intermediate.int_reporting_currency as reporting where amount is not null group by 1 order by 1"
+            " cross join intermediate.int_reporting_currency as reporting"
+            " where amount is not null group by 1 order by 1"
         ).fetchall()
         parts += [f"amounts of {amount:,.2f} {currency}".rstrip() for currency, amount in sums]
     yield f"{table.name}: {', '.join(parts)}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from orchestration.contract.policies import Value, effective_policies
+from orchestration.contract.policies import Value, effective_policies, segments
 from orchestration.contract.reason_aliases import own_aliases
 from orchestration.contract.segments import refuse_personal
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
@@ -37,7 +37,8 @@ CONTENT_TAG = "churn/content"
 
 @dataclass
 class Refresh:
-    """A refresh under way: its settings and, as the stages pass, what they found. `failure` is the first one, ready to be told."""
+    """A refresh under way: its settings and, as the stages pass, what they found.
+    `failure` is the first one, ready to be told."""
 
     id: str
     warehouse: Warehouse
@@ -52,10 +53,16 @@ class Refresh:
     previous: str | None = None
 
     @property
+    def day(self) -> date:
+        """The day as of which the refresh is, once the extracts have been read."""
+        assert self.as_of is not None
+        return self.as_of
+
+    @property
     def variables(self) -> dict[str, Any]:
         """The vars of the dbt project."""
         return {
-            "as_of": self.as_of.isoformat(),
+            "as_of": self.day.isoformat(),
             "reporting_currency": self.extracts.mapping.reporting_currency,
             "own_reason_aliases": own_aliases(self.warehouse.folder),
             **self.policies,
@@ -100,7 +107,8 @@ class Refresh:
             self.failure = self.failure or explained(error, doing, self.warehouse)
             if isinstance(self.failure, UserError):
                 raise Withheld(
-                    f"{doing}: the extracts must be corrected first. On the command line, `churn refresh` and `churn check` say what and where."
+                    f"{doing}: the extracts must be corrected first. On the command line,"
+                    " `churn refresh` and `churn check` say what and where."
                 ) from None
             raise self.failure from None
 
@@ -128,7 +136,7 @@ def refreshing(
 
     mapping = load_mapping(extracts)
     values = effective_policies(mapping.policies, policies)
-    refuse_personal(values["segments"], mapping)
+    refuse_personal(segments(values), mapping)
     found = find_extracts(extracts, mapping)
     warehouse = Warehouse(warehouse_folder)
     with warehouse.locked(), judge_beside() as judge:
@@ -151,8 +159,8 @@ def refreshing(
         try:
             yield refresh
             status = folder.FAILED
-        except Withheld:
-            raise refresh.failure from None
+        except Withheld as withheld:
+            raise (refresh.failure or withheld) from None
         finally:
             # A disk that is full has been told already, and the next refresh settles what can't be settled now.
             with suppress(duckdb.Error, OSError):
@@ -166,11 +174,13 @@ def refreshing(
 
 
 def explained(error: Exception, doing: str, warehouse: Warehouse) -> ChurnError:
-    """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private log."""
+    """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private
+    log."""
     if isinstance(error, ChurnError):
         return error
     warehouse.write_log(
-        f"{doing}\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}: {without_values(str(error))}"
+        f"{doing}\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}:"
+        f" {without_values(str(error))}"
     )
     return EnvironmentFailure(
         f"{doing}: {reason(error)}; details in {warehouse.log}. Readers keep the last published version."
@@ -187,7 +197,8 @@ def reason(error: Exception) -> str:
 
 
 def without_values(message: str) -> str:
-    """An engine's message where it speaks of names, files or memory; of any other only its kind, for it may quote a value."""
+    """An engine's message where it speaks of names, files or memory;
+    of any other only its kind, for it may quote a value."""
     if _SPEAKS_OF_NO_VALUE.search(message):
         return message
     kinds = dict.fromkeys(re.findall(r"[A-Z]\w* Error", message))

@@ -1,4 +1,5 @@
-"""The steps of a refresh in their order: load, build and judge twice, publish. Dagster's assets run them, `churn check` the first ones."""
+"""The steps of a refresh in their order: load, build and judge twice, publish.
+Dagster's assets run them, `churn check` the first ones."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ import json
 import shutil
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from orchestration.contract.policies import segments
 from orchestration.contract.segments import refuse_unknown
 from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, UserError
@@ -17,9 +19,10 @@ from orchestration.warehouse import folder, publishing
 
 if TYPE_CHECKING:
     import duckdb
+    from dbt.artifacts.resources import TestConfig
     from dbt.artifacts.schemas.results import NodeResult
 
-    from expectations import CheckResult
+    from expectations import CheckResult, Gate
     from orchestration.loading import LoadReport
 
 _SEVERITY = {"ERROR": "critical", "WARN": "warning"}
@@ -33,7 +36,8 @@ def manifest() -> Mapping[str, Any]:
 
 
 def load(refresh: Refresh) -> LoadReport:
-    """Read the extracts into `raw`; whatever a person must correct in them is a UserError, and nothing is loaded then."""
+    """Read the extracts into `raw`; whatever a person must correct in them is a UserError,
+    and nothing is loaded then."""
     from orchestration.loading import read_extracts
 
     with refresh.stage("load extracts"):
@@ -49,15 +53,16 @@ def load(refresh: Refresh) -> LoadReport:
                 progress=refresh.progress.step,
             )
             refresh.as_of = report.as_of
-            folder.enter_day(con, refresh.id, report.as_of, report.newest and report.newest.day)
-            refuse_unknown(refresh.policies["segments"], con)
+            folder.enter_day(con, refresh.id, refresh.day, report.newest.day if report.newest else None)
+            refuse_unknown(segments(refresh.policies), con)
         for warning in report.warnings:
             refresh.progress.warn(warning)
         return report
 
 
 def build(refresh: Refresh, gate: str) -> list[NodeResult]:
-    """Build and test the models of a gate and record the tests. Failed tests are among the results, see `refuse_failed`.
+    """Build and test the models of a gate and record the tests.
+    Failed tests are among the results, see `refuse_failed`.
 
     Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
     """
@@ -104,7 +109,7 @@ def _messages(refresh: Refresh, result: NodeResult) -> list[str]:
     return [message for (message,) in messages]
 
 
-def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
+def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
     """Run the expectations of a gate and record them. Failed ones are among the results, see `refuse_failed`."""
     with refresh.stage(f"judge the {gate} gate"):
         from expectations import run_gate
@@ -116,7 +121,7 @@ def judge(refresh: Refresh, gate: str) -> list[CheckResult]:
                 gate,
                 con,
                 contract(),
-                as_of=refresh.as_of,
+                as_of=refresh.day,
                 previous=refresh.warehouse.current if refresh.previous else None,
                 docs_dir=refresh.warehouse.data_docs,
                 judge=refresh.judge,
@@ -198,7 +203,7 @@ def _test_key(test: Mapping[str, Any]) -> tuple[str, str]:
 
 def _test_row(result: NodeResult, gate: str, counts: Mapping[str, int]) -> tuple[str, str, str, str, str, int, int]:
     name, table = _test_key(manifest()["nodes"][result.node.unique_id])
-    severity = _SEVERITY[result.node.config.severity.upper()]
+    severity = _SEVERITY[cast("TestConfig", result.node.config).severity.upper()]
     return name, gate, table, severity, _STATUS.get(result.status, "error"), counts.get(table, 0), result.failures or 0
 
 

@@ -1,7 +1,8 @@
-"""dbt's documentation as one page that needs no server and no network: every table and column, its SQL, and who reads it.
+"""dbt's documentation as one page that needs no server and no network: every table and column, its SQL,
+and who reads it.
 
-The page is made when the project is parsed; publishing only copies it. Types are those that the models' contracts enforce,
-so no database is asked, and nothing that a refresh read is in it.
+The page is made when the project is parsed; publishing only copies it. Types are those that the models' contracts
+enforce, so no database is asked, and nothing that a refresh read is in it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _SELECTED = re.compile(r'^    (?:.* as |judged\.)?"?(?!case$)(\w+)"?,?$', re.MUL
 def write_docs(manifest: Mapping[str, Any], page: Path) -> None:
     """Write the page of a dbt manifest."""
     # where dbt lies, without the second that its import takes
-    template = Path(importlib.util.find_spec("dbt.task").origin).parent / "docs" / "index.html"
+    task = importlib.util.find_spec("dbt.task")
+    assert task and task.origin
+    template = Path(task.origin).parent / "docs" / "index.html"
     shown = _shown(manifest)
     text = template.read_text(encoding="utf-8")
     for asked, instead in _NOT_ASKED.items():
@@ -38,7 +41,8 @@ def write_docs(manifest: Mapping[str, Any], page: Path) -> None:
 
 
 def _shown(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest as readers see the warehouse: in the files that they open, without this machine's paths and dbt's own macros."""
+    """The manifest as readers see the warehouse: in the files that they open,
+    without this machine's paths and dbt's own macros."""
     project = manifest["metadata"]["project_name"]
     nodes = {
         name: {field: value for field, value in node.items() if field not in _OF_THIS_MACHINE}

@@ -61,7 +61,8 @@ def code_version() -> str:
 
 
 def prepare_manifest() -> Path:
-    """The path of an up-to-date manifest; parses the project when a file of it has changed since the last time, and writes its documentation."""
+    """The path of an up-to-date manifest; parses the project when a file of it has changed since the last time,
+    and writes its documentation."""
     from filelock import FileLock
 
     TARGET.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ import duckdb
 def connect(database: Path, scratch: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open `database`. Work that outgrows memory goes to `scratch`, a folder on the warehouse's own disk; rows keep
     their order; extensions are never fetched, so that nothing depends on a network."""
-    return duckdb.connect(str(database), read_only=read_only, config=settings(scratch))
+    return duckdb.connect(str(database), read_only=read_only, config={**settings(scratch)})
 
 
 def settings(scratch: Path) -> dict[str, str]:

@@ -45,7 +45,8 @@ class Warehouse:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder as its only writer, files made meanwhile being private; Busy, with the holder, if somebody else does.
+        """Hold the folder as its only writer, files made meanwhile being private;
+        Busy, with the holder, if somebody else does.
 
         The operating system lets go of the lock when the process ends, however it ends.
         """
@@ -126,7 +127,10 @@ REFRESH_HISTORY = Journal(
         "status": ("varchar", "running, published, refused (by a critical check), failed or interrupted."),
         "policies": (
             "json",
-            "The value of every policy, and what else of extracts.yml may change any row: reporting_currency, snapshots.",
+            (
+                "The value of every policy, and what else of extracts.yml may change any row:"
+                " reporting_currency, snapshots."
+            ),
         ),
         "code_version": ("varchar", "Version of the package and hash of its models and code."),
         "newest_row_on": ("date", "Newest day that the extracts speak of; as_of is not later unless it was given."),
@@ -157,7 +161,8 @@ def begin(
     current: str | None,
     code_version: str,
 ) -> None:
-    """Enter a refresh into the history, and settle those that a killed process left running: published if theirs is `current`."""
+    """Enter a refresh into the history, and settle those that a killed process left running:
+    published if theirs is `current`."""
     for journal in (REFRESH_HISTORY, CHECK_RESULTS):
         journal.create(con)
     con.execute(

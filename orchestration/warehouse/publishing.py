@@ -1,7 +1,8 @@
 """Publishing: a new version is written beside, audited, closed and synced, then renamed over the current one.
 
-A version is a folder of published/ that is hidden (`.<refresh id>`) until the rename of churn.duckdb, which is the commit.
-Whatever a killed process left is settled by `reconcile`: a version that was committed is completed, any other removed.
+A version is a folder of published/ that is hidden (`.<refresh id>`) until the rename of churn.duckdb, which is the
+commit. Whatever a killed process left is settled by `reconcile`: a version that was committed is completed, any other
+removed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _GRAIN_VIEWS = {"month": "monthly", "quarter": "quarterly", "year": "yearly"}
 
 @dataclass(frozen=True)
 class Relation:
-    """A table to publish, or a view if it has `sql`; `key` orders a table's rows, `columns` describes its columns by name."""
+    """A table to publish, or a view if it has `sql`;
+    `key` orders a table's rows, `columns` describes its columns by name."""
 
     schema: str
     name: str
@@ -80,7 +82,8 @@ def journals() -> list[Relation]:
 
 
 def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[tuple[str, str]]) -> None:
-    """Refuse unless every declared check (name, table) of this very refresh has a result no critical one failed and none crashed."""
+    """Refuse unless every declared check (name, table) of this very refresh has a result no critical one failed and
+    none crashed."""
     results = con.execute(
         "select check_name, table_name, severity, status, failed_count from quality.check_results where refresh_id = ?",
         [refresh_id],
@@ -95,7 +98,10 @@ def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[
     broken += [f"{name} on {table} was not run" for name, table in missing]
     if broken:
         raise Refused(
-            f"Not published, {len(broken)} check{'s' if len(broken) > 1 else ''} forbid{'' if len(broken) > 1 else 's'} it; readers keep the last version.\n"
+            (
+                f"Not published, {len(broken)} check{'s' if len(broken) > 1 else ''}"
+                f" forbid{'' if len(broken) > 1 else 's'} it; readers keep the last version.\n"
+            )
             + "\n".join(f"  - {line}" for line in broken[:20])
             + ("\n  - …" if len(broken) > 20 else "")
         )
@@ -189,7 +195,8 @@ def rollback(warehouse: Warehouse) -> tuple[str, str]:
         earlier = [version for version in versions(warehouse) if version < current]
         if not earlier:
             raise UserError(
-                f"{current} is the oldest version kept in {warehouse.published}: there is none before it. Nothing was changed."
+                f"{current} is the oldest version kept in {warehouse.published}: there is none before it."
+                " Nothing was changed."
             )
         _commit(warehouse, warehouse.published / earlier[-1])
         reconcile(warehouse)
@@ -207,7 +214,8 @@ def _attached(con: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
 
 
 def _copy(con: duckdb.DuckDBPyConnection, relation: Relation) -> int:
-    """Copy a table in the order of its key, so that equal refreshes give equal files, with its descriptions. Returns its row count."""
+    """Copy a table in the order of its key, so that equal refreshes give equal files, with its descriptions.
+    Returns its row count."""
     order = ", ".join(f'"{column}"' for column in relation.key) or "all"
     con.execute(f"create schema if not exists published.{relation.schema}")
     [(rows,)] = con.execute(
@@ -260,7 +268,8 @@ def open_to_readers(warehouse: Warehouse, folder: Path) -> None:
 
 
 def _commit(warehouse: Warehouse, folder: Path) -> None:
-    """Rename a second name of the version's churn.duckdb over the current one: readers see the old file or the new one."""
+    """Rename a second name of the version's churn.duckdb over the current one:
+    readers see the old file or the new one."""
     new = warehouse.folder / ".churn.duckdb.new"
     new.unlink(missing_ok=True)
     try:

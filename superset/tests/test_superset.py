@@ -28,10 +28,13 @@ LABELS = {
 # What each chart has to show, read from the marts without any of the bundle's metrics.
 SAYS = {
     "churn_rate_now": "select period_start, churn_rate from marts.churn_rates_monthly where is_complete",
-    "net_revenue_retention_now": "select period_start, net_revenue_retention from marts.revenue_retention_monthly where is_complete",
+    "net_revenue_retention_now": (
+        "select period_start, net_revenue_retention from marts.revenue_retention_monthly where is_complete"
+    ),
     "lost_sales_now": "select period_start, lost_sales from marts.lost_revenue_monthly where is_complete",
     "churn_rate": """
-        select period_start, churn_rate, customers_lost_voluntary / nullif(customers_at_start, 0) as churn_rate_voluntary,
+        select period_start, churn_rate,
+            customers_lost_voluntary / nullif(customers_at_start, 0) as churn_rate_voluntary,
             customers_lost_involuntary / nullif(customers_at_start, 0) as churn_rate_involuntary
         from marts.churn_rates_monthly where is_complete""",
     "customer_movements": """
@@ -41,19 +44,24 @@ SAYS = {
         select strftime(cohort_start, '%Y-%m') as cohort, age, retention_rate
         from marts.cohort_retention where cohort_grain = 'month' and segment_type = 'all' and is_complete""",
     "mrr_movements": """
-        select period_start, mrr_new, mrr_reactivated, mrr_expanded, -mrr_contracted as mrr_contracted_negative, -mrr_churned as mrr_churned_negative
+        select period_start, mrr_new, mrr_reactivated, mrr_expanded, -mrr_contracted as mrr_contracted_negative,
+            -mrr_churned as mrr_churned_negative
         from marts.revenue_retention_monthly where is_complete""",
     "revenue_retention": """
-        select period_start, net_revenue_retention, gross_revenue_retention from marts.revenue_retention_monthly where is_complete""",
+        select period_start, net_revenue_retention, gross_revenue_retention from marts.revenue_retention_monthly
+        where is_complete""",
     "lost_sales": """
         select period_start, lost_sales, lost_customers_sales, recoverable_sales_if_heard_promptly
         from marts.lost_revenue_monthly where is_complete""",
     "losses_by_reason": """
         select reason, sum(customers_lost) as customers_lost
-        from marts.churn_reasons where period_grain = 'month' and segment_type = 'all' and is_complete group by reason""",
+        from marts.churn_reasons where period_grain = 'month' and segment_type = 'all' and is_complete
+        group by reason""",
     "at_risk_customers_now": "select count(*) as customers from marts.at_risk_customers",
     "at_risk_now": "select sum(revenue_at_risk) as revenue_at_risk from marts.at_risk_customers",
-    "win_back_customers_now": "select count(*) as to_win_back from marts.lost_customers where contact_allowed and best_channel is not null",
+    "win_back_customers_now": """
+        select count(*) as to_win_back
+        from marts.lost_customers where contact_allowed and best_channel is not null""",
     "win_back_now": """
         select sum(expected_recoverable_sales) as recoverable_sales
         from marts.lost_customers where contact_allowed and best_channel is not null""",
@@ -72,7 +80,8 @@ def _marts(warehouse: Path, sql: str) -> list[dict]:
 
 
 def _cells(rows: list[dict]) -> dict[tuple, float]:
-    """Every number of these rows by what it is about: Superset's names, labels and milliseconds are turned into the marts'.
+    """Every number of these rows by what it is about: Superset's names, labels and
+    milliseconds are turned into the marts'.
 
     A chart shows nothing for null, and leaves some out.
     """
@@ -127,7 +136,8 @@ def test_segments_are_those_of_one_type(superset, client, chart_ids):
     }
     marts = _marts(
         superset.warehouse,
-        "from marts.churn_rates where period_grain = 'month' and segment_type = 'country' and is_complete and churn_rate is not null",
+        "from marts.churn_rates where period_grain = 'month' and segment_type = 'country' and is_complete"
+        " and churn_rate is not null",
     )
     midnight = datetime.min.time()
     assert len({row["segment"] for row in marts}) == 4
@@ -233,7 +243,8 @@ def test_the_dashboard_in_a_browser(superset, chart_ids, chromium):
 
 
 def test_reads_on_through_a_publish(superset, client, chart_ids, folder):
-    """Queries during a publish never fail and show one version whole; a query begun after it shows the new one, however busy Superset is."""
+    """Queries during a publish never fail and show one version whole; a query begun after it shows the new one,
+    however busy Superset is."""
 
     def shown() -> dict:
         return _cells(client.rows(chart_ids["churn_rate"]))

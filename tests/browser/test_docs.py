@@ -1,4 +1,5 @@
-"""dbt's documentation in a real browser without a network: it opens from the folder, finds a column, draws what it comes from."""
+"""dbt's documentation in a real browser without a network: it opens from the folder, finds a column,
+draws what it comes from."""
 
 from __future__ import annotations
 

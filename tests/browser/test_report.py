@@ -1,4 +1,5 @@
-"""The report in a real browser: it renders, says what the marts say, asks the network for nothing, and can be used by everyone."""
+"""The report in a real browser: it renders, says what the marts say, asks the network for nothing,
+and can be used by everyone."""
 
 from __future__ import annotations
 
@@ -72,10 +73,11 @@ def test_renders_whole(warehouse, visit, language, width):
     assert "{" not in page.locator("main").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     cut = page.evaluate("""
-        [...document.querySelectorAll('.chart')].flatMap((chart) => [...chart.querySelectorAll('text')].filter((text) => {
-            const [inner, outer] = [text.getBoundingClientRect(), chart.getBoundingClientRect()];
-            return inner.width && (inner.left < outer.left - 1 || inner.right > outer.right + 1) || text.textContent.endsWith('…');
-        }).map((text) => text.textContent))
+        [...document.querySelectorAll('.chart text')].filter((text) => {
+            const [inner, outer] = [text, text.closest('.chart')].map((part) => part.getBoundingClientRect());
+            const isOutside = inner.left < outer.left - 1 || inner.right > outer.right + 1;
+            return inner.width && isOutside || text.textContent.endsWith('…');
+        }).map((text) => text.textContent)
     """)
     assert cut == []
 
@@ -127,11 +129,14 @@ def test_the_heat_map_is_the_mart(warehouse, visit, grain, measure, column, rate
             ):
                 check(page, "As", choice)
                 rows = con.execute(
-                    f"select cohort_start::varchar, age, is_complete, {expected}::double from marts.cohort_retention where cohort_grain = ? and segment_type = ? and segment = ?",
+                    f"select cohort_start::varchar, age, is_complete, {expected}::double from marts.cohort_retention"
+                    " where cohort_grain = ? and segment_type = ? and segment = ?",
                     [grain, segment_type, segment],
                 ).fetchall()
-                cells = page.evaluate("""[...document.querySelectorAll('.heat td[data-age]')].map((cell) =>
-                    [cell.dataset.cohort, Number(cell.dataset.age), cell.className, cell.dataset.value ?? null, cell.innerText.trim()])""")
+                cells = page.evaluate("""[...document.querySelectorAll('.heat td[data-age]')].map((cell) => [
+                    cell.dataset.cohort, Number(cell.dataset.age), cell.className, cell.dataset.value ?? null,
+                    cell.innerText.trim(),
+                ])""")
                 shown = {(cohort, age): (kind, value, text) for cohort, age, kind, value, text in cells}
                 assert set(shown) == {(cohort, age) for cohort, age, *_ in rows}
                 for cohort, age, complete, value in rows:
@@ -149,7 +154,10 @@ def test_the_heat_map_is_the_mart(warehouse, visit, grain, measure, column, rate
 def test_filters_change_what_is_shown(warehouse, visit):
     page = visit(warehouse)
     with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
-        last = "select customers_at_end from marts.churn_rates where is_complete and period_grain = ? and segment_type = ? and segment = ? order by period_start desc limit 1"
+        last = (
+            "select customers_at_end from marts.churn_rates where is_complete and period_grain = ?"
+            " and segment_type = ? and segment = ? order by period_start desc limit 1"
+        )
         for grain, kind, value in (
             ("month", "all", "all"),
             ("quarter", "all", "all"),

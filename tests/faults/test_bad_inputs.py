@@ -75,7 +75,8 @@ REJECTED: dict[str, Files | Callable[[Path], None]] = {
     "several delimiters fit": {
         "billing/invoices.csv": "a,b;c\n1,2;3\n",
         "extracts.yml": mapping(
-            "columns: {invoice_id: {value: 1}, customer_id: {value: 2}, issued_at: {value: 2024-01-31}, amount: {value: 3}}"
+            "columns: {invoice_id: {value: 1}, customer_id: {value: 2}, issued_at: {value: 2024-01-31},"
+            " amount: {value: 3}}"
         ),
     },
     "truncated gz": {"billing/invoices.csv.gz": gzip.compress(GOOD.encode())[:-100]},
@@ -115,7 +116,9 @@ REJECTED: dict[str, Files | Callable[[Path], None]] = {
     },
     "damaged Parquet": {"billing/invoices.parquet": b"PAR1" + bytes(500)},
     "cut-off JSON": {
-        "billing/invoices.json": '[{"invoice_id": "1", "customer_id": "c", "issued_at": "2024-01-31", "amount": 1}, {"invoice'
+        "billing/invoices.json": (
+            '[{"invoice_id": "1", "customer_id": "c", "issued_at": "2024-01-31", "amount": 1}, {"invoice'
+        )
     },
     "1-column xlsx": lambda folder: workbook(folder, Sheet1=[["invoice_id"], ["1"]]),
     "password-protected xlsx": {"billing/invoices.xlsx": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)},

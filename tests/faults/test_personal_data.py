@@ -1,9 +1,10 @@
-"""What people wrote about people stays in build.duckdb and private.duckdb: planted everywhere, it is found nowhere else.
+"""What people wrote about people stays in build.duckdb and private.duckdb: planted everywhere,
+it is found nowhere else.
 
-Planted: a name, an e-mail address and a phone number in every text column of every contract table, in a column that the contract
-doesn't name, in cells that can't be read, and in files that are refused. Not planted are ids, segments (country, segment,
-acquisition_channel), columns with listed values, and the four texts that METRICS.md itself puts into marts: a case's channel and an
-employee's team (service_levels), a message's campaign and channel (win_back_results).
+Planted: a name, an e-mail address and a phone number in every text column of every contract table, in a column that the
+contract doesn't name, in cells that can't be read, and in files that are refused. Not planted are ids, segments
+(country, segment, acquisition_channel), columns with listed values, and the four texts that METRICS.md itself puts into
+marts: a case's channel and an employee's team (service_levels), a message's campaign and channel (win_back_results).
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ PRIVATE = ("build.duckdb", "build.duckdb.wal", "private.duckdb")
 
 EXTRACTS = {
     "crm/customers": [
-        "customer_id,created_at,name,email,phone,messaging,preferred_channel,contact_allowed,country,segment,acquisition_channel,account_manager_id,merged_into,updated_at,Street,Team's region",
+        (
+            "customer_id,created_at,name,email,phone,messaging,preferred_channel,contact_allowed,country,segment,"
+            "acquisition_channel,account_manager_id,merged_into,updated_at,Street,Team's region"
+        ),
         *(
             f"c{n},2024-01-01,{NAME},{EMAIL},{PHONE},{PHONE},sms,yes,BG,small,ads,e1,,2024-01-01,{PLANTED},North"
             for n in range(9)
@@ -71,7 +75,10 @@ EXTRACTS = {
     "billing/subscriptions": [
         "subscription_id,started_on,customer_id,plan_id,ended_on,quantity,unit_price,interval,interval_count,currency,discount_rate,trial_ends_on,status,end_reason,updated_at",
         *(
-            f"s{n},2024-01-{n + 1:02},c{n},p1,{'2024-04-01' if n < 4 else ''},1,10,month,1,EUR,,,{PLANTED},{PLANTED},2024-04-01"
+            (
+                f"s{n},2024-01-{n + 1:02},c{n},p1,{'2024-04-01' if n < 4 else ''},1,10,month,1,EUR,,,{PLANTED},"
+                f"{PLANTED},2024-04-01"
+            )
             for n in range(7)
         ),
         f"s9,2024-01-01,c2,p1,,{PHONE},10,month,1,{NAME},,,,,",
@@ -117,7 +124,8 @@ def write(folder: Path, files: dict[str, list[str]]) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A folder for the extracts, the warehouse, and whatever is left in the home and the temporary folder of who refreshes."""
+    """A folder for the extracts, the warehouse,
+    and whatever is left in the home and the temporary folder of who refreshes."""
     return tmp_path_factory.mktemp("planted")
 
 
@@ -260,7 +268,8 @@ def test_a_column_that_the_contract_does_not_name_may_be_a_segment(place, refres
 def test_a_customer_id_that_is_an_address_is_warned_about(place, refreshes):
     with duckdb.connect(str(place / "warehouse" / "churn.duckdb"), read_only=True) as con:
         failed = con.execute(
-            "select table_name, severity, failed_count from quality.check_results where check_name = 'customer_id_no_email' and status = 'failed' order by all"
+            "select table_name, severity, failed_count from quality.check_results"
+            " where check_name = 'customer_id_no_email' and status = 'failed' order by all"
         ).fetchall()
     assert failed == [
         ("staging.stg_billing__subscriptions", "warning", 1),
@@ -364,7 +373,8 @@ def found_in(path: Path) -> list[str]:
 def of_database(path: Path) -> list[str]:
     with duckdb.connect(str(path), read_only=True) as con:
         names = con.execute(
-            "select schema_name, table_name from duckdb_tables() union all select schema_name, view_name from duckdb_views() where not internal"
+            "select schema_name, table_name from duckdb_tables() union all select schema_name, view_name"
+            " from duckdb_views() where not internal"
         ).fetchall()
         assert len(names) > 20
         found = of_rows(

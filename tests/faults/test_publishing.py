@@ -52,8 +52,10 @@ def publish(
                 create schema if not exists marts;
                 create schema if not exists restricted;
                 create or replace table marts.rates as
-                select grain as period_grain, date '2025-01-01' as period_start, type as segment_type, 's' || hash(random()) as segment, '{version}' as version
-                from (values ('year'), ('month'), ('quarter')) as grains (grain), (values ('country'), ('all')) as types (type);
+                select grain as period_grain, date '2025-01-01' as period_start, type as segment_type,
+                    's' || hash(random()) as segment, '{version}' as version
+                from (values ('year'), ('month'), ('quarter')) as grains (grain),
+                    (values ('country'), ('all')) as types (type);
                 update marts.rates set segment = segment_type;
                 create or replace table quality.load_audit as select '{version}' as version;
                 create or replace table restricted.contacts as select '{version}' as version
@@ -66,7 +68,8 @@ def publish(
 
 
 def query(file: Path, sql: str) -> str:
-    """The first value of a query in a process of its own: DuckDB shows one process one version as long as it holds it open."""
+    """The first value of a query in a process of its own:
+    DuckDB shows one process one version as long as it holds it open."""
     code = "import duckdb, sys; print(duckdb.connect(sys.argv[1], read_only=True).execute(sys.argv[2]).fetchone()[0])"
     return subprocess.run(
         [sys.executable, "-c", code, str(file), sql], check=True, capture_output=True, text=True
@@ -77,11 +80,13 @@ def versions_seen(warehouse: Warehouse) -> set[str]:
     """The versions that readers meet at all the places of a warehouse."""
     with duckdb.connect() as con:
         con.execute(
-            f"attach '{warehouse.current}' as churn (read_only); attach '{warehouse.folder / 'private.duckdb'}' as private (read_only)"
+            f"attach '{warehouse.current}' as churn (read_only);"
+            f" attach '{warehouse.folder / 'private.duckdb'}' as private (read_only)"
         )
         rows = con.execute(f"""
             select version from churn.marts.rates union select version from churn.quality.load_audit
-            union select version from private.restricted.contacts union select version from '{warehouse.folder / "exports" / "rates.parquet"}'
+            union select version from private.restricted.contacts
+            union select version from '{warehouse.folder / "exports" / "rates.parquet"}'
         """)
         return {version for (version,) in rows.fetchall()}
 
@@ -144,7 +149,8 @@ def test_equal_rows_give_equal_exports(warehouse):
             "create table turned as from marts.rates order by hash(period_grain || segment); drop table marts.rates"
         )
         con.execute(
-            "create table marts.rates as from turned; drop table turned; insert into quality.check_results select * replace ('v2' as refresh_id) from quality.check_results"
+            "create table marts.rates as from turned; drop table turned;"
+            " insert into quality.check_results select * replace ('v2' as refresh_id) from quality.check_results"
         )
     with warehouse.locked():
         publishing.publish(warehouse, "v2", RELATIONS, CHECKS, DOCS.parent)
@@ -181,7 +187,10 @@ def test_results_of_another_refresh_do_not_count(warehouse):
 
 def test_a_reader_keeps_its_version_and_a_new_one_sees_the_next(warehouse):
     publish(warehouse, "v1")
-    code = "import duckdb, sys; con = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True); sys.stdin.readline(); print(con.execute('select min(version) from marts.rates').fetchone()[0])"
+    code = (
+        "import duckdb, sys; con = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True);"
+        " sys.stdin.readline(); print(con.execute('select min(version) from marts.rates').fetchone()[0])"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(warehouse.current)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as reader:
@@ -235,7 +244,8 @@ def test_changes_left_by_a_writing_reader_never_reach_the_new_version(warehouse)
 
 
 def killed_at(call: int, action: Callable[[], object]) -> bool:
-    """Run the action in a child that kills itself before its `call`-th change of the file system. False: it came to its end."""
+    """Run the action in a child that kills itself before its `call`-th change of the file system.
+    False: it came to its end."""
     if child := os.fork():
         _, status = os.waitpid(child, 0)
         if os.WIFEXITED(status):

@@ -1,4 +1,5 @@
-"""A refresh that is killed, refused, or out of disk: readers keep what they had, and the next refresh is as if nothing had been."""
+"""A refresh that is killed, refused, or out of disk: readers keep what they had,
+and the next refresh is as if nothing had been."""
 
 from __future__ import annotations
 

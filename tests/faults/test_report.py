@@ -1,4 +1,5 @@
-"""The report belongs to its version: it comes after the commit, goes with a rollback, and its failure takes nothing back."""
+"""The report belongs to its version: it comes after the commit, goes with a rollback,
+and its failure takes nothing back."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def report(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(page, "write_report", write)
     with warehouse.connect() as con:
         con.execute(
-            "create schema if not exists intermediate; create or replace table intermediate.int_reporting_currency as select 'EUR' as currency"
+            "create schema if not exists intermediate;"
+            " create or replace table intermediate.int_reporting_currency as select 'EUR' as currency"
         )
     with warehouse.locked():
         return page.add_report(warehouse)

@@ -1,4 +1,5 @@
-"""What analysts get beside the marts: the queries of `analyses/` and the workbook, on a small company's published warehouse.
+"""What analysts get beside the marts: the queries of `analyses/` and the workbook,
+on a small company's published warehouse.
 
 Its 150 customers live by arithmetic, not by chance; a late file makes the second refresh restate closed months.
 """
@@ -36,7 +37,8 @@ def days(count: int) -> timedelta:
 
 
 def write_company(folder: Path) -> None:
-    """Subscribers, won in six waves, of whom four fifths leave after so many days; some complain, some come back after a message."""
+    """Subscribers, won in six waves, of whom four fifths leave after so many days;
+    some complain, some come back after a message."""
     cards, rows, invoices, cases, surveys, notes, messages = ([] for _ in range(7))
     for n in range(150):
         customer, started = f"c{n:03}", date(2024, 1, 1) + days(120 * (n // 25) + n % 25)
@@ -288,7 +290,10 @@ def test_every_definition_stands_beside_ours(answer, warehouse: Path) -> None:
 
 
 def test_who_left_after_a_complaint(answer, warehouse: Path) -> None:
-    expected = "select customer_id from marts.lost_customers where had_complaint and lost_on >= '2024-12-16' order by win_back_rank"
+    expected = (
+        "select customer_id from marts.lost_customers where had_complaint and lost_on >= '2024-12-16'"
+        " order by win_back_rank"
+    )
     assert [row["customer_id"] for row in answer("left_after_a_complaint")] == [
         row["customer_id"] for row in found(warehouse / "churn.duckdb", expected)
     ]
@@ -391,7 +396,8 @@ def test_the_sheets_hold_what_the_marts_hold(workbook: Path, warehouse: Path, na
     order = ", customers_lost desc, reason_code" if mart == "churn_reasons" else ""
     rows = found(
         warehouse / "churn.duckdb",
-        f"from marts.{mart} where segment_type = 'all' order by list_position(['year', 'quarter', 'month'], period_grain), period_start{order}",
+        f"from marts.{mart} where segment_type = 'all'"
+        f" order by list_position(['year', 'quarter', 'month'], period_grain), period_start{order}",
     )
     assert len(rows) > 24
     assert cells[: len(rows)] == [[as_cell(row[column]) for column in columns] for row in rows]

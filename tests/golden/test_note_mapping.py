@@ -1,4 +1,5 @@
-"""The departure notes of the demo company, in four languages and as people write them, through the models that map them."""
+"""The departure notes of the demo company, in four languages and as people write them,
+through the models that map them."""
 
 from __future__ import annotations
 

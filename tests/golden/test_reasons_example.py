@@ -2,14 +2,14 @@
 
 as_of 2024-06-30, monthly subscriptions in EUR, each month invoiced on its first day.
 
-| customer | [started_on, ended_on) × amount  | what is known of the end                                    | complaint                     |
-|----------|----------------------------------|-------------------------------------------------------------|-------------------------------|
-| Ana      | [01-01, 04-01) 20                | note of 04-03: "TOO  expensive!"  = the alias               | minor, answered in 11 hours   |
-| Bob      | [01-01, 04-15) 30                | billing: "bad servise", 1 − 1/11 similar to "bad service"   | serious, answered in 50 hours |
-| Cid      | [01-01, 05-01) 10                | note of 05-02: "gone to live with grandma", near to nothing | –                             |
-| Dora     | [01-01, 05-10) 40                | note of 05-10: "Moved away", which no offer could change    | –                             |
-| Eve      | [01-01, 04-20) 25, [06-01, –) 25 | nothing                                                     | –                             |
-| Fay      | [01-01, –) 50                    | –                                                           | –                             |
+| who  | [started_on, ended_on) × amount  | what is known of the end                               | complaint, answer |
+|------|----------------------------------|--------------------------------------------------------|-------------------|
+| Ana  | [01-01, 04-01) 20                | note 04-03: "TOO  expensive!"  = the alias             | minor, 11 hours   |
+| Bob  | [01-01, 04-15) 30                | billing: "bad servise", 10/11 similar to "bad service" | serious, 50 hours |
+| Cid  | [01-01, 05-01) 10                | note 05-02: "gone to live with grandma", near nothing  | –                 |
+| Dora | [01-01, 05-10) 40                | note 05-10: "Moved away", which no offer changes       | –                 |
+| Eve  | [01-01, 04-20) 25, [06-01, –) 25 | nothing                                                | –                 |
+| Fay  | [01-01, –) 50                    | –                                                      | –                 |
 
 Ana's last day is 31 March: she is there at the opening of 1 April, and lost in April.
 """
@@ -174,7 +174,8 @@ def test_a_quarter_counts_who_is_lost_over_the_whole_of_it(marts) -> None:
 
 
 def test_lost_customers_in_the_order_to_win_them_back(marts) -> None:
-    # Ana 60 × 0.95 (minor, prompt), Bob 120 × 0.34 (serious, heard), Cid 40 × 0.34 (the lowest rate), Dora 0 (objective)
+    # Ana 60 × 0.95 (minor, prompt), Bob 120 × 0.34 (serious, heard), Cid 40 × 0.34 (the lowest rate),
+    # Dora 0 (objective)
     columns = (
         "win_back_rank",
         "customer_id",

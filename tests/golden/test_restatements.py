@@ -1,8 +1,8 @@
 """Why last quarter's churn is no longer what it was, told refresh by refresh.
 
-Twenty-four customers pay 10 EUR a month from December 2023 on; as_of is 2024-06-30. Customer 8 is away from 25 April to 5 May,
-customer 0 leaves on 15 May. So 23 are there at the opening of May, one of whom is lost. Customers 5 and 6 left in May too, but
-their cancellations arrive late.
+Twenty-four customers pay 10 EUR a month from December 2023 on; as_of is 2024-06-30. Customer 8 is away from 25 April to
+5 May, customer 0 leaves on 15 May. So 23 are there at the opening of May, one of whom is lost. Customers 5 and 6 left
+in May too, but their cancellations arrive late.
 """
 
 from __future__ import annotations

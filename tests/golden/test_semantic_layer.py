@@ -1,4 +1,5 @@
-"""MetricFlow says what SQL on the marts says: each metric, each grain, the company and every segment, and groups of them.
+"""MetricFlow says what SQL on the marts says: each metric, each grain, the company and every segment,
+and groups of them.
 
 Its fiscal year starts in February, customers return within a quarter and a year, and some invoices are credited.
 """
@@ -30,16 +31,22 @@ RATIOS = {
     "involuntary_churn_rate": "sum(customers_lost_involuntary) / nullif(sum(customers_at_start), 0)",
     "customer_retention_rate": "sum(customers_kept) / nullif(sum(customers_at_start), 0)",
     "mrr_churn_rate": "sum(mrr_churned)::double / nullif(sum(mrr_at_start), 0)",
-    "gross_revenue_retention": "sum(mrr_at_start - mrr_churned - mrr_contracted)::double / nullif(sum(mrr_at_start), 0)",
-    "net_revenue_retention": "sum(mrr_at_start - mrr_churned - mrr_contracted + mrr_expanded)::double / nullif(sum(mrr_at_start), 0)",
+    "gross_revenue_retention": (
+        "sum(mrr_at_start - mrr_churned - mrr_contracted)::double / nullif(sum(mrr_at_start), 0)"
+    ),
+    "net_revenue_retention": (
+        "sum(mrr_at_start - mrr_churned - mrr_contracted + mrr_expanded)::double / nullif(sum(mrr_at_start), 0)"
+    ),
     "average_sales_per_customer": "sum(sales_of_customers_at_start)::double / nullif(sum(customers_at_start), 0)",
     "lost_sales": "sum(customers_lost) * sum(sales_of_customers_at_start)::double / nullif(sum(customers_at_start), 0)",
 }
 KEYS = "period_grain, period_start, is_complete, segment_type, segment"
 MARTS = f"""(
-    select {KEYS}, customers_at_start, customers_lost, customers_lost_voluntary, customers_lost_involuntary, customers_kept,
+    select {KEYS}, customers_at_start, customers_lost, customers_lost_voluntary, customers_lost_involuntary,
+        customers_kept,
         mrr_at_start, mrr_churned, mrr_contracted, mrr_expanded, sales_of_customers_at_start
-    from marts.churn_rates join marts.revenue_retention using ({KEYS}) join (select {KEYS}, sales_of_customers_at_start from marts.lost_revenue) using ({KEYS})
+    from marts.churn_rates join marts.revenue_retention using ({KEYS})
+    join (select {KEYS}, sales_of_customers_at_start from marts.lost_revenue) using ({KEYS})
 )"""
 # The rates and amounts as the marts themselves have them, rounded where they are.
 COLUMNS = {
@@ -55,7 +62,8 @@ Ask = Callable[..., dict[tuple, tuple]]
 
 
 def write_company(folder: Path) -> None:
-    """160 subscribers by arithmetic: they leave, return within the quarter or later, grow and shrink, pay, and are credited."""
+    """160 subscribers by arithmetic: they leave, return within the quarter or later, grow and shrink, pay,
+    and are credited."""
     cards, rows, notes, invoices = [], [], [], []
     for n in range(160):
         customer, started = f"c{n}", date(2023, 10, 1) + timedelta(days=4 * n)
@@ -107,7 +115,8 @@ def write_company(folder: Path) -> None:
 
 
 def without_metricflow() -> None:
-    """Forbid its import: a refresh has no use for it, and it takes a second. (dbt looks into each dbt_… package, also the empty one of `mf`.)"""
+    """Forbid its import: a refresh has no use for it, and it takes a second.
+    (dbt looks into each dbt_… package, also the empty one of `mf`.)"""
     for name in ("dbt_metricflow.cli", "metricflow", "metricflow_semantics"):
         assert name not in sys.modules
         sys.modules[name] = None
@@ -189,14 +198,18 @@ def named(suffix: str) -> list[str]:
 @pytest.mark.parametrize(("suffix", "grain"), GRAINS.items())
 def test_the_whole_company(ask: Ask, warehouse: Path, suffix: str, grain: str) -> None:
     answer = ask(named(suffix), ("metric_time__month",))
-    expected = f"select period_start, {', '.join(RATIOS.values())} from {MARTS} where period_grain = '{grain}' and segment_type = 'all' and customers_at_start > 0 group by all"
+    expected = (
+        f"select period_start, {', '.join(RATIOS.values())} from {MARTS} where period_grain = '{grain}'"
+        " and segment_type = 'all' and customers_at_start > 0 group by all"
+    )
     assert len(answer) > 1
     assert_same(answer, found(warehouse, 1, expected))
     for name, (mart, column, tolerance) in COLUMNS.items():
         rows = found(
             warehouse,
             1,
-            f"select period_start, {column} from marts.{mart}_{suffix} where period_start in (select period_start from marts.churn_rates_{suffix} where customers_at_start > 0)",
+            f"select period_start, {column} from marts.{mart}_{suffix} where period_start in (select period_start"
+            f" from marts.churn_rates_{suffix} where customers_at_start > 0)",
         )
         assert_same(ask([f"{name}_{suffix}"], ("metric_time__month",)), rows, tolerance)
 
@@ -205,7 +218,10 @@ def test_the_whole_company(ask: Ask, warehouse: Path, suffix: str, grain: str) -
 @pytest.mark.parametrize(("suffix", "grain"), GRAINS.items())
 def test_every_segment(ask: Ask, warehouse: Path, suffix: str, grain: str, segment_type: str) -> None:
     answer = ask(named(suffix), ("metric_time__month", f"customer__{segment_type}"))
-    expected = f"select period_start, segment, {', '.join(RATIOS.values())} from {MARTS} where period_grain = '{grain}' and segment_type = '{segment_type}' and customers_at_start > 0 group by all"
+    expected = (
+        f"select period_start, segment, {', '.join(RATIOS.values())} from {MARTS} where period_grain = '{grain}'"
+        f" and segment_type = '{segment_type}' and customers_at_start > 0 group by all"
+    )
     assert len({segment for _, segment in answer}) > 1
     assert_same(answer, found(warehouse, 2, expected))
 
@@ -220,7 +236,8 @@ def test_several_segments_and_several_periods_together(ask: Ask, warehouse: Path
         found(
             warehouse,
             1,
-            f"select period_start, {', '.join(RATIOS.values())} {rows} and segment_type = 'country' and segment in ('BG', 'PH') group by 1 having sum(customers_at_start) > 0",
+            f"select period_start, {', '.join(RATIOS.values())} {rows} and segment_type = 'country'"
+            " and segment in ('BG', 'PH') group by 1 having sum(customers_at_start) > 0",
         ),
     )
     complete = ask(named(suffix), ("customer__customer_segment",), ("{{ Dimension('period__is_complete') }}",))
@@ -229,7 +246,8 @@ def test_several_segments_and_several_periods_together(ask: Ask, warehouse: Path
         found(
             warehouse,
             1,
-            f"select segment, {', '.join(RATIOS.values())} {rows} and segment_type = 'customer_segment' and is_complete group by 1",
+            f"select segment, {', '.join(RATIOS.values())} {rows} and segment_type = 'customer_segment'"
+            " and is_complete group by 1",
         ),
     )
     assert_same(
@@ -241,7 +259,8 @@ def test_several_segments_and_several_periods_together(ask: Ask, warehouse: Path
         found(
             warehouse,
             1,
-            f"select date_trunc('year', period_start), {RATIOS['churn_rate']} from {MARTS} where period_grain = 'month' and segment_type = 'all' group by 1 having sum(customers_at_start) > 0",
+            f"select date_trunc('year', period_start), {RATIOS['churn_rate']} from {MARTS}"
+            " where period_grain = 'month' and segment_type = 'all' group by 1 having sum(customers_at_start) > 0",
         ),
     )
 
@@ -251,26 +270,36 @@ def test_two_segments_at_once(ask: Ask, warehouse: Path, suffix: str, grain: str
     """No mart crosses segment types: against the facts, each question asked of each customer by itself."""
 
     def active(day: str) -> str:
-        return f"exists (from marts.fct_customer_spells as spell where spell.customer_id = c.customer_id and spell.started_on < {day} and (spell.ended_on is null or spell.ended_on >= {day}))"
+        return (
+            "exists (from marts.fct_customer_spells as spell where spell.customer_id = c.customer_id"
+            f" and spell.started_on < {day} and (spell.ended_on is null or spell.ended_on >= {day}))"
+        )
 
     def mrr(day: str) -> str:
-        return f"coalesce((select sum(mrr_change) from marts.fct_mrr_movements as moved where moved.customer_id = c.customer_id and moved.occurred_on < {day}), 0)"
+        return (
+            "coalesce((select sum(mrr_change) from marts.fct_mrr_movements as moved"
+            f" where moved.customer_id = c.customer_id and moved.occurred_on < {day}), 0)"
+        )
 
     expected = f"""
         with periods as (from marts.churn_rates_{suffix}),
         base as (
-            select period_start, coalesce(country, '(unknown)') as country, customer_segment, {active("period_end")} as stayed, {mrr("period_start")} as before, {mrr("period_end")} as after,
+            select period_start, coalesce(country, '(unknown)') as country, customer_segment,
+                {active("period_end")} as stayed, {mrr("period_start")} as before, {mrr("period_end")} as after,
                 (
                     select coalesce(sum(amount), 0)
-                    from (select customer_id, issued_on, amount from marts.fct_purchases union all select customer_id, issued_on, amount from marts.fct_credit_notes) as i
-                    where i.customer_id = c.customer_id and i.issued_on < period_start and i.issued_on >= period_start - to_months({{'month': 1, 'quarter': 3, 'year': 12}}['{grain}'])
+                    from (select customer_id, issued_on, amount from marts.fct_purchases
+                        union all select customer_id, issued_on, amount from marts.fct_credit_notes) as i
+                    where i.customer_id = c.customer_id and i.issued_on < period_start
+                        and i.issued_on >= period_start - to_months({{'month': 1, 'quarter': 3, 'year': 12}}['{grain}'])
                         and i.issued_on >= (select min(period_start) from periods)
                 ) as sales
             from periods, marts.dim_customers as c
             where {active("period_start")}
         )
         select period_start, country, customer_segment, count(*) filter (not stayed) / count(*),
-            sum(if(before > 0, after, 0))::double / nullif(sum(before), 0), count(*) filter (not stayed) * sum(sales)::double / count(*)
+            sum(if(before > 0, after, 0))::double / nullif(sum(before), 0),
+            count(*) filter (not stayed) * sum(sales)::double / count(*)
         from base group by all
     """
     answer = ask(

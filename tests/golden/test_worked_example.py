@@ -1,6 +1,6 @@
-"""The worked example of the definitions, from its extract to the published marts by the command that people run; and, on
-the warehouse that it leaves, the dbt unit tests, the worked examples of every mart: dbt can only fake their inputs where the
-real tables exist."""
+"""The worked example of the definitions, from its extract to the published marts by the command that people run; and,
+on the warehouse that it leaves, the dbt unit tests, the worked examples of every mart: dbt can only fake their inputs
+where the real tables exist."""
 
 from __future__ import annotations
 
@@ -88,13 +88,15 @@ def test_the_first_quarter(warehouse: Path) -> None:
 def test_cohorts(warehouse: Path, cohort: str, size: int, active: list[int], at_close: list[int]) -> None:
     found = rows(
         warehouse,
-        f"select cohort_size, customers_active, customers_at_close from marts.cohort_retention_monthly where cohort_start = '{cohort}' order by age",
+        "select cohort_size, customers_active, customers_at_close from marts.cohort_retention_monthly"
+        f" where cohort_start = '{cohort}' order by age",
     )
     assert found == [(size, *cell) for cell in zip(active, at_close, strict=True)]
 
 
 def test_every_mart_has_an_example_that_a_reader_can_follow() -> None:
-    """A dbt unit test of the mart itself, whose description walks through its numbers; pseudonyms are hashes of the loader's."""
+    """A dbt unit test of the mart itself, whose description walks through its numbers;
+    pseudonyms are hashes of the loader's."""
     explained = {test["model"] for text in yamls() for test in text.get("unit_tests", []) if test.get("description")}
     assert set(described()) - explained == {"pseudonyms"}
 

@@ -1,4 +1,5 @@
-"""Exports that once published a wrong number without a word, in one company, refreshed by the command that people run."""
+"""Exports that once published a wrong number without a word, in one company,
+refreshed by the command that people run."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ tables:
   billing.subscriptions:
     - name: state
       files: state.csv
-      columns: {subscription_id: id, customer_id: client, started_on: since, unit_price: fee, currency: {value: EUR}, status: status}
+      columns: {subscription_id: id, customer_id: client, started_on: since, unit_price: fee, status: status,
+        currency: {value: EUR}}
     - name: contracts
       files: contracts.csv
       key_prefix: "c-"
@@ -47,7 +49,8 @@ tables:
         status: status
   billing.invoices:
     files: yen.csv
-    columns: {invoice_id: no, customer_id: client, issued_at: day, amount: {from: total, scale: minor_units}, currency: currency}
+    columns: {invoice_id: no, customer_id: client, issued_at: day, currency: currency,
+      amount: {from: total, scale: minor_units}}
   billing.fx_rates: {files: rates.csv}
   crm.cases: {files: cases.csv}
 """
@@ -85,7 +88,8 @@ FILES = {
     "state.csv": "id,client,since,fee,status\n1,unpaid,2024-01-01,10,unpaid\n2,paused,2024-01-01,20,paused\n"
     "3,canceled,2024-01-01,30,canceled\n4,active,2024-01-01,40,active\n",
     # renewals: the last day of one and the first of the next
-    "contracts.csv": "id,client,first_day,last_day,fee\n1,renews,2024-01-01,2024-03-31,50\n2,renews,2024-04-01,2098-12-31,50\n",
+    "contracts.csv": "id,client,first_day,last_day,fee\n1,renews,2024-01-01,2024-03-31,50\n"
+    "2,renews,2024-04-01,2098-12-31,50\n",
     "page_1.json": page(
         subscription("bundle", None, (1, 10000), (4, 1500)), subscription("coupon", 3000, (1, 2000), (1, 4500))
     ),
@@ -139,7 +143,10 @@ def test_a_renewal_after_an_inclusive_end_is_no_churn(refreshed):
 
 
 def test_every_page_and_every_item_counts_and_a_coupon_once(refreshed):
-    mrr = "select customer_id, mrr from marts.customer_value where customer_id in ('bundle', 'coupon', 'other page') order by all"
+    mrr = (
+        "select customer_id, mrr from marts.customer_value where customer_id in ('bundle', 'coupon', 'other page')"
+        " order by all"
+    )
     assert rows(refreshed, mrr) == [
         ("bundle", Decimal("160.00")),
         ("coupon", Decimal("35.00")),  # 20 + 45 − 30: all of the first item, 10 of the second

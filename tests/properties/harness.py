@@ -1,7 +1,7 @@
 """The marts of a company whose rows are put straight into staging, built by dbt in this process.
 
-`dbt parse` once, then a company costs two or three seconds: its rows and seeds replace those of the company before, and one
-`dbt run` builds everything after staging.
+`dbt parse` once, then a company costs two or three seconds: its rows and seeds replace those of the company before,
+and one `dbt run` builds everything after staging.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class Warehouse:
                 for name, (_, row_type) in TABLES.items():
                     typed = ", ".join(f'"{column}" {kind}' for column, kind in columns(row_type).items())
                     database.execute(
-                        f"create table staging.stg_{name} ({typed}, file varchar, row_number bigint, load_id varchar, delivery_number bigint)"
+                        f"create table staging.stg_{name} ({typed}, file varchar, row_number bigint, load_id varchar,"
+                        " delivery_number bigint)"
                     )
                 database.execute(BASE + REGISTRY)
             seeded = self._run(["seed", *self._flags()])
@@ -173,7 +174,8 @@ class Warehouse:
         )
 
     def _fill_lists(self, database, company: Company) -> None:
-        """What staging and the loader know of subscription rows besides: when each status was first loaded, and the lists."""
+        """What staging and the loader know of subscription rows besides: when each status was first loaded,
+        and the lists."""
         database.execute(
             "delete from staging.base_billing__subscriptions; delete from raw.loads where source = 'lists';"
             " delete from raw.snapshots"

@@ -248,8 +248,8 @@ class Draw:
         return text or "x"
 
     def written(self, start: date, end: date) -> datetime | None:
-        """When billing last wrote a row: nobody knows, when it started, weeks before its end, on the day, or long after; or on
-        the first day of a month before it, at whose opening nobody knew.
+        """When billing last wrote a row: nobody knows, when it started, weeks before its end, on the day, or long
+        after; or on the first day of a month before it, at whose opening nobody knew.
         """
         months_first = (end - timedelta(days=self.rng.randint(1, 80))).replace(day=1)
         days = (start, end - timedelta(days=100), months_first, months_first, end, end + timedelta(days=150))
@@ -258,7 +258,8 @@ class Draw:
     # what a customer can be
 
     def subscriptions(self) -> None:
-        """Rows one after another with gaps, overlaps and changes of plan, trials, ends in the future, rows that follow those."""
+        """Rows one after another with gaps, overlaps and changes of plan, trials, ends in the future,
+        rows that follow those."""
         rng = self.rng
         subscription = self.id()
         start = self.day(spread=40)

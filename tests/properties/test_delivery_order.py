@@ -1,5 +1,5 @@
-"""From files to published marts: in whatever order a company's files come, over however many refreshes, the marts are the same, and
-they are those of the reference."""
+"""From files to published marts: in whatever order a company's files come, over however many refreshes,
+the marts are the same, and they are those of the reference."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def earlier(row: dict[str, str]) -> dict[str, str]:
 
 
 def parts(table: str, rows: Rows, rng: Random) -> Iterator[tuple[str, Rows]]:
-    """The files of a table, by name. Events and lines of a day have their order from their place, so each file has a stretch of them;
-    where a key has no other, some rows come earlier too, in another version."""
+    """The files of a table, by name. Events and lines of a day have their order from their place, so each file has a
+    stretch of them; where a key has no other, some rows come earlier too, in another version."""
     numbers = (2, 10, 11)  # as text 2 is the last
     size = len(rows) // len(numbers) + 1
     keyed = table not in ("billing__subscription_events", "billing__invoice_lines")

@@ -1,4 +1,5 @@
-"""Whatever text a file holds, its records come out as they went in, wherever the blocks end and however it is encoded."""
+"""Whatever text a file holds, its records come out as they went in,
+wherever the blocks end and however it is encoded."""
 
 import csv
 import io

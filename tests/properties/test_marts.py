@@ -29,7 +29,8 @@ TOLD: dict[Recipe, str] = {}  # what was wrong: hypothesis asks a failing recipe
 
 
 def random_companies(count: int) -> settings:
-    """Always the same companies. A failing one is cut down by `smallest`, in fewer builds than hypothesis would take."""
+    """Always the same companies. A failing one is cut down by `smallest`,
+    in fewer builds than hypothesis would take."""
     return settings(
         max_examples=count,
         derandomize=True,
@@ -57,8 +58,8 @@ def test_reference_reads_the_contracts_columns(table):
 
 
 def test_every_mart_has_a_reference():
-    """Restatements are made of what was published before: test_restatements.py compares them, refresh by refresh. Pseudonyms
-    are the loader's: test_export_troubles.py has them."""
+    """Restatements are made of what was published before: test_restatements.py compares them, refresh by refresh.
+    Pseudonyms are the loader's: test_export_troubles.py has them."""
     assert set(DESCRIBED) == {*MARTS, "restatements", "pseudonyms"}
 
 

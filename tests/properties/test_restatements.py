@@ -35,8 +35,8 @@ def arrived(company: Company, by: int) -> Company:
 
 
 def story(seed: int) -> list[Refresh]:
-    """A late delivery; one that is refused at first, then published; another policy; a later as_of with another version of
-    the code; back to the beginning; and nothing new.
+    """A late delivery; one that is refused at first, then published; another policy;
+    a later as_of with another version of the code; back to the beginning; and nothing new.
     """
     company = Recipe(seed, date(2024, 12, 31), 26, Policies(segments=()), 150).company()
     deliveries = [replace(arrived(company, by), as_of=AS_OF) for by in (1, 2, 3)]
@@ -84,7 +84,8 @@ class Told(Warehouse):
                 table, file = text.split(": ")
                 database.execute("insert into raw.loads by name select ? as load_id, ? as loaded_at", [text, loaded_at])
                 database.execute(
-                    "insert into raw.files by name select ? as table_name, ? as file, ? as file_order, ? as load_id, true as is_current, ? as loaded_at",
+                    "insert into raw.files by name select ? as table_name, ? as file, ? as file_order, ? as load_id,"
+                    " true as is_current, ? as loaded_at",
                     [table, file, file, text, loaded_at],
                 )
         rows = self.build(refresh.company)["restatements"]

@@ -1,8 +1,8 @@
-"""Rows that came later don't change an earlier list of customers at risk: not today's list of an earlier day, and not the
-lists that the back-test computes again.
+"""Rows that came later don't change an earlier list of customers at risk: not today's list of an earlier day,
+and not the lists that the back-test computes again.
 
-What a system knew on a day is the company cut there: later rows are gone, cases answered or resolved later are open, and the
-end of a subscription row stands there only if the row had been written by then.
+What a system knew on a day is the company cut there: later rows are gone, cases answered or resolved later are open,
+and the end of a subscription row stands there only if the row had been written by then.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ DAY_OF = {
 
 
 def risky(seed: int, basis: str) -> Company:
-    """A random company whose customers also show every sign of leaving, in the quarter before and the one after some day."""
+    """A random company whose customers also show every sign of leaving,
+    in the quarter before and the one after some day."""
     company = Recipe(seed, AS_OF, 13, Policies(activity_basis=basis), 160).company()
     rng = Random(seed)
     for customer in sorted({row.customer_id for row in (*company.subscriptions, *company.invoices)}):
@@ -116,8 +117,8 @@ def cut(company: Company, last_day: date) -> Company:
 
 
 def cut_subscriptions(company: Company, last_day: date) -> Company:
-    """What was known of these: no later row that hadn't been written, no later end that hadn't been, and no status of now
-    that began later."""
+    """What was known of these: no later row that hadn't been written, no later end that hadn't been,
+    and no status of now that began later."""
 
     def as_written(row):
         inactive_on = row.ended_on or row.inactive_on or row.seen_as_of or company.as_of
@@ -152,7 +153,8 @@ def signals(warehouse: Warehouse, until: date) -> set[tuple[date, str, str]]:
     with duckdb.connect(str(warehouse.path)) as database:
         query = """
             select assessed_on, customer_id, signal from intermediate.int_risk_signals
-            semi join (select assessed_on from intermediate.int_assessments where not is_current and assessed_on <= ?) using (assessed_on)
+            semi join (select assessed_on from intermediate.int_assessments where not is_current and assessed_on <= ?)
+                using (assessed_on)
         """
         return set(database.execute(query, [until]).fetchall())
 

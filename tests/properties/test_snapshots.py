@@ -24,7 +24,8 @@ tables:
     delivery: snapshot
     snapshot: "clients_%Y-%m-%d"
     history: true
-    columns: {subscription_id: no, customer_id: no, started_on: since, unit_price: fee, status: status, currency: {value: EUR}}
+    columns: {subscription_id: no, customer_id: no, started_on: since, unit_price: fee, status: status,
+      currency: {value: EUR}}
 """
 HEADER = "no,since,fee,status\n"
 # Who is new, gone, back, dearer, paused, and unchanged; the last list is like the one before.

@@ -19,7 +19,8 @@ ALPHA = 2 * norm.sf(1.959964)  # the definitions' z, of which 0.05 differs in th
 
 
 def stays(seed: int) -> tuple[Company, dict[str, list[tuple[int, bool]]]]:
-    """A company of a segment of hundreds, one of a dozen and one of a single customer, and of each country the first stays: days, whether it ended."""
+    """A company of a segment of hundreds, one of a dozen and one of a single customer,
+    and of each country the first stays: days, whether it ended."""
     rng = Random(seed)
     company = Company(AS_OF, policies=Policies(segments=("country",)))
     durations: dict[str, list[tuple[int, bool]]] = defaultdict(list)

@@ -78,8 +78,9 @@ class Stay:
 
     @cached_property
     def own_sales(self) -> Decimal:
-        """What a lost customer bought while still buying: of a subscriber in the base, of a buyer in the 1, 3 or 12 months
-        up to and with the last purchase of the spell that ended (where that day doesn't exist, the month's last).
+        """What a lost customer bought while still buying: of a subscriber in the base, of a buyer in the 1, 3 or 12
+        months up to and with the last purchase of the spell that ended (where that day doesn't exist, the month's
+        last).
         """
         if self.customer.basis == "subscription":
             return self.base_sales

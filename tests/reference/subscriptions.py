@@ -95,10 +95,10 @@ def rows_of_events(events: list[SubscriptionEvent]) -> list[Subscription]:
 def rows_of_lists(listed: list[Listed], as_of: date) -> list[Subscription]:
     """The rows that the lists of a source amount to, each version's status one of its period.
 
-    A changed price, plan, quantity, discount, interval, currency or status closes the row on the list's day and opens the
-    next; a subscription that the next list lacks ended on that day; the first version starts at its own started_on, else on
-    the day of its first list; one that comes back starts on that list's day. Lists after as_of do not exist yet.
-    Reading: a version that would be closed before it starts never began; its own ended_on holds if it is earlier.
+    A changed price, plan, quantity, discount, interval, currency or status closes the row on the list's day and opens
+    the next; a subscription that the next list lacks ended on that day; the first version starts at its own started_on,
+    else on the day of its first list; one that comes back starts on that list's day. Lists after as_of do not exist
+    yet. Reading: a version that would be closed before it starts never began; its own ended_on holds if it is earlier.
     """
     days = sorted({one.snapshot_on for one in listed if one.snapshot_on <= as_of})
     by_day = {day: {one.row.subscription_id: one.row for one in listed if one.snapshot_on == day} for day in days}
@@ -131,7 +131,8 @@ def rows_of_lists(listed: list[Listed], as_of: date) -> list[Subscription]:
 
 
 def with_meanings(company: Company) -> list[Subscription]:
-    """The rows of tables with what their status means. Undeclared, per source: `period` where ids repeat, else `now`."""
+    """The rows of tables with what their status means. Undeclared, per source: `period` where ids repeat,
+    else `now`."""
     sources = Counter((row.source, row.subscription_id) for row in company.subscriptions)
     states = {source for (source, _), count in sources.items() if count > 1}
     return [
@@ -155,8 +156,8 @@ def all_rows(company: Company) -> list[Subscription]:
 def end_of(row: Subscription, as_of: date) -> date | None:
     """The row's end as its status leaves it; one after as_of is scheduled.
 
-    Inactive now: until ended_on (of unpaid, paused, on-hold only one up to as_of), else until inactive_on, else until as_of
-    of the refresh that first loaded it so. auto_renew: a future end is that of a paid term, no notice.
+    Inactive now: until ended_on (of unpaid, paused, on-hold only one up to as_of), else until inactive_on, else until
+    as_of of the refresh that first loaded it so. auto_renew: a future end is that of a paid term, no notice.
     """
     end, status = row.ended_on, status_of(row)
     if row.status_means == "now" and status in INACTIVE:

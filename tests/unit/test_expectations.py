@@ -57,10 +57,12 @@ def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
     """Forty usable rows in each contract table, out of one load each."""
     con.execute("create schema raw; create schema staging; create schema quality")
     con.execute(
-        "create table raw.loads (load_id text, table_name text, load_order bigint, rows_read bigint, rows_filtered bigint, file text)"
+        "create table raw.loads (load_id text, table_name text, load_order bigint, rows_read bigint,"
+        " rows_filtered bigint, file text)"
     )
     con.execute(
-        "create table quality.conflicting_deliveries (table_name text, earlier_file text, later_file text, rows_that_differ bigint)"
+        "create table quality.conflicting_deliveries (table_name text, earlier_file text, later_file text,"
+        " rows_that_differ bigint)"
     )
     for table in contract().values():
         cells = ", ".join(
@@ -68,12 +70,14 @@ def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
         )
         con.execute(
             f"""create table staging.stg_{table.raw} as
-            select {cells}, '{table.name}.csv' as file, i as row_number, '{table.name} 2' as load_id, i as delivery_number
+            select {cells}, '{table.name}.csv' as file, i as row_number, '{table.name} 2' as load_id,
+                i as delivery_number
             from range(1, {ROWS + 1}) as rows(i)"""
         )
         con.execute(
             f"""create table staging.base_{table.raw} as
-            select *, true as is_current, true as in_force, false as is_history, 'loaded' as row_outcome from staging.stg_{table.raw}"""
+            select *, true as is_current, true as in_force, false as is_history, 'loaded' as row_outcome
+            from staging.stg_{table.raw}"""
         )
         con.execute(
             "insert into raw.loads values (?, ?, 100, ?, 0, ?)",
@@ -83,7 +87,8 @@ def healthy_staging(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def company() -> Company:
-    """Thirty subscribers and twenty buyers, some of whom leave and return; costs, credit notes, complaints, notes and answers."""
+    """Thirty subscribers and twenty buyers, some of whom leave and return; costs, credit notes, complaints,
+    notes and answers."""
     first = date(2023, 11, 3)
     subscriptions, invoices, cases, departures, surveys = [], [], [], [], []
     for number in range(30):
@@ -155,13 +160,16 @@ MARTS = (
 # What the reference doesn't compute, as small as it can be.
 BY_HAND = """
     create table marts.customer_value as
-        select customer_id, sum(amount) as revenue, 0::decimal(18, 2) as mrr from intermediate.int_invoices group by customer_id;
+        select customer_id, sum(amount) as revenue, 0::decimal(18, 2) as mrr from intermediate.int_invoices
+        group by customer_id;
     insert into marts.customer_value select 'all MRR', 0, sum(mrr_change) from marts.fct_mrr_movements;
     create table marts.win_back_results as
-        select 'spring' as campaign, 'sms' as channel, 0.5 as return_rate_30d, 0.6 as return_rate_90d, null::double as return_rate_365d;
+        select 'spring' as campaign, 'sms' as channel, 0.5 as return_rate_30d, 0.6 as return_rate_90d,
+            null::double as return_rate_365d;
     create schema restricted;
     create table restricted.win_back_contacts as select 's4' as customer_id, 'sms' as channel, 1 as win_back_rank;
-    create or replace table marts.lost_customers as select * replace (true as contact_allowed, 'sms' as best_channel) from marts.lost_customers;
+    create or replace table marts.lost_customers as select * replace (true as contact_allowed, 'sms' as best_channel)
+    from marts.lost_customers;
     create table intermediate.int_spell_end_reasons as select 'price' as reason_code from range(60);
     create table restricted.unmapped_reasons as select 'так получилось' as text, 1 as count;
     create table quality.refresh_history as select 'refresh-1' as refresh_id, 'running' as status;
@@ -171,13 +179,16 @@ BY_HAND = """
         date '2024-01-01' as quarter_start, 'any' as signal, 30 as customers, 4 as flagged, 2 as lost_within_90d,
         0.25 as precision, 0.5 as recall, 0.0667 as base_rate, 3.75 as lift;
     create table marts.service_levels as select
-        'month' as period_grain, date '2024-02-01' as period_start, 'all' as dimension, 9 as cases_answered, 0 as cases_resolved,
+        'month' as period_grain, date '2024-02-01' as period_start, 'all' as dimension, 9 as cases_answered,
+        0 as cases_resolved,
         2.0 as first_response_hours_median, 9.0 as first_response_hours_p90, null::double as resolution_hours_median,
-        null::double as resolution_hours_p90, 5 as first_response_due, 0.4 as first_response_sla_rate, 0 as resolution_due,
+        null::double as resolution_hours_p90, 5 as first_response_due, 0.4 as first_response_sla_rate,
+        0 as resolution_due,
         null::double as resolution_sla_rate, 0 as csat_responses, null::double as csat;
     create table marts.loyalty_scorecard as
         select period_grain, period_start, rates.churn_rate, lost_sales
-        from marts.churn_rates as rates join marts.lost_revenue using (period_grain, period_start, segment_type, segment)
+        from marts.churn_rates as rates
+        join marts.lost_revenue using (period_grain, period_start, segment_type, segment)
         where segment_type = 'all';
 """
 
@@ -227,7 +238,10 @@ def checks_named(*names: str) -> list[CheckSpec]:
 
 
 def test_declaring_costs_no_import_of_great_expectations():
-    code = "import sys, expectations; from orchestration.contract.tables import contract; assert expectations.declared_checks(contract()); print('great_expectations' in sys.modules)"
+    code = (
+        "import sys, expectations; from orchestration.contract.tables import contract;"
+        " assert expectations.declared_checks(contract()); print('great_expectations' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"
 
 
@@ -325,7 +339,10 @@ RAW_VIOLATIONS = {
     "customer_id_no_email": "update {stg} set customer_id = 'ivan.petrov@example.com' where row_number = 1",
     "customers_without_card": "update staging.stg_billing__invoices set customer_id = 'unknown-' || row_number",
     "known_statuses": "update {stg} set status = 'in_trial' where row_number = 1",
-    "price_known": "update {stg} set unit_price = null where row_number = 1; update staging.stg_billing__plans set price = null where row_number = 1",
+    "price_known": (
+        "update {stg} set unit_price = null where row_number = 1;"
+        " update staging.stg_billing__plans set price = null where row_number = 1"
+    ),
     "no_overlap": "update {stg} set subscription_id = 'subscription_id-1' where row_number = 2",
     "lines_agree": "update {stg} set invoice_id = 'invoice_id-1' where row_number = 2",
     "no_twin_files": """
@@ -515,8 +532,8 @@ def test_counts_and_sample_name_rows_by_file_and_number(con):
     assert (result.evaluated_count, result.failed_count, result.severity) == (2 * ROWS, 2, "warning")
     assert result.sample == ["crm.cases.csv row 3", "crm.cases.csv row 7"]
     assert result.message == (
-        "What customer_id, employee_id names is known elsewhere: 2 of 80 fail, such as crm.cases.csv row 3, crm.cases.csv row 7 "
-        "(customer_id 0.05; allowed: at most 0)"
+        "What customer_id, employee_id names is known elsewhere: 2 of 80 fail, such as crm.cases.csv row 3,"
+        " crm.cases.csv row 7 (customer_id 0.05; allowed: at most 0)"
     )
 
 
@@ -558,7 +575,8 @@ def test_references_to_what_nobody_delivered_are_not_asked(con):
 
 def test_volume_is_compared_with_recent_loads(con):
     con.execute(
-        "insert into raw.loads select n, 'crm.cases', n, if(n < 20, 9999, 40), 0, n || '.csv' from range(40) as numbers(n)"
+        "insert into raw.loads select n, 'crm.cases', n, if(n < 20, 9999, 40), 0, n || '.csv'"
+        " from range(40) as numbers(n)"
     )
     assert checked(con, "volume", "staging.stg_crm__cases").status == "passed"
 
@@ -611,7 +629,8 @@ def test_a_publish_that_cannot_be_opened_is_warned_about(con, tmp_path):
 
 def test_data_docs_show_each_gate_without_personal_data(con, tmp_path):
     con.execute(
-        "update staging.stg_crm__customers set name = 'Marked Person', email = 'marked@example.com', customer_id = 'marked@example.com'"
+        "update staging.stg_crm__customers set name = 'Marked Person', email = 'marked@example.com',"
+        " customer_id = 'marked@example.com'"
     )
     con.execute(
         "update staging.base_crm__departures set row_outcome = 'quarantined', reason = 'Marked Person was rude'"

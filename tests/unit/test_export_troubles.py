@@ -73,7 +73,8 @@ TROUBLES: dict[str, Trouble] = {
         {"a.csv": sheet("Client,2024-01,2024-02", "a,10,", "b,,20")},
         f"{{files: a.csv, {INVOICES}}}",
         '{files: a.csv, unpivot: {columns: "20\\\\d\\\\d-\\\\d\\\\d", name: month, value: amount}, columns:'
-        " {invoice_id: [Client, month], customer_id: Client, issued_at: {from: month, format: '%Y-%m'}, amount: amount}}",
+        " {invoice_id: [Client, month], customer_id: Client, issued_at: {from: month, format: '%Y-%m'},"
+        " amount: amount}}",
         "invoice_id",
         ["a|2024-01", "b|2024-02"],
     ),
@@ -99,7 +100,8 @@ TROUBLES: dict[str, Trouble] = {
     "exploded rows that share a key": Trouble(
         {"a.json": '[{"id": "s", "client": "a", "since": "2024-01-31", "items": [{"id": "x"}, {"id": "y"}]}]'},
         "{files: a.json, explode: items, columns: {subscription_id: id, customer_id: client, started_on: since}}",
-        "{files: a.json, explode: items, columns: {subscription_id: [id, items.id], customer_id: client, started_on: since}}",
+        "{files: a.json, explode: items, columns: {subscription_id: [id, items.id], customer_id: client,"
+        " started_on: since}}",
         "subscription_id",
         ["s|x", "s|y"],
         "billing.subscriptions",

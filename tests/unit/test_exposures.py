@@ -1,4 +1,5 @@
-"""dbt's exposures name the models that their code reads, no more and no less: its queries are recorded on empty tables."""
+"""dbt's exposures name the models that their code reads, no more and no less:
+its queries are recorded on empty tables."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def warehouse(tmp_path: Path) -> Path:
             for journal in (REFRESH_HISTORY, CHECK_RESULTS):
                 journal.create(con)
             con.execute(
-                "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{}', 'v', null)"
+                "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published',"
+                " '{}', 'v', null)"
             )
     return tmp_path
 

@@ -31,14 +31,17 @@ def test_a_mart_of_one_row_a_month_shows_the_course_of_complete_months_of_the_co
         "as rows (period_grain, period_start, is_complete, segment_type, customers, churn_rate)"
     )
     assert glimpse(con, "marts", "rates") == (
-        "| measure | last 2 months | latest |\n| --- | --- | --- |\n| customers | ▁█ | 1,200 |\n| churn_rate |  ▄ | 50.0% |"
+        "| measure | last 2 months | latest |\n| --- | --- | --- |\n| customers | ▁█ | 1,200 |\n"
+        "| churn_rate |  ▄ | 50.0% |"
     )
 
 
 def test_a_mart_of_several_rows_a_month_shows_those_of_the_latest_complete_month(con):
     con.execute(
-        "create table marts.by_reason as from (values (date '2024-01-01', true, 'price', 3), (date '2024-02-01', true, 'price', 2), "
-        "(date '2024-02-01', true, 'died', 1), (date '2024-03-01', false, 'price', 9)) as rows (period_start, is_complete, reason_code, lost)"
+        "create table marts.by_reason as from (values"
+        " (date '2024-01-01', true, 'price', 3), (date '2024-02-01', true, 'price', 2),"
+        " (date '2024-02-01', true, 'died', 1), (date '2024-03-01', false, 'price', 9)"
+        ") as rows (period_start, is_complete, reason_code, lost)"
     )
     assert glimpse(con, "marts", "by_reason") == "| reason_code | lost |\n| --- | --- |\n| died | 1 |\n| price | 2 |"
 

@@ -164,7 +164,10 @@ def test_a_declared_delimiter_that_is_wrong_is_refused(delivered):
 def test_a_delimiter_that_is_not_unique_is_refused(delivered):
     columns = "invoice_id;customer_id;issued_at;amount,x,a;b,amount\n"
     delivered.write("billing/invoices.csv", "i,c;d,amount,t\n1,2;3,4,5\n")
-    mapping = "tables: {billing.invoices: {columns: {invoice_id: {value: 1}, customer_id: {value: 2}, issued_at: {value: 2024-01-01}, amount: {value: 3}}}}"
+    mapping = (
+        "tables: {billing.invoices: {columns: {invoice_id: {value: 1}, customer_id: {value: 2},"
+        " issued_at: {value: 2024-01-01}, amount: {value: 3}}}}"
+    )
     message = delivered.refused(mapping)
     assert "delimiter" in message and columns
 
@@ -193,7 +196,8 @@ def test_header_names_that_differ_in_case_or_hold_quotes(delivered):
 def test_quoted_fields(delivered):
     delivered.write(
         "billing/invoices.csv",
-        'invoice_id,"customer_id",issued_at,amount\n1,"a,b\nc",2024-01-31,10\n2,"say ""hi""",2024-01-31,20\n3,5" pipe,2024-01-31,30\n4,"",2024-01-31,40\n',
+        'invoice_id,"customer_id",issued_at,amount\n1,"a,b\nc",2024-01-31,10\n2,"say ""hi""",2024-01-31,20\n'
+        '3,5" pipe,2024-01-31,30\n4,"",2024-01-31,40\n',
     )
     delivered.load()
     assert invoices(delivered, "customer_id") == ["a,b\nc", 'say "hi"', '5" pipe', None]
@@ -204,7 +208,10 @@ def test_malformed_lines_stay_with_their_row_number(delivered):
     delivered.write(
         "billing/invoices.csv",
         HEADER
-        + '1,a,2024-01-31,10\n\n2,b,2024-01-31\n3,c,2024-01-31,30,x\n4,"d"e,2024-01-31,40\n5,"e\nf",2024-01-31,50\n6,f,2024-01-31,60,\n7,g,2024-01-31,70',
+        + (
+            '1,a,2024-01-31,10\n\n2,b,2024-01-31\n3,c,2024-01-31,30,x\n4,"d"e,2024-01-31,40\n5,"e\nf",2024-01-31,50\n'
+            "6,f,2024-01-31,60,\n7,g,2024-01-31,70"
+        ),
     )
     delivered.write("billing/invoices_2.csv", HEADER + ROWS)
     report = delivered.load()

@@ -85,7 +85,10 @@ def test_json_paths_and_exploded_arrays(delivered):
     delivered.write(
         "s.json", json.dumps({"data": [subscription("s1", "p1", "p2"), subscription("s2"), subscription("s3", "p3")]})
     )
-    columns = "subscription_id: [id, items.data.id]\n      customer_id: customer.id\n      started_on: start\n      end_reason: dotted.key\n      status: price.id\n"
+    columns = (
+        "subscription_id: [id, items.data.id]\n      customer_id: customer.id\n      started_on: start\n"
+        "      end_reason: dotted.key\n      status: price.id\n"
+    )
     mapping = (
         "tables:\n  billing.subscriptions:\n    files: s.json\n    records: data\n    EXPLODE\n    columns:\n      "
         + columns
@@ -172,8 +175,10 @@ def test_parquet(delivered, folder):
     path = delivered.folder / "billing" / "invoices" / folder / "part.parquet"
     path.parent.mkdir(parents=True)
     delivered.con.execute(
-        f"""copy (select 'i' || i as invoice_id, i as customer_id, timestamptz '2024-03-30 22:30:00+00' + interval (i) hour as issued_at, 1.234::double as amount,
-        date '2024-05-01' as paid_at, true as vip, [1, 2] as tags, 'x'::blob as status from range(3) t(i)) to '{path}' (format parquet)"""
+        f"""copy (select 'i' || i as invoice_id, i as customer_id,
+            timestamptz '2024-03-30 22:30:00+00' + interval (i) hour as issued_at, 1.234::double as amount,
+        date '2024-05-01' as paid_at, true as vip, [1, 2] as tags, 'x'::blob as status
+            from range(3) t(i)) to '{path}' (format parquet)"""
     )
     delivered.load("time_zone: Europe/Sofia\ntables: {billing.invoices: {date_format: '%d.%m.%Y', decimal: ','}}")
     assert invoices(delivered, "invoice_id, customer_id, issued_at, amount, paid_at, status, row_number") == [
@@ -188,7 +193,8 @@ def test_parquet(delivered, folder):
 def test_parquet_text_is_read_like_any_text(delivered):
     path = delivered.folder / "invoices.parquet"
     delivered.con.execute(
-        f"copy (select 1 as invoice_id, 'c' as customer_id, '31/01/2024' as issued_at, '1,5' as amount) to '{path}' (format parquet)"
+        "copy (select 1 as invoice_id, 'c' as customer_id, '31/01/2024' as issued_at, '1,5' as amount)"
+        f" to '{path}' (format parquet)"
     )
     delivered.load("tables: {billing.invoices: {files: '*.parquet', date_format: '%d/%m/%Y', decimal: ','}}")
     assert invoices(delivered, "issued_at, amount") == [("2024-01-31 00:00:00", "1.5")]
@@ -204,7 +210,8 @@ def test_broken_parquet_is_refused(delivered, content):
 def test_parquet_that_is_damaged_inside_is_refused(delivered):
     path = delivered.folder / "invoices.parquet"
     delivered.con.execute(
-        f"copy (select 'i' || i as invoice_id, 'c' as customer_id, '2024-01-31' as issued_at, hash(i)::varchar as amount from range(50000) t(i)) to '{path}' (format parquet)"
+        "copy (select 'i' || i as invoice_id, 'c' as customer_id, '2024-01-31' as issued_at,"
+        f" hash(i)::varchar as amount from range(50000) t(i)) to '{path}' (format parquet)"
     )
     content = bytearray(path.read_bytes())
     content[len(content) // 3 : len(content) // 3 + 5000] = bytes(5000)

@@ -301,7 +301,10 @@ def test_scale_multiplies_exactly(delivered, scale, values):
     assert found == list(values.values())
 
 
-STATUS = "invoice_id,customer_id,issued_at,amount,Paid\n1,c,2024-01-31,1,Yes\n2,c,2024-01-31,1,No\n3,c,2024-01-31,1,yes\n4,c,2024-01-31,1,\n5,c,2024-01-31,1,Yes \n"
+STATUS = (
+    "invoice_id,customer_id,issued_at,amount,Paid\n1,c,2024-01-31,1,Yes\n2,c,2024-01-31,1,No\n3,c,2024-01-31,1,yes\n"
+    "4,c,2024-01-31,1,\n5,c,2024-01-31,1,Yes \n"
+)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +340,10 @@ def test_values_are_read_like_what_they_stand_for(delivered):
     )
     delivered.load(
         INVOICES
-        % "date_format: '%d.%m.%Y', decimal: ',', columns: {issued_at: {from: issued_at, values: {never: ''}}, amount: {from: amount, values: {none: '0,5'}}}"
+        % (
+            "date_format: '%d.%m.%Y', decimal: ',', columns: {issued_at: {from: issued_at, values: {never: ''}},"
+            " amount: {from: amount, values: {none: '0,5'}}}"
+        )
     )
     assert delivered.rows("billing.invoices", "issued_at, amount") == [(None, "1.5"), ("2024-01-31 00:00:00", "0.5")]
 

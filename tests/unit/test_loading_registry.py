@@ -92,7 +92,8 @@ def test_new_content_at_a_path(delivered):
 def test_content_that_comes_back_is_new_at_its_path_though_no_load_is(delivered):
     def current() -> list[tuple]:
         return delivered.con.execute(
-            "select files.loaded_at, loads.loaded_at from raw.files inner join raw.loads using (load_id) where files.is_current"
+            "select files.loaded_at, loads.loaded_at from raw.files inner join raw.loads using (load_id)"
+            " where files.is_current"
         ).fetchall()
 
     for ids in ("1", "2", "1", "1"):
@@ -247,9 +248,10 @@ def test_mapped_files_may_lie_anywhere(delivered):
     (delivered.root / "elsewhere" / "c.csv").write_text(content("3"))
     delivered.write("billing/invoices.csv", content("4"))
     report = delivered.load(
-        "tables: {billing.invoices: {files: ['in/**/a [1].csv', 'in/2024/a [1].csv', 'in/*/b.csv', '../elsewhere/*.csv']}}".replace(
-            "'in/**/a [1].csv', ", ""
-        )
+        (
+            "tables: {billing.invoices: {files: ['in/**/a [1].csv', 'in/2024/a [1].csv', 'in/*/b.csv',"
+            " '../elsewhere/*.csv']}}"
+        ).replace("'in/**/a [1].csv', ", "")
     )
     assert [file.file for file in report.files] == ["../elsewhere/c.csv", "in/2024/a [1].csv", "in/2024/b.csv"]
     assert ["billing/invoices.csv" in warning for warning in report.warnings] == [True]
@@ -348,7 +350,8 @@ def test_folders_that_look_like_partitions_add_no_columns(delivered):
     delivered.write("billing/invoices/year=2024/a.csv", content("1"))
     path = delivered.folder / "billing" / "invoices" / "year=2024" / "b.parquet"
     delivered.con.execute(
-        f"copy (select 2 as invoice_id, 'c' as customer_id, date '2024-01-31' as issued_at, 1 as amount) to '{path}' (format parquet)"
+        "copy (select 2 as invoice_id, 'c' as customer_id, date '2024-01-31' as issued_at, 1 as amount)"
+        f" to '{path}' (format parquet)"
     )
     assert delivered.load().unmapped == {}
     assert delivered.column("billing.invoices", "invoice_id") == ["1", "2"]
@@ -359,7 +362,8 @@ def test_what_a_preset_names_may_be_missing(delivered, monkeypatch):
 
     monkeypatch.setattr(mapping, "PRESETS", delivered.root)
     (delivered.root / "vendor.yml").write_text(
-        "tables:\n  billing.invoices: {files: 'inv*.csv', columns: {status: state}}\n  billing.refunds: {files: 'refunds*.csv'}\n"
+        "tables:\n  billing.invoices: {files: 'inv*.csv', columns: {status: state}}\n"
+        "  billing.refunds: {files: 'refunds*.csv'}\n"
     )
     delivered.write("inv.csv", content("1"))
     report = delivered.load("preset: vendor")

@@ -29,9 +29,10 @@ CONTACTS = [
 def warehouse(tmp_path: Path) -> Path:
     with duckdb.connect(str(tmp_path / "private.duckdb")) as con:
         con.execute(
-            "create schema restricted; create table restricted.win_back_contacts (customer_id varchar, name varchar, channel varchar, address varchar, "
-            "country varchar, reason_code varchar, reason varchar, lost_on date, last_purchase_on date, sales_last_365_days decimal(18,2), "
-            "expected_recoverable_sales decimal(18,2), win_back_rank bigint)"
+            "create schema restricted; create table restricted.win_back_contacts (customer_id varchar, name varchar,"
+            " channel varchar, address varchar, "
+            "country varchar, reason_code varchar, reason varchar, lost_on date, last_purchase_on date,"
+            " sales_last_365_days decimal(18,2), expected_recoverable_sales decimal(18,2), win_back_rank bigint)"
         )
         for customer, name, channel, address, country, reason, rank in CONTACTS:
             con.execute(

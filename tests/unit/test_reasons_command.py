@@ -27,7 +27,8 @@ TEXTS = [
 def warehouse(tmp_path: Path) -> Path:
     with duckdb.connect(str(tmp_path / "private.duckdb")) as con:
         con.execute(
-            "create schema restricted; create table restricted.unmapped_reasons (text varchar, normalised varchar, count bigint, "
+            "create schema restricted; create table restricted.unmapped_reasons (text varchar, normalised varchar,"
+            " count bigint, "
             "nearest_alias varchar, nearest_reason_code varchar, nearest_language varchar, similarity double)"
         )
         con.executemany("insert into restricted.unmapped_reasons values (?, ?, ?, ?, ?, ?, ?)", TEXTS)
@@ -95,7 +96,8 @@ def test_tells_the_language_of_a_text(text, nearest, language) -> None:
 def test_an_alias_has_the_language_of_its_text(warehouse) -> None:
     with duckdb.connect(str(warehouse / "private.duckdb")) as con:
         con.execute(
-            "insert into restricted.unmapped_reasons values ('Няма кой да ми отговори', 'няма кой да ми отговори', 9, 'медленный ответ', 'slow_answer', 'ru', 0.4)"
+            "insert into restricted.unmapped_reasons values ('Няма кой да ми отговори', 'няма кой да ми отговори', 9,"
+            " 'медленный ответ', 'slow_answer', 'ru', 0.4)"
         )
     run(warehouse, "y\nq\n")
     assert own_aliases(warehouse) == [

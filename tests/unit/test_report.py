@@ -31,12 +31,15 @@ def published(tmp_path: Path) -> Path:
         for journal in (REFRESH_HISTORY, CHECK_RESULTS):
             journal.create(con)
         con.execute(
-            "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published', '{\"fiscal_year_start_month\": 1}', 'v', null)"
+            "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published',"
+            " '{\"fiscal_year_start_month\": 1}', 'v', null)"
         )
         for kind, value in (("all", "all"), *(("country", country) for country in COUNTRIES)):
             con.execute(
-                "insert into marts.churn_rates by name select 'month' as period_grain, date '2025-01-01' as period_start, date '2025-02-01' as period_end, "
-                "true as is_complete, ? as segment_type, ? as segment, 10 as customers_at_start, 1 as customers_lost, 0 as customers_new, 0.1 as churn_rate",
+                "insert into marts.churn_rates by name select 'month' as period_grain,"
+                " date '2025-01-01' as period_start, date '2025-02-01' as period_end, "
+                "true as is_complete, ? as segment_type, ? as segment, 10 as customers_at_start, 1 as customers_lost,"
+                " 0 as customers_new, 0.1 as churn_rate",
                 [kind, value],
             )
     return file

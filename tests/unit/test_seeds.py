@@ -38,7 +38,8 @@ def letters_of(text: str) -> tuple[int, Counter]:
 
 
 def is_similar(left: str, right: str) -> bool:
-    """Whether 1 − Levenshtein ÷ longer length >= 0.85; mostly the letters alone rule it out, hundreds of times faster."""
+    """Whether 1 − Levenshtein ÷ longer length >= 0.85; mostly the letters alone rule it out,
+    hundreds of times faster."""
     bound = 0.15 * max(len(left), len(right))
     if abs(len(left) - len(right)) > bound:
         return False
@@ -79,7 +80,8 @@ def test_every_reason_is_known_in_every_language():
 
 
 def test_aliases_of_different_reasons_are_far_apart():
-    """A note that is 0.85 similar to two aliases finds no reason; below 0.75 between them few misspellings lie so near both."""
+    """A note that is 0.85 similar to two aliases finds no reason;
+    below 0.75 between them few misspellings lie so near both."""
     letters = sorted({letter for alias in REASON_OF for letter in alias})
     one_byte = str.maketrans({letter: chr(33 + n) for n, letter in enumerate(letters)})  # DuckDB counts bytes
     assert len(letters) < 94
@@ -92,7 +94,8 @@ def test_aliases_of_different_reasons_are_far_apart():
         twins = engine.execute(
             """
             select l.alias, r.alias from aliases as l
-            inner join aliases as r on l.code < r.code and 4 * abs(length(l.bytes) - length(r.bytes)) <= greatest(length(l.bytes), length(r.bytes))
+            inner join aliases as r on l.code < r.code
+                and 4 * abs(length(l.bytes) - length(r.bytes)) <= greatest(length(l.bytes), length(r.bytes))
             where 4 * levenshtein(l.bytes, r.bytes) <= greatest(length(l.bytes), length(r.bytes))
             """
         ).fetchall()
@@ -101,14 +104,16 @@ def test_aliases_of_different_reasons_are_far_apart():
 
 @pytest.mark.parametrize(
     "note",
-    """happy with the service; good service; good customer service; friendly staff; professional staff; the product was good
-    good quality; quality went up; the price is ok; easy to use; very user friendly; customer answered; paid in full; stable system
-    доволен от обслужването; добро обслужване; любезен персонал; качествен продукт; достатъчно функции; удобно за ползване; плаща редовно
-    хорошее обслуживание; понравилось обслуживание; вежливые сотрудники; качественный товар; удобно пользоваться; понятный интерфейс; всё оплачено
+    """happy with the service; good service; good customer service; friendly staff; professional staff
+    the product was good; good quality; quality went up; the price is ok; easy to use; very user friendly
+    customer answered; paid in full; stable system
+    доволен от обслужването; добро обслужване; любезен персонал; качествен продукт; достатъчно функции
+    удобно за ползване; плаща редовно
+    хорошее обслуживание; понравилось обслуживание; вежливые сотрудники; качественный товар
+    удобно пользоваться; понятный интерфейс; всё оплачено
     magandang serbisyo; mabait ang staff; maganda ang quality; madaling gamitin; mura ang presyo; nagbayad na; masarap
-    no answer; no response; could not reach the customer; will call back; asked for an invoice; n/a; none; ???; 12345; see above""".replace(
-        "\n", ";"
-    ).split("; "),
+    no answer; no response; could not reach the customer; will call back; asked for an invoice
+    n/a; none; ???; 12345; see above""".replace("\n", ";").split("; "),
 )
 def test_praise_and_office_talk_are_no_reason_to_leave(note):
     assert reason_of(note.strip()) == "unmapped"

@@ -154,10 +154,12 @@ class Raw:
         self.con, self.loads = con, 0
         con.execute("create schema raw")
         con.execute(
-            "create table raw.loads (load_id varchar, table_name varchar, loaded_at timestamp, rows_read bigint, rows_filtered bigint, file varchar)"
+            "create table raw.loads (load_id varchar, table_name varchar, loaded_at timestamp, rows_read bigint,"
+            " rows_filtered bigint, file varchar)"
         )
         con.execute(
-            "create table raw.files (table_name varchar, file varchar, content_hash varchar, load_id varchar, is_current boolean, source varchar)"
+            "create table raw.files (table_name varchar, file varchar, content_hash varchar, load_id varchar,"
+            " is_current boolean, source varchar)"
         )
         con.execute(
             "create table raw.spellings (identifies varchar, id varchar, spelling varchar, is_pseudonym boolean)"
@@ -165,7 +167,8 @@ class Raw:
         for table in contract().values():
             columns = ", ".join(f'"{column}" varchar' for column in table.columns)
             con.execute(
-                f"create table raw.{table.raw} ({columns}, file varchar, file_order varchar, load_order bigint, load_id varchar, row_number bigint, "
+                f"create table raw.{table.raw} ({columns}, file varchar, file_order varchar, load_order bigint,"
+                " load_id varchar, row_number bigint, "
                 "raw_row varchar, malformed varchar, is_current boolean, in_force boolean, source varchar, "
                 "status_means varchar, seen_as_of date, is_history boolean)"
             )
@@ -366,7 +369,8 @@ def build(path: Path) -> None:
 
 def judged(con: duckdb.DuckDBPyConnection, table: str, file: str) -> list[tuple]:
     return con.execute(
-        f"select row_outcome, fault_column, fault from staging.base_{contract()[table].raw} where file = ? order by delivery_number",
+        f"select row_outcome, fault_column, fault from staging.base_{contract()[table].raw} where file = ?"
+        " order by delivery_number",
         [file],
     ).fetchall()
 
@@ -416,7 +420,8 @@ def test_keys_are_compared_by_their_typed_values(staged):
 
 def test_the_newest_usable_version_of_a_key_wins(staged):
     rows = staged.execute(
-        "select customer_id, country, raw_row from staging.stg_crm__customers where customer_id in ('N', 'O', 'gone') order by all"
+        "select customer_id, country, raw_row from staging.stg_crm__customers"
+        " where customer_id in ('N', 'O', 'gone') order by all"
     ).fetchall()
     assert rows == [
         ("N", "BG", '{"customer_id": "N", "country": "BG", "updated_at": "2024-01-02"}'),
@@ -426,7 +431,8 @@ def test_the_newest_usable_version_of_a_key_wins(staged):
 
 def test_lines_without_an_id_go_with_their_content_and_keyed_ones_stay(staged):
     rows = staged.execute(
-        "select invoice_id, line_id, amount, row_number from staging.stg_billing__invoice_lines where file = 'lines' order by all"
+        "select invoice_id, line_id, amount, row_number from staging.stg_billing__invoice_lines"
+        " where file = 'lines' order by all"
     ).fetchall()
     assert rows == [("M", None, 1, 1), ("M", None, 1, 2), ("i", "1", 1, 2), ("i", "2", 3, 4)]
 

@@ -1,4 +1,5 @@
-"""What the page shows, read from a published churn.duckdb: only counts, sums and rates, nothing about a single customer.
+"""What the page shows, read from a published churn.duckdb: only counts, sums and rates,
+nothing about a single customer.
 
 Tables are sent column by column, {name: [values]}. `p` and `s` are positions in `periods` and `segments`.
 """
@@ -38,11 +39,17 @@ _GRIDS = {
     ),
     "revenue": (
         "revenue_retention",
-        "mrr_at_start, mrr_new, mrr_reactivated, mrr_expanded, mrr_contracted, mrr_churned, mrr_at_end, net_revenue_retention",
+        (
+            "mrr_at_start, mrr_new, mrr_reactivated, mrr_expanded, mrr_contracted, mrr_churned, mrr_at_end,"
+            " net_revenue_retention"
+        ),
     ),
     "lost": (
         "lost_revenue",
-        "lost_sales, lost_customers_sales, recoverable_sales_if_heard, recoverable_sales_if_heard_promptly, lost_profit",
+        (
+            "lost_sales, lost_customers_sales, recoverable_sales_if_heard,"
+            " recoverable_sales_if_heard_promptly, lost_profit"
+        ),
     ),
     "sales": ("average_check", "revenue"),
     "nps": ("net_promoter_score", "responses, nps, nps_low, nps_high"),
@@ -88,8 +95,10 @@ def _choose(con: duckdb.DuckDBPyConnection, segment_types: Sequence[str] | None)
     con.execute(f"""
         create temp table periods as
         with latest as (
-            select distinct period_grain, period_start, period_end, is_complete from marts.churn_rates where segment_type = 'all'
-            qualify row_number() over (partition by period_grain order by period_start desc) <= case period_grain {lengths} end
+            select distinct period_grain, period_start, period_end, is_complete from marts.churn_rates
+            where segment_type = 'all'
+            qualify row_number() over (partition by period_grain order by period_start desc)
+                <= case period_grain {lengths} end
         )
         select row_number() over (order by period_grain, period_start) - 1 as p, * from latest
     """)
@@ -133,11 +142,11 @@ def _grid(con: duckdb.DuckDBPyConnection, mart: str, columns: str, where: str = 
 
 def _refresh(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The published refresh; `data_ends_on` and `days_behind` are None unless its extracts were stale."""
-    row = con.execute("""
-        select refresh_id, as_of, started_at, policies, coalesce(newest_row_on, as_of), cast(started_at as date) - coalesce(newest_row_on, as_of)
+    [(refresh_id, as_of, started_at, policies, ends_on, behind)] = con.execute("""
+        select refresh_id, as_of, started_at, policies, coalesce(newest_row_on, as_of),
+            cast(started_at as date) - coalesce(newest_row_on, as_of)
         from quality.refresh_history where status = 'published' order by 1 desc limit 1
-    """).fetchone()
-    refresh_id, as_of, started_at, policies, ends_on, behind = row
+    """).fetchall()
     # Extracts that are up to date end on the day before the refresh.
     stale = behind - 1 > _STALE_DAYS
     return {
@@ -173,7 +182,8 @@ def _cohorts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         con,
         f"""
         select
-            cohort_grain as grain, s, cohort_start as start, any_value(cohort_size) as size, any_value(mrr_initial) as mrr_initial,
+            cohort_grain as grain, s, cohort_start as start, any_value(cohort_size) as size,
+            any_value(mrr_initial) as mrr_initial,
             list(customers_active order by age) as active, list(customers_purchasing order by age) as purchasing,
             list(mrr_at_close order by age) as mrr, list(revenue order by age) as revenue
         from marts.cohort_retention join temp.segments using (segment_type, segment)
@@ -196,13 +206,18 @@ def _survival(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
                 row_number() over curve as n,
                 count(*) over (partition by s) as points,
                 survival <= 0.5 and coalesce(lag(survival) over curve, 1) > 0.5 as is_half,
-                len(list_filter({_SURVIVAL_DAYS}, lambda day: tenure_days <= day and day < coalesce(lead(tenure_days) over curve, 1000000))) > 0 as is_told
+                len(list_filter(
+                    {_SURVIVAL_DAYS},
+                    lambda day: tenure_days <= day and day < coalesce(lead(tenure_days) over curve, 1000000)
+                )) > 0 as is_told
             from marts.survival_curves join temp.segments using (segment_type, segment)
             window curve as (partition by s order by tenure_days)
         )
         select
-            s, max(at_risk) as customers, list(tenure_days order by tenure_days) as days, list(round(survival, 4) order by tenure_days) as survival,
-            list(round(survival_low, 4) order by tenure_days) as low, list(round(survival_high, 4) order by tenure_days) as high
+            s, max(at_risk) as customers, list(tenure_days order by tenure_days) as days,
+            list(round(survival, 4) order by tenure_days) as survival,
+            list(round(survival_low, 4) order by tenure_days) as low,
+            list(round(survival_high, 4) order by tenure_days) as high
         from numbered
         where (points - n) % (1 + points // {_CURVE_POINTS}) = 0 or n = 1 or is_half or is_told
         group by s
@@ -215,16 +230,23 @@ def _staff(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
     return _columns(
         con,
         f"""
-        select employee_id, team, period_start as start, first_time_customers, observed_90d, returned_90d, returned_to_same_employee_90d
+        select employee_id, team, period_start as start, first_time_customers, observed_90d, returned_90d,
+            returned_to_same_employee_90d
         from marts.staff_retention left join marts.dim_employees using (employee_id)
-        where employee_id in (select employee_id from marts.staff_retention group by 1 order by sum(observed_90d) desc, 1 limit {_EMPLOYEES})
+        where employee_id in (
+            select employee_id from marts.staff_retention group by 1 order by sum(observed_90d) desc, 1
+            limit {_EMPLOYEES}
+        )
         order by all
     """,
     )
 
 
 def _win_back(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
-    counts = "contacted, replied, reasons_learnt, observed_30d, returned_30d, observed_90d, returned_90d, observed_365d, returned_365d, revenue_recovered"
+    counts = (
+        "contacted, replied, reasons_learnt, observed_30d, returned_30d, observed_90d, returned_90d, observed_365d,"
+        " returned_365d, revenue_recovered"
+    )
     sums = ", ".join(f"sum({name})::double as {name}" for name in counts.split(", "))
     return _columns(con, f"select channel, {sums} from marts.win_back_results group by 1 order by contacted desc, 1")
 
@@ -232,10 +254,14 @@ def _win_back(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
 def _risk(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     signals = con.execute("""
         select column_name from duckdb_columns()
-        where database_name = 'churn' and schema_name = 'marts' and table_name = 'at_risk_customers' and data_type = 'BOOLEAN'
+        where database_name = 'churn' and schema_name = 'marts' and table_name = 'at_risk_customers'
+            and data_type = 'BOOLEAN'
     """).fetchall()
     each = " union all ".join(
-        f"select '{signal}' as signal, count(*) as customers, coalesce(sum(revenue_at_risk), 0) as revenue from marts.at_risk_customers where {signal}"
+        (
+            f"select '{signal}' as signal, count(*) as customers, coalesce(sum(revenue_at_risk), 0) as revenue"
+            f" from marts.at_risk_customers where {signal}"
+        )
         for (signal,) in signals
     )
     return {
@@ -260,7 +286,8 @@ def _quality(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {
         "checks": _columns(
             con,
-            f"select gate, severity, status, count(*) as checks from quality.check_results where {this_refresh} group by all order by all",
+            f"select gate, severity, status, count(*) as checks from quality.check_results where {this_refresh}"
+            " group by all order by all",
         ),
         "failed": _columns(
             con,
@@ -272,17 +299,19 @@ def _quality(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "extracts": _columns(
             con,
             """
-            select table_name, count(*) as files, max(loaded_at) as loaded_at, sum(rows_read)::bigint as rows_read, sum(rows_loaded)::bigint as rows_loaded,
-                sum(rows_quarantined)::bigint as rows_quarantined, sum(rows_filtered)::bigint as rows_filtered, sum(rows_repeated)::bigint as rows_repeated
+            select table_name, count(*) as files, max(loaded_at) as loaded_at, sum(rows_read)::bigint as rows_read,
+                sum(rows_loaded)::bigint as rows_loaded, sum(rows_quarantined)::bigint as rows_quarantined,
+                sum(rows_filtered)::bigint as rows_filtered, sum(rows_repeated)::bigint as rows_repeated
             from quality.load_audit group by 1 order by 1
         """,
         ),
         "restatements": _columns(
             con,
             """
-            select period_start as start, restated_at, churn_rate_first_published, churn_rate_before, churn_rate, customers_lost_change, cause
+            select period_start as start, restated_at, churn_rate_first_published, churn_rate_before, churn_rate,
+                customers_lost_change, cause
             from marts.restatements order by restated_at desc, period_start desc limit 40
         """,
         ),
-        "newest_purchase": con.execute("select max(issued_on) from marts.fct_purchases").fetchone()[0],
+        "newest_purchase": con.execute("select max(issued_on) from marts.fct_purchases").fetchall()[0][0],
     }

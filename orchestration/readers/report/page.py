@@ -29,8 +29,8 @@ def add_report(warehouse: Warehouse) -> Path:
         )
     folder = warehouse.published / version
     with warehouse.connect() as con:
-        currency = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
-    page = write_report(folder / "churn.duckdb", folder / "report", currency and currency[0])
+        row = con.execute("select currency from intermediate.int_reporting_currency").fetchone()
+    page = write_report(folder / "churn.duckdb", folder / "report", row[0] if row else None)
     publishing.open_to_readers(warehouse, folder / "report")
     publishing.sync(page, page.parent)
     publishing.reconcile(warehouse)
@@ -38,10 +38,11 @@ def add_report(warehouse: Warehouse) -> Path:
 
 
 def write_report(database: Path, folder: Path, currency: str | None = None) -> Path:
-    """Write `folder`/index.html about a published churn.duckdb; `currency` is the reporting currency, where it is known.
+    """Write `folder`/index.html about a published churn.duckdb; `currency` is the reporting currency,
+    where it is known.
 
-    Returns the path of the page. If a company has very many segments, the last segment types are left out until the page
-    is small enough to send by e-mail.
+    Returns the path of the page. If a company has very many segments,
+    the last segment types are left out until the page is small enough to send by e-mail.
     """
     segment_types = None
     while True:

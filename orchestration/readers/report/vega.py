@@ -1,4 +1,5 @@
-"""The plotting library for the browser: Vega, Vega-Lite and vega-embed as one script, from the vl-convert-python wheel."""
+"""The plotting library for the browser: Vega, Vega-Lite and vega-embed as one script,
+from the vl-convert-python wheel."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def script() -> str:
 
         TARGET.mkdir(exist_ok=True)
         new = bundle.with_suffix(f".{os.getpid()}")
-        new.write_text(vl_convert.javascript_bundle(), encoding="utf-8")
+        library = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its types ask for a snippet, it does not
+        new.write_text(library, encoding="utf-8")
         new.replace(bundle)
     return bundle.read_text(encoding="utf-8")
 
