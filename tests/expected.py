@@ -36,7 +36,8 @@ def _mart_of(file: Path, names: Iterable[str]) -> str:
 
 
 def _assert_equal_cells(con: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Every row of the file is in its mart and the other way round, among the mart's rows of the file's grains and segment types."""
+    """Every row of the file is in its mart and the other way round, among the mart's rows of the file's grains,
+    dimensions and segment types."""
     with file.open(newline="", encoding="utf-8") as text:
         expected = list(csv.DictReader(text))
     tables = {

@@ -1,4 +1,4 @@
-"""Some of the models, built by dbt in this process: what a test needs that asks little of a refresh, in a third of its time."""
+"""Some of the models, built by dbt in this process: what a test needs that asks little of a refresh, in less time."""
 
 from __future__ import annotations
 

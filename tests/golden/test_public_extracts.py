@@ -1,8 +1,8 @@
 """Real public extracts against the rows that the marts must show.
 
-The data lies beside the checkout, in ../shared/data; where it isn't, these tests skip by name. `make test EVERYTHING=1` runs
-all of them by the command that people run. Otherwise that is done with each whose messages count and with each sixth of
-the rest; of the others only the marts are built that are compared, which takes a quarter of the time.
+The data lies beside the checkout, in ../shared/data; where it isn't, these tests skip by name. `make test EVERYTHING=1`
+runs all of them by the command that people run. Otherwise that is done with each whose messages count and with each
+sixth of the rest; of the others only the marts are built that are compared, which takes a quarter of the time.
 """
 
 from __future__ import annotations

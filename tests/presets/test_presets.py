@@ -1,4 +1,4 @@
-"""Each shipped preset on a small extract in its vendor's documented shape: the marts worked out by hand, and no warning."""
+"""Each preset on a small extract in its vendor's documented shape: the marts worked out by hand, and no warning."""
 
 from __future__ import annotations
 
