@@ -18,6 +18,16 @@ never_active as (
     ) as subscriptions
 ),
 
+-- subscriptions that count as free, or as monthly, because nothing says otherwise
+lacking_terms as (
+    select
+        count(distinct case when lacks_price then customer_id end) as customers_without_price,
+        count(distinct case when lacks_interval and unit_price > 0 then customer_id end) as customers_without_interval,
+        sum(case when lacks_interval then unit_price * quantity end) as price_without_interval
+    from {{ ref('int_subscription_rows') }}
+    where has_paying_status and started_on <= {{ as_of() }}
+),
+
 -- ends up to as_of of each customer, and whether a row of theirs starts on the next day
 ends as (
     select
@@ -122,6 +132,32 @@ select
         || ' each row, status_means: period.' as message
 from never_active
 where customers > 0
+
+union all
+
+select
+    'without a price' as doubt,
+    customers_without_price,
+    cast(null as decimal(18, 2)),
+    'billing.subscriptions: ' || cast(customers_without_price as {{ dbt.type_string() }}) || ' customers have subscriptions of'
+        || ' which neither unit_price nor the price of their plan is known: they count as free, so neither as customers nor in'
+        || ' any revenue, unless count_free_plans is true. Map unit_price, or deliver billing.plans with prices; what metered'
+        || ' and tiered prices bring is on the invoices.' as message
+from lacking_terms
+where customers_without_price > 0 and not {{ var('count_free_plans') }}
+
+union all
+
+select
+    'without an interval' as doubt,
+    customers_without_interval,
+    price_without_interval,
+    'billing.subscriptions: ' || cast(customers_without_interval as {{ dbt.type_string() }}) || ' customers have subscriptions'
+        || ' on plans that billing.plans lacks, and no interval of their own: their prices ('
+        || cast({{ money('price_without_interval') }} as {{ dbt.type_string() }}) || ' in all) count as monthly. Deliver all'
+        || ' plans, also those that are not sold any more, or map interval.' as message
+from lacking_terms
+where customers_without_interval > 0
 
 union all
 

@@ -81,6 +81,10 @@ select
     ended.is_inactive_since_unknown,
     ended.is_taken_for_inactive_throughout,
     ended.end_reason,
+    ended.unit_price is null and plans.price is null as lacks_price,
+    -- its plan is unknown, though plans were delivered, and says nothing of the interval
+    ended.interval is null and ended.plan_id is not null and plans.plan_id is null
+        and (select count(*) from {{ ref('stg_billing__plans') }}) > 0 as lacks_interval,
     coalesce(ended.unit_price, plans.price, 0) as unit_price,
     coalesce(ended.quantity, 1) as quantity,
     coalesce(ended.discount_rate, 0) as discount_rate,
