@@ -93,6 +93,27 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
 
 
 @cli.command()
+@_extracts
+@click.pass_context
+def init(context: click.Context, extracts: Path) -> None:
+    """Write a first extracts.yml for the files of a folder, from what is in them, and say what `check` says to it."""
+    from orchestration.contract.mapping import FILE_NAME
+    from orchestration.loading.proposal import propose
+
+    if not extracts.is_dir():
+        raise UserError(f"There is no folder {extracts}. Name the folder that holds the extracts with --extracts.")
+    mapping = extracts / FILE_NAME
+    if mapping.exists() or mapping.with_suffix(".yaml").exists():
+        raise UserError(f"{mapping} is there already and was left as it is. Move it away to have another one proposed.")
+    with tempfile.TemporaryDirectory(prefix="churn-init-") as scratch:
+        text = propose(extracts, Path(scratch))
+    with mapping.open("x", encoding="utf-8") as file:
+        file.write(text)
+    click.echo(f"{mapping} was written:\n\n{text}\nWhat churn check says to it:\n")
+    context.invoke(check, extracts=extracts, as_of=None, policies=())
+
+
+@cli.command()
 @click.option("--extracts", type=_folder, default="demo/extracts", show_default=True)
 @click.option("--warehouse", type=_folder, default="demo/warehouse", show_default=True)
 def demo(extracts: Path, warehouse: Path) -> None:

@@ -186,6 +186,14 @@ def load_mapping(extracts: Path) -> Mapping:
     return replace(mapping, content_hash=sha256(path.read_bytes()).hexdigest())
 
 
+def preset_mapping(preset: str) -> Mapping:
+    """A shipped preset by itself."""
+    from orchestration.contract.mapping_reader import MappingReader  # it reads what is defined here
+
+    own = Block({Text("preset"): Text(preset)})
+    return MappingReader().mapping(Block({Text("tables"): _with_presets(_presets(own), Block())}))
+
+
 def _presets(own: Block) -> list[tuple[str, Block]]:
     """Name and content of the presets that the file starts from."""
     declared = own.get("preset", ())

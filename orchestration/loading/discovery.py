@@ -121,7 +121,7 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
     ):
         if path in taken or _is_hidden(path, extracts):
             continue
-        default = canonical.get(_canonical_table(path.relative_to(extracts)) or "")
+        default = canonical.get(canonical_table(path.relative_to(extracts)) or "")
         if default and _format(path):
             found.append((default, path))
         else:
@@ -154,6 +154,16 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
         deliveries += _sheets(rule, delivery, problems)
     deliveries.sort(key=lambda delivery: (delivery.table, file_order(delivery.file), delivery.source))
     return deliveries, warnings, problems
+
+
+def readable_files(folder: Path) -> list[Delivery]:
+    """Every file of a folder that could be an extract, in the order of their paths, not yet of any table."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+    return [
+        Delivery("", "", path, _relative(path, folder), format, _suffixes(path), _relative(path, folder), _stamp(path))
+        for path in paths
+        if (format := _format(path))
+    ]
 
 
 def _once(found: list[tuple[SourceRule, Path]]) -> list[tuple[SourceRule, Path]]:
@@ -266,8 +276,10 @@ def _nothing_matches(extracts: Path, table: str, pattern) -> str:
     return f"{pattern.place}: no file matches '{pattern}' (files of {table}); {hint}."
 
 
-def _canonical_table(relative: Path) -> str | None:
+def canonical_table(relative: Path) -> str | None:
     """The table of `crm/customers.csv`, `crm/customers_2024-01.csv.gz` or `crm/customers/part-1.parquet`."""
+    if len(relative.parts) < 2 or relative.parts[0] not in ("crm", "billing"):
+        return None
     source, first = relative.parts[0], relative.parts[1]
     names = [name.partition(".")[2] for name in contract() if name.startswith(f"{source}.")]
     if len(relative.parts) > 2:

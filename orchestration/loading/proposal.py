@@ -1,0 +1,310 @@
+"""A first extracts.yml for the files of a folder: a shipped preset where the files have its columns, else a mapping by
+the names of the columns, with what is doubtful as commented choices.
+
+Only `churn init` guesses; a refresh reads what is declared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from orchestration.contract.mapping import PRESETS, SourceRule, preset_mapping
+from orchestration.contract.tables import MONEY, Table, contract
+from orchestration.errors import UserError
+from orchestration.loading.discovery import Delivery, canonical_table, readable_files
+from orchestration.loading.readers import Readers
+from orchestration.loading.samples import Sample, header_rows, samples
+
+# A preset is recognised by a file that has so many of its columns; further files of it need fewer.
+RECOGNISED_BY, ALSO_WITH = 5, 2
+# Tables that a mapping by names may propose; the others are too rare to be guessed.
+NOT_PROPOSED = {"billing.fx_rates", "billing.subscription_events", "crm.customer_ids"}
+_NAMES = Path(__file__).parents[1] / "contract" / "header_names.yml"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Files whose names differ in digits only, seen as deliveries of one source; the first stands for all."""
+
+    pattern: str
+    delivery: Delivery
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How a file may be read as a table: contract column -> header; those that are only like a known name."""
+
+    table: Table
+    sample: Sample
+    header_row: int
+    columns: dict[str, str]
+    doubtful: dict[str, str]
+    score: int
+
+    def values(self, column: str) -> list[str]:
+        """The texts of a column below the header."""
+        place = self.sample.rows[self.header_row].index(self.columns[column])
+        rows = self.sample.rows[self.header_row + 1 :]
+        return [row[place].strip() for row in rows if place < len(row) and row[place].strip()]
+
+
+def propose(folder: Path, scratch: Path) -> str:
+    """The text of an extracts.yml for the files in `folder`; `scratch` takes copies. UserError where it holds none."""
+    groups = _groups(folder)
+    if not groups:
+        raise UserError(f"{folder} holds no files that can be read. Put the extracts there, then run init again.")
+    rest = [group for group in groups if not _is_canonical(folder, group, scratch)]
+    presets, lines, taken = _by_preset(rest, scratch)
+    guesses = {group: _guess(group, scratch) for group in rest if group not in taken}
+    # one treatment of ids for all tables, or they could not be joined
+    people = any(guess and _names_people(guess) for guess in guesses.values())
+    for group, guess in guesses.items():
+        if guess:
+            lines.setdefault(guess.table.name, []).append(_entry(group, guess, people))
+    return _text(presets, lines, [group.pattern for group, guess in guesses.items() if not guess])
+
+
+def _is_canonical(folder: Path, group: Group, scratch: Path) -> bool:
+    """Whether the file is found and read without any mapping."""
+    table = canonical_table(group.delivery.path.relative_to(folder))
+    with duckdb.connect() as con:
+        return table is not None and _columns(con, scratch, SourceRule(contract()[table]), group) is not None
+
+
+def _groups(folder: Path) -> list[Group]:
+    found: dict[str, Group] = {}
+    for delivery in readable_files(folder):
+        pattern = re.sub(r"\d[\d_.-]*(?=\D|$)", "*", Path(delivery.file).stem) + Path(delivery.file).suffix
+        pattern = (Path(delivery.file).parent / pattern).as_posix()
+        found.setdefault(pattern, Group(pattern, delivery))
+    return list(found.values())
+
+
+# presets
+
+
+def _by_preset(groups: list[Group], scratch: Path) -> tuple[list[str], dict[str, list[str]], set[Group]]:
+    """The presets whose columns the files have, entries for files that lie elsewhere, and the groups that they read."""
+    matches: dict[str, list[tuple[int, SourceRule, Group]]] = {}
+    with duckdb.connect() as con:
+        for preset in sorted(path.stem for path in PRESETS.glob("*.yml")):
+            rules = list(preset_mapping(preset).rules())
+            found = [
+                (count, rule, group)
+                for group in groups
+                for rule in rules
+                if (count := _found(con, scratch, rule, group))
+            ]
+            if found and max(count for count, *_ in found) >= RECOGNISED_BY:
+                matches[preset] = [match for match in found if match[0] >= ALSO_WITH]
+    chosen: list[str] = []
+    lines: dict[str, list[str]] = {}
+    taken: set[Group] = set()
+    for preset in sorted(matches, key=lambda preset: -sum(count for count, *_ in matches[preset])):
+        best = _best_group_of_each_table([match for match in matches[preset] if match[2] not in taken])
+        tells_subscriptions = any(rule.table.name.startswith("billing.subscription") for rule, _ in best)
+        if not best or (tells_subscriptions and any(_vendor(preset) == _vendor(other) for other in chosen)):
+            continue
+        chosen.append(preset)
+        taken |= {group for _, group in best}
+        for rule, group in best:
+            if not any(group.delivery.path.match(pattern) for pattern in rule.files):
+                entry = f"{{name: {preset}, files: {_scalar(group.pattern)}}}"
+                lines.setdefault(rule.table.name, []).append(f"    - {entry}")
+    return chosen, lines, taken
+
+
+def _best_group_of_each_table(matches: list[tuple[int, SourceRule, Group]]) -> list[tuple[SourceRule, Group]]:
+    best: dict[str, tuple[int, SourceRule, Group]] = {}
+    for match in matches:
+        name = match[1].table.name
+        if name not in best or match[0] > best[name][0]:
+            best[name] = match
+    return [(rule, group) for _, rule, group in best.values()]
+
+
+def _vendor(preset: str) -> str:
+    return preset.partition("_")[0]
+
+
+def _found(con: duckdb.DuckDBPyConnection, scratch: Path, rule: SourceRule, group: Group) -> int:
+    """How many columns of the rule the file has; 0 where it lacks one that the rule needs."""
+    if rule.records and group.delivery.format != "json":
+        return 0
+    columns = _columns(con, scratch, rule, group) or set()
+    return sum(not columns.isdisjoint(mapped.read_from) for mapped in rule.columns.values())
+
+
+def _columns(con: duckdb.DuckDBPyConnection, scratch: Path, rule: SourceRule, group: Group) -> set[str] | None:
+    """The columns of a file that can be read by the rule and has rows."""
+    readers, problems = Readers(con, scratch, "UTC"), list[str]()
+    try:
+        stages = readers.stages(rule, [replace(group.delivery, table=rule.table.name)], problems)
+        if problems or not stages or not con.execute(f"select 1 from {stages[0].relation} limit 1").fetchall():
+            return None
+        return set().union(*stages[0].columns)
+    except (UserError, duckdb.Error):
+        return None
+    finally:
+        readers.close()
+
+
+# by the names of columns
+
+
+@cache
+def _known() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Names of tables and of columns, folded."""
+    names = yaml.load(_NAMES.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # no is a name
+    folded = ({key: [_folded(name) for name in listed] for key, listed in part.items()} for part in names.values())
+    tables, columns = folded
+    return tables, columns
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
+
+
+def _guess(group: Group, scratch: Path) -> Guess | None:
+    """The likeliest table of a file, by the names of its columns and its own."""
+    guesses = (
+        guess
+        for sample in samples(group.delivery, scratch)
+        for position in header_rows(sample)
+        for table in contract().values()
+        if table.name not in NOT_PROPOSED and (guess := _as_table(group, sample, position, table))
+    )
+    return max(guesses, key=lambda guess: (guess.score, -guess.header_row), default=None)
+
+
+def _as_table(group: Group, sample: Sample, position: int, table: Table) -> Guess | None:
+    tables, names = _known()
+    headers = {_folded(cell): cell.strip() for cell in sample.rows[position] if cell.strip()}
+    columns, doubtful = {}, {}
+    free = dict(headers)
+    # a column that rows need has the first choice, and the first of its names
+    for column in sorted(table.columns.values(), key=lambda column: not column.required):
+        wanted = [_folded(column.name), *names.get(column.name, ())]
+        if exact := next((name for name in wanted if name in free), None):
+            columns[column.name] = free.pop(exact)
+        elif like := get_close_matches(wanted[0], free, 1, 0.85) or [
+            name for name in free for other in wanted if get_close_matches(name, [other], 1, 0.85)
+        ]:
+            doubtful[column.name] = free[like[0]]
+    required = [column.name for column in table.columns.values() if column.required]
+    lacking = [name for name in required if name not in columns]
+    if len(lacking) > 1 or len(columns) < 2 or ("customer_id" in required and "customer_id" not in columns):
+        return None
+    words = f" {_folded(group.pattern)} {_folded(sample.sheet or '')} "
+    is_named = any(f" {name} " in words for name in tables.get(table.name, ()))
+    score = 3 * (len(required) - len(lacking)) - 4 * len(lacking) + len(columns) - len(required) + 4 * is_named
+    return Guess(table, sample, position, columns, doubtful, score)
+
+
+# the text
+
+
+def _text(presets: list[str], entries: dict[str, list[str]], strangers: list[str]) -> str:
+    lines = ["# Written by churn init. Look at every line, above all at those that begin with #; then run churn check."]
+    if presets:
+        lines.append(f"preset: {presets[0] if len(presets) == 1 else '[' + ', '.join(presets) + ']'}")
+    lines += [
+        "# time_zone: Europe/Sofia       # of times without an offset; UTC where nothing is said",
+        "# reporting_currency: EUR       # needed where several currencies occur, or none is named",
+    ]
+    if entries:
+        lines.append("tables:")
+        for table, sources in entries.items():
+            several = len(sources) > 1 and not sources[0].startswith("    - ")
+            lines.append(f"  {table}:")
+            lines += [_listed(source) for source in sources] if several else sources
+    lines += [f"# {pattern}: no table was recognised in it" for pattern in strangers]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(source: str) -> str:
+    """An entry as an item of a list."""
+    first, *others = source.splitlines()
+    return "\n".join([f"    - {first.strip()}", *(f"  {line}" for line in others)])
+
+
+def _entry(group: Group, guess: Guess, people: bool) -> str:
+    lines = [f"files: {_scalar(group.pattern)}", *_reading(guess), "columns:"]
+    lines += [f"  {name}: {_column(guess, name, people)}" for name in guess.table.columns if name in guess.columns]
+    for name, header in guess.doubtful.items():
+        lines.append(f"  # {name}: {_scalar(header)}   # is it that?")
+    for column in guess.table.columns.values():
+        if column.required and column.name not in {*guess.columns, *guess.doubtful}:
+            lines.append(f"  # {column.name}: …   # needed: which column is it?")
+    if "currency" in guess.table.columns and "currency" not in guess.columns and _has_money(guess):
+        lines.append("  # currency: {value: EUR}   # no column names it")
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _has_money(guess: Guess) -> bool:
+    return any(guess.table.columns[name].type in MONEY for name in guess.columns)
+
+
+def _reading(guess: Guess) -> Iterator[str]:
+    """Encoding, header, decimal mark and dates, as far as the file shows them."""
+    sample = guess.sample
+    if sample.encoding:
+        yield f"encoding: {sample.encoding}"
+    if sample.records:
+        yield f"records: {sample.records}"
+    if sample.sheet:
+        yield f"sheet: {_scalar(sample.sheet)}"
+    if guess.header_row:
+        yield f"header_row: {guess.header_row + 1}"
+    kinds = {name: guess.table.columns[name].type for name in guess.columns}
+    numbers = [value for name, kind in kinds.items() if kind in MONEY for value in guess.values(name)]
+    if any(re.search(r",\d{1,2}\D*$", value) for value in numbers) and not any(
+        re.search(r"\.\d{1,2}\D*$", value) for value in numbers
+    ):
+        yield 'decimal: ","'
+    days = [value for name, kind in kinds.items() if kind in ("date", "timestamp") for value in guess.values(name)]
+    yield from _dates(days)
+
+
+def _dates(days: Iterable[str]) -> Iterator[str]:
+    """What to declare about dates that can be read in several ways."""
+    written = [found for day in days if (found := re.match(r"(\d{1,2})([./-])(\d{1,2})\2(\d{2,4})\b", day))]
+    if not written:
+        return
+    mark, year = written[0][2], "%Y" if len(written[0][4]) == 4 else "%y"
+    choices = [f"%d{mark}%m{mark}{year}", f"%m{mark}%d{mark}{year}"]
+    is_ambiguous = all(int(found[1]) <= 12 and int(found[3]) <= 12 for found in written)
+    if is_ambiguous or year == "%y":
+        yield f'# date_format: "{choices[0]}"   # or "{choices[1]}": which of the two can\'t be seen from the file'
+
+
+def _names_people(guess: Guess) -> bool:
+    """Whether the ids of its customers are names or addresses."""
+    values = guess.values("customer_id") if "customer_id" in guess.columns else []
+    speaking = sum("@" in value or (" " in value and any(map(str.isalpha, value))) for value in values)
+    return speaking * 2 > len(values)
+
+
+def _column(guess: Guess, name: str, people: bool) -> str:
+    header = _scalar(guess.columns[name])
+    if people and guess.table.columns[name].identifies == "customer_id":
+        return f"{{from: {header}, normalise: name, pseudonym: true}}   # names or addresses never get into the marts"
+    return header
+
+
+def _scalar(text: str) -> str:
+    """The text as YAML writes it on one line."""
+    if (
+        re.fullmatch(r"[^\W\d_][\w ./()-]*", text)
+        and text == text.strip()
+        and text.lower() not in ("yes", "no", "null")
+    ):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
