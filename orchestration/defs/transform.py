@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
 
 def demand(test: Mapping[str, Any]) -> str:
-    """What a data test of the project demands, as a sentence; of a kind that is not ours its description,
-    else its name."""
-    if not (kind := test.get("test_metadata")):
-        comment = [line.removeprefix("--").strip() for line in test["raw_code"].splitlines() if line.startswith("--")]
-        return " ".join(comment)
-    match kind["name"], kind["kwargs"]:
-        case "holds", {"laws": laws}:
-            return "Of every row holds: " + "; ".join(laws) + "."
-        case "unique_combination", {"columns": columns}:
-            return f"No two rows share {', '.join(columns)}, and none of them is empty."
-        case "accepted_values", {"column_name": column, "values": values}:
-            return f"{column} is one of {', '.join(map(str, values))}."
-        case "relationships", {"column_name": column, "to": to}:
-            return f"Every {column} is one of {to}."
+    """What a data test of the project demands, as a sentence: what its kind says, or the comments of its SQL;
+    where there is neither, its description, else its name."""
+    if kind := test.get("test_metadata"):
+        match kind["name"], kind["kwargs"]:
+            case "holds", {"laws": laws}:
+                return "Of every row holds: " + "; ".join(laws) + "."
+            case "unique_combination", {"columns": columns}:
+                return f"No two rows share {', '.join(columns)}, and none of them is empty."
+            case "accepted_values", {"column_name": column, "values": values}:
+                return f"{column} is one of {', '.join(map(str, values))}."
+            case "relationships", {"column_name": column, "to": to}:
+                return f"Every {column} is one of {to}."
+    else:
+        lines = test["raw_code"].splitlines()
+        if comment := " ".join(line.removeprefix("--").strip() for line in lines if line.startswith("--")):
+            return comment
     return test.get("description") or f"The test {test['name']} finds no row."
 
 
