@@ -84,7 +84,7 @@ def _build(context: dg.AssetExecutionContext, gate: str) -> Iterator[dg.Material
             if node["resource_type"] == "test":
                 key = get_asset_check_key_for_test(steps.manifest(), _TRANSLATOR, result.node.unique_id, project=None)
                 if key and key in context.selected_asset_check_keys:
-                    yield _checked(key, result)
+                    yield _checked(key, result, refresh.found.get(steps.test_key(result)))
             elif result.status == "success":
                 asset = _TRANSLATOR.get_asset_key(node)
                 schema, table = asset.path
@@ -93,7 +93,7 @@ def _build(context: dg.AssetExecutionContext, gate: str) -> Iterator[dg.Material
     steps.refuse_failed(refresh)
 
 
-def _checked(key: dg.AssetCheckKey, result: "NodeResult") -> dg.AssetCheckResult:
+def _checked(key: dg.AssetCheckKey, result: "NodeResult", found: str | None) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,
@@ -101,7 +101,7 @@ def _checked(key: dg.AssetCheckKey, result: "NodeResult") -> dg.AssetCheckResult
         severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
         description="Holds."
         if result.status == "pass"
-        else f"{result.failures or 0} rows break it."
+        else f"{result.failures or 0} rows break it{f': {found}' if found else ''}."
         if result.failures
         else "Could not be evaluated.",
         metadata={"failed": result.failures or 0},

@@ -82,9 +82,15 @@ def journals() -> list[Relation]:
     ]
 
 
-def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[tuple[str, str]]) -> None:
-    """Refuse unless every declared check (name, table) of this very refresh has a result no critical one failed and
-    none crashed."""
+def audit(
+    con: duckdb.DuckDBPyConnection,
+    refresh_id: str,
+    declared: Collection[tuple[str, str]],
+    found: Mapping[tuple[str, str], str] | None = None,
+) -> None:
+    """Refuse unless every declared check (name, table) of this very refresh has a result, no critical one failed and
+    none crashed. `found` is what failed checks found, where they can state it."""
+    found = found or {}
     results = con.execute(
         "select check_name, table_name, severity, status, failed_count from quality.check_results where refresh_id = ?",
         [refresh_id],
@@ -92,6 +98,7 @@ def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[
     broken = [
         f"{name} on {table} "
         + ("could not be evaluated" if status == "error" else f"({failed:,} of its rows or groups failed)")
+        + (f": {found[name, table]}" if (name, table) in found else "")
         for name, table, severity, status, failed in results
         if status == "error" or (severity == "critical" and status == "failed")
     ]
