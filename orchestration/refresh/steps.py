@@ -209,7 +209,7 @@ def broken_laws(con: duckdb.DuckDBPyConnection, result: NodeResult) -> str:
     if kind.get("name") != "holds" or result.status not in ("fail", "warn"):
         return ""
     rows = con.execute(f"select law, sample_key from ({cast('GenericTestNode', result.node).compiled_code})").fetchall()
-    return "; ".join(f"{law}, broken for {key}" if key else law for law, key in rows)
+    return "; ".join(f"{law} (for example {key})" if key else law for law, key in rows)
 
 
 def _test_key(test: Mapping[str, Any]) -> tuple[str, str]:

@@ -45,9 +45,9 @@ def test_each_broken_law_is_named_with_a_key_and_rows_are_counted(compiled, tmp_
             """
         )
         assert steps.broken_laws(con, failing(node)) == (
-            f"{LAW}, broken for month 2024-02-01 all all;"
-            " customers_at_end = customers_kept + customers_new + customers_returned,"
-            " broken for month 2024-03-01 all all"
+            f"{LAW} (for example month 2024-02-01 all all);"
+            " customers_at_end = customers_kept + customers_new + customers_returned"
+            " (for example month 2024-03-01 all all)"
         )
         assert con.execute(f"select {node.config.fail_calc} from ({node.compiled_code})").fetchone() == (2,)
         con.execute("delete from marts.churn_rates where customers_lost = 2")
