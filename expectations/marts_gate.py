@@ -1,7 +1,8 @@
 """Marts gate: is what will be published possible, does it add up for the whole company, has the past moved?
 
 Ranges of rates and amounts, identities at company level (also from mart to mart) and jumps against the last publish.
-Keys, relationships and what must hold in every row of every segment are dbt tests beside the models.
+Keys, relationships and what must hold in every row of every segment are dbt tests alongside the models; what they check
+is not checked again here.
 """
 
 from __future__ import annotations
@@ -106,31 +107,6 @@ def _churn_rates() -> list[CheckSpec]:
                     and churn_rate_high <= 1
                     and retention_rate between 0 and 1 and net_loss_rate <= 1 end""",
         ),
-        _identity(
-            "start_is_kept_and_lost",
-            table,
-            "customers_at_start = kept + lost",
-            "customers_at_start = customers_kept + customers_lost",
-        ),
-        _identity(
-            "end_is_kept_and_gained",
-            table,
-            "customers_at_end = kept + new + returned",
-            "customers_at_end = customers_kept + customers_new + customers_returned",
-        ),
-        _identity(
-            "lost_by_control",
-            table,
-            "customers_lost = voluntary + involuntary + unknown",
-            "customers_lost = customers_lost_voluntary + customers_lost_involuntary + customers_lost_unknown",
-        ),
-        _identity(
-            "end_is_next_start",
-            table,
-            "customers_at_end = the next period's customers_at_start",
-            "coalesce(next_start = customers_at_end, is_last)",
-            relation=_with_next(table, "customers_at_start"),
-        ),
         # by another way than the mart's running sums: spells that are open at the opening of period_end
         _identity(
             "end_is_open_spells",
@@ -211,19 +187,6 @@ def _revenue_retention() -> list[CheckSpec]:
             and coalesce(quick_ratio >= 0, mrr_churned + mrr_contracted = 0)""",
         ),
         _identity(
-            "mrr_rolls_forward",
-            table,
-            "mrr_at_end = start + new + reactivated + expanded − contracted − churned",
-            "mrr_at_end = mrr_at_start + mrr_new + mrr_reactivated + mrr_expanded - mrr_contracted - mrr_churned",
-        ),
-        _identity(
-            "end_is_next_start",
-            table,
-            "mrr_at_end = the next period's mrr_at_start",
-            "coalesce(next_start = mrr_at_end, is_last)",
-            relation=_with_next(table, "mrr_at_start"),
-        ),
-        _identity(
             "end_is_sum_of_movements",
             table,
             "mrr_at_end = the sum of all movements before period_end",
@@ -269,19 +232,6 @@ def _cohort_retention() -> list[CheckSpec]:
                 else coalesce(retention_rate, close_retention_rate, purchase_rate, mrr_retention_rate) is null end""",
             key=cell,
             subject="cohort_grain",
-        ),
-        _identity(
-            "close_is_customers_at_end",
-            table,
-            "The cohorts' customers_at_close add up to churn_rates.customers_at_end",
-            "customers_at_end = customers_at_close",
-            relation=f"""(
-                select rates.*, coalesce(sum(cohorts.customers_at_close), 0) as customers_at_close
-                from (select period_grain, period_start, segment_type, customers_at_end from marts.churn_rates
-                    where {COMPANY}) as rates
-                left join {periods} as cohorts using (period_grain, period_start)
-                group by all
-            )""",
         ),
         _identity(
             "revenue_accumulates",
@@ -647,15 +597,6 @@ def _identity(name: str, table: str, description: str, holds: str, *, relation: 
     """An equation that must hold in every period of the whole company, calculated in integers and exact decimals."""
     sql = breaches(relation or table, holds=holds, key=PERIOD, subject="period_grain", among=COMPANY)
     return CheckSpec(name, "marts", table, "critical", description, sql, maximum=0)
-
-
-def _with_next(table: str, column: str) -> str:
-    """The company's periods with `next_start`, `column` of the period after, and `is_last`."""
-    return f"""(
-        select *, lead({column}) over by_time as next_start, lead(period_start) over by_time is null as is_last
-        from (select * from {table} where {COMPANY})
-        window by_time as (partition by period_grain order by period_start)
-    )"""
 
 
 def _plausible(name: str, table: str, column: str, limits: Mapping[str, tuple[float, float]]) -> CheckSpec:

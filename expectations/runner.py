@@ -65,6 +65,7 @@ def _attached(con: duckdb.DuckDBPyConnection, previous: Path | None) -> Iterator
         yield set()
         return
     try:
+        # This package knows nothing of the warehouse's helpers; an attached path cannot be a parameter.
         con.execute("attach '{}' as previous (read_only)".format(str(previous).replace("'", "''")))
     except duckdb.Error:
         yield None

@@ -1,9 +1,41 @@
-{#- Laws that every row of a model obeys: rows in which one is false or can't be told are returned. -#}
+{#- Laws that every row of a model obeys: a row breaks a law that is false or null for it. One row per broken law, with the
+    key of one row that breaks it, and no key where the model holds personal data. dbt counts the rows of the model. -#}
 {% test holds(model, laws) %}
-select * from {{ model }}
-where not (
-    {%- for law in laws %}
-    coalesce({{ law }}, false){{ ' and' if not loop.last }}
-    {%- endfor %}
+{{ config(fail_calc='coalesce(max(rows_broken), 0)') }}
+with broken as (
+    select * from {{ model }}
+    where not (
+        {%- for law in laws %}
+        coalesce({{ law }}, false){{ ' and' if not loop.last }}
+        {%- endfor %}
+    )
 )
+{% for law in laws %}
+select
+    '{{ law | replace("'", "''") }}' as law,
+    {{ sample_key(model) }} as sample_key,
+    (select count(*) from broken) as rows_broken
+from broken
+where not coalesce({{ law }}, false)
+having count(*) > 0
+{{ 'union all' if not loop.last }}
+{%- endfor %}
 {% endtest %}
+
+{#- SQL of the least key among rows of a model, as text; null where the model declares no key or holds personal data. -#}
+{% macro sample_key(model) -%}
+    {%- set found = namespace(key=[]) -%}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.alias == model.identifier and node.schema == model.schema -%}
+            {%- set personal = node.columns.values() | selectattr('config.meta.personal', 'defined') | list -%}
+            {%- if not personal and not node.config.meta.personal -%}
+                {%- set found.key = node.config.meta.primary_key or [] -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- if found.key -%}
+    min(concat_ws(' ', {{ found.key | join(', ') }}))
+    {%- else -%}
+    cast(null as varchar)
+    {%- endif -%}
+{%- endmacro %}

@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
 
 def demand(test: Mapping[str, Any]) -> str:
-    """What a data test of the project demands, as a sentence; of a kind that is not ours its description,
-    else its name."""
-    if not (kind := test.get("test_metadata")):
-        comment = [line.removeprefix("--").strip() for line in test["raw_code"].splitlines() if line.startswith("--")]
-        return " ".join(comment)
-    match kind["name"], kind["kwargs"]:
-        case "holds", {"laws": laws}:
-            return "Of every row holds: " + "; ".join(laws) + "."
-        case "unique_combination", {"columns": columns}:
-            return f"No two rows share {', '.join(columns)}, and none of them is empty."
-        case "accepted_values", {"column_name": column, "values": values}:
-            return f"{column} is one of {', '.join(map(str, values))}."
-        case "relationships", {"column_name": column, "to": to}:
-            return f"Every {column} is one of {to}."
+    """What a data test of the project demands, as a sentence: what its kind says, or the comments of its SQL;
+    where there is neither, its description, else its name."""
+    if kind := test.get("test_metadata"):
+        match kind["name"], kind["kwargs"]:
+            case "holds", {"laws": laws}:
+                return "Of every row holds: " + "; ".join(laws) + "."
+            case "unique_combination", {"columns": columns}:
+                return f"No two rows share {', '.join(columns)}, and none of them is empty."
+            case "accepted_values", {"column_name": column, "values": values}:
+                return f"{column} is one of {', '.join(map(str, values))}."
+            case "relationships", {"column_name": column, "to": to}:
+                return f"Every {column} is one of {to}."
+    else:
+        lines = test["raw_code"].splitlines()
+        if comment := " ".join(line.removeprefix("--").strip() for line in lines if line.startswith("--")):
+            return comment
     return test.get("description") or f"The test {test['name']} finds no row."
 
 
@@ -82,7 +84,7 @@ def _build(context: dg.AssetExecutionContext, gate: str) -> Iterator[dg.Material
             if node["resource_type"] == "test":
                 key = get_asset_check_key_for_test(steps.manifest(), _TRANSLATOR, result.node.unique_id, project=None)
                 if key and key in context.selected_asset_check_keys:
-                    yield _checked(key, result)
+                    yield _checked(key, result, refresh.found.get(steps.test_key(result)))
             elif result.status == "success":
                 asset = _TRANSLATOR.get_asset_key(node)
                 schema, table = asset.path
@@ -91,7 +93,7 @@ def _build(context: dg.AssetExecutionContext, gate: str) -> Iterator[dg.Material
     steps.refuse_failed(refresh)
 
 
-def _checked(key: dg.AssetCheckKey, result: "NodeResult") -> dg.AssetCheckResult:
+def _checked(key: dg.AssetCheckKey, result: "NodeResult", found: str | None) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,
@@ -99,7 +101,7 @@ def _checked(key: dg.AssetCheckKey, result: "NodeResult") -> dg.AssetCheckResult
         severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
         description="Holds."
         if result.status == "pass"
-        else f"{result.failures or 0} rows break it."
+        else f"{result.failures or 0} rows break it{f': {found}' if found else ''}."
         if result.failures
         else "Could not be evaluated.",
         metadata={"failed": result.failures or 0},

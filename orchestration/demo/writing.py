@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 import xlsxwriter
 
+from orchestration.warehouse.quoting import quote
+
 from .company import AS_OF, FIRST_DAY, Company, Customer, Subscription
 from .customers import contacts
 from .life import live
@@ -345,10 +347,9 @@ def _payments(company: Company, folder: Path) -> None:
     header = ["id", "customer", "invoice", "created", "amount_cents", "currency", "outcome", "failure_code"]
     types = "{'invoice': 'varchar', 'created': 'timestamp', 'amount_cents': 'bigint'}"
     with TemporaryDirectory() as scratch, duckdb.connect(config={"threads": 1}) as engine:
-        _text(Path(scratch) / "payments.csv", header, rows)
-        engine.sql(f"from read_csv('{scratch}/payments.csv', types = {types})").write_parquet(
-            str(folder / "payments.parquet")
-        )
+        payments = Path(scratch) / "payments.csv"
+        _text(payments, header, rows)
+        engine.sql(f"from read_csv({quote(payments)}, types = {types})").write_parquet(str(folder / "payments.parquet"))
 
     header = ["refund_id", "customer_id", "invoice_id", "refunded_at", "amount", "currency"]
     refunds = []

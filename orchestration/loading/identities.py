@@ -17,7 +17,7 @@ import duckdb
 from orchestration.contract.mapping import ColumnRule, SourceRule
 from orchestration.contract.tables import Column, Table, contract
 from orchestration.loading import readings
-from orchestration.loading.readings import identifier, quote
+from orchestration.warehouse.quoting import identifier, quote
 
 # Stands before an id that is compared by another text than it is published as. A noncharacter: no text holds it.
 MARK = "\ufdd0"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchestration.loading.readings import BLANKS, quote
+from orchestration.loading.readings import BLANKS
+from orchestration.warehouse.quoting import quote
 
 # Active codes of ISO 4217.
 CODES = [

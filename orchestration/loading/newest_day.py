@@ -8,7 +8,7 @@ from datetime import date
 import duckdb
 
 from orchestration.contract.tables import contract
-from orchestration.loading.readings import identifier
+from orchestration.warehouse.quoting import identifier
 
 # Tables of which a system writes only what has happened; starts and invoices may be written before their day.
 HAPPENED = ("billing.subscription_events", "billing.payments", "crm.cases")

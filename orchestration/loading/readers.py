@@ -18,8 +18,9 @@ from orchestration.contract.placed_yaml import Text
 from orchestration.errors import UserError
 from orchestration.loading.decoding import UNDECODABLE, PlainText, plain_text
 from orchestration.loading.discovery import Delivery
-from orchestration.loading.readings import identifier, quote, trimmed
+from orchestration.loading.readings import trimmed
 from orchestration.loading.untangling import ABOVE, SHORT, untangle
+from orchestration.warehouse.quoting import identifier, quote
 
 # Stands before a cell that the workbook holds as a number, date or truth value, not as text. A noncharacter.
 NATIVE = "\ufffe"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from orchestration.contract.mapping import EPOCHS, EXCEL_SERIAL
+from orchestration.warehouse.quoting import quote
 
 # blanks as people's systems write them: no-break, thin and narrow no-break ones too
 BLANKS = " \u00a0\u2009\u202f"
@@ -25,16 +26,6 @@ DAY_AND_MONTH = rf"\d{{1,2}}(?:\.\d{{1,2}}\.|/\d{{1,2}}/|-\d{{1,2}}-)[1-9]\d{{3}
 SHORT_YEAR = rf"\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2}}(?:,? {_TIME})?"
 
 DATE_READINGS = {"iso": "ISO (2024-01-31)", "dmy": "day first (31.01.2024)", "mdy": "month first (01/31/2024)"}
-
-
-def quote(text: str) -> str:
-    """A SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """A quoted SQL name."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def trimmed(sql: str) -> str:

@@ -15,8 +15,8 @@ from orchestration.contract.mapping import Mapping, SourceRule
 from orchestration.contract.tables import contract
 from orchestration.loading import identities
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
-from orchestration.loading.readings import identifier
 from orchestration.warehouse.folder import now
+from orchestration.warehouse.quoting import identifier
 
 REGISTRY = """
 create schema if not exists raw;

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 
 from orchestration.contract.tables import MONEY, Table, contract
-from orchestration.loading.readings import identifier
+from orchestration.warehouse.quoting import identifier
 
 
 def renumbered(con: duckdb.DuckDBPyConnection) -> Iterator[str]:

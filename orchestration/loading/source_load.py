@@ -16,8 +16,8 @@ from orchestration.errors import UserError
 from orchestration.loading import identities, money, readings, registry
 from orchestration.loading.discovery import Delivery
 from orchestration.loading.readers import Readers, Source, Stage
-from orchestration.loading.readings import identifier, quote
 from orchestration.loading.report import FileReport, LoadReport
+from orchestration.warehouse.quoting import identifier, quote
 
 # Part of every mapping hash: raise it when the loader writes the same file differently, so that files are read again.
 NOTATION = 2

@@ -7,9 +7,7 @@ list, and each customer is in the list of one channel only.
 from __future__ import annotations
 
 import csv
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -21,6 +19,7 @@ import click
 
 from orchestration.contract.reason_aliases import known_reason, reason_labels
 from orchestration.errors import UserError
+from orchestration.readers.replacing import replacing
 from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import read_private
 
@@ -78,15 +77,8 @@ def write_mailing_list(warehouse: Path, channel: str, out: Path, reasons: Sequen
         cells[ADDRESS] = address_on(channel, cells[ADDRESS], country)
         if cells[ADDRESS]:
             rows.append(cells)
-    # A temporary file is private from its first byte.
-    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    os.close(handle)
-    try:
-        write(Path(temporary), rows)
-        os.replace(temporary, out)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(out, private=True) as new:
+        write(new, rows)
     return len(rows), len(found) - len(rows)
 
 

@@ -8,7 +8,6 @@ is private, because notes may contain anything. Every refresh reads it alongside
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ import click
 
 from orchestration.contract.reason_aliases import ALIASES, Alias, known_reason, read_aliases, reason_labels
 from orchestration.errors import UserError
+from orchestration.readers.replacing import replacing
 from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import read_private
 
@@ -53,12 +53,10 @@ def confirm(warehouse: Path, text: Unmapped, reason_code: str) -> None:
     """Add the text to the company's aliases of the reason."""
     file = warehouse / ALIASES
     aliases = [*read_aliases(file), Alias(text.normalised, reason_code, language_of(text.text, text.nearest_language))]
-    new = file.with_name(f".{ALIASES}.new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="") as handle:
+    with replacing(file, private=True) as new, new.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, Alias.__annotations__, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(alias) for alias in aliases)
-    os.replace(new, file)
 
 
 # Frequent words that only one language of its alphabet has.

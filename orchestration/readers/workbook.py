@@ -6,7 +6,6 @@ Descriptions of tables and columns come from their comments in churn.duckdb, whi
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,6 +18,7 @@ import duckdb
 
 from orchestration.errors import UserError
 from orchestration.readers.mailing_list import defused
+from orchestration.readers.replacing import replacing
 from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import published_file
 
@@ -91,12 +91,8 @@ def write_workbook(warehouse: Path, out: Path) -> None:
     content = BytesIO()
     with duckdb.connect(str(published), read_only=True) as con, _Book(con, content) as book:
         book.write()
-    new = out.with_name(f".{out.name}.new")
-    try:
+    with replacing(out) as new:
         new.write_bytes(content.getvalue())
-        os.replace(new, out)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 class _Book:

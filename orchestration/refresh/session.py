@@ -8,7 +8,7 @@ import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,8 @@ class Refresh:
     failure: ChurnError | None = None
     loaded: LoadReport | None = None
     previous: str | None = None
+    # What the data tests that failed found, by name and table.
+    found: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def day(self) -> date:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
     from dbt.artifacts.resources import TestConfig
     from dbt.artifacts.schemas.results import NodeResult
+    from dbt.contracts.graph.nodes import GenericTestNode
 
     from expectations import CheckResult, Gate
     from orchestration.loading import LoadReport
@@ -77,9 +78,11 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
             refresh.full_refresh,
             _Reporter(refresh),
         )
+        tests = [result for result in results if result.node.resource_type == "test"]
         with warehouse.connect() as con:
             counts = row_counts(con)
-        refresh.record(_test_row(result, gate, counts) for result in results if result.node.resource_type == "test")
+            refresh.found |= {test_key(result): found for result in tests if (found := broken_laws(con, result))}
+        refresh.record(_test_row(result, gate, counts) for result in tests)
         built = {result.node.name: result for result in results if result.node.resource_type != "test"}
         if gate == "raw":
             if blockers := _messages(refresh, built["int_blockers"]):
@@ -148,7 +151,7 @@ def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
 def refuse_failed(refresh: Refresh) -> None:
     """Refuse if a critical check of this refresh has failed so far."""
     with refresh.explaining("audit"), refresh.warehouse.connect() as con:
-        publishing.audit(con, refresh.id, declared=())
+        publishing.audit(con, refresh.id, declared=(), found=refresh.found)
 
 
 def publish(refresh: Refresh) -> dict[str, int]:
@@ -194,6 +197,21 @@ def declared_checks() -> set[tuple[str, str]]:
     return tests | {(check.check_name, check.table_name) for check in expectations.declared_checks(contract())}
 
 
+def test_key(result: NodeResult) -> tuple[str, str]:
+    """Name and table of a data test that was run, as in quality.check_results."""
+    return _test_key(manifest()["nodes"][result.node.unique_id])
+
+
+def broken_laws(con: duckdb.DuckDBPyConnection, result: NodeResult) -> str:
+    """The laws that a failed test of the kind `holds` found broken, each with a key for which it is;
+    nothing of any other test."""
+    kind = manifest()["nodes"][result.node.unique_id].get("test_metadata") or {}
+    if kind.get("name") != "holds" or result.status not in ("fail", "warn"):
+        return ""
+    rows = con.execute(f"select law, sample_key from ({cast('GenericTestNode', result.node).compiled_code})").fetchall()
+    return "; ".join(f"{law} (for example {key})" if key else law for law, key in rows)
+
+
 def _test_key(test: Mapping[str, Any]) -> tuple[str, str]:
     """A data test's name and the table that it is about: the one it is declared at, else the last one that it names."""
     node = test.get("attached_node") or test["depends_on"]["nodes"][-1]
@@ -202,7 +220,7 @@ def _test_key(test: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _test_row(result: NodeResult, gate: str, counts: Mapping[str, int]) -> tuple[str, str, str, str, str, int, int]:
-    name, table = _test_key(manifest()["nodes"][result.node.unique_id])
+    name, table = test_key(result)
     severity = _SEVERITY[cast("TestConfig", result.node.config).severity.upper()]
     return name, gate, table, severity, _STATUS.get(result.status, "error"), counts.get(table, 0), result.failures or 0
 

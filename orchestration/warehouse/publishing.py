@@ -19,6 +19,7 @@ import duckdb
 
 from orchestration.errors import Refused, UserError
 from orchestration.warehouse.folder import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, now
+from orchestration.warehouse.quoting import identifier, quote
 
 KEPT_VERSIONS = 5
 LINKED = ("docs", "exports", "private.duckdb", "report")
@@ -81,9 +82,15 @@ def journals() -> list[Relation]:
     ]
 
 
-def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[tuple[str, str]]) -> None:
-    """Refuse unless every declared check (name, table) of this very refresh has a result no critical one failed and
-    none crashed."""
+def audit(
+    con: duckdb.DuckDBPyConnection,
+    refresh_id: str,
+    declared: Collection[tuple[str, str]],
+    found: Mapping[tuple[str, str], str] | None = None,
+) -> None:
+    """Refuse unless every declared check (name, table) of this very refresh has a result, no critical one failed and
+    none crashed. `found` is what failed checks found, where they can state it."""
+    found = found or {}
     results = con.execute(
         "select check_name, table_name, severity, status, failed_count from quality.check_results where refresh_id = ?",
         [refresh_id],
@@ -91,6 +98,7 @@ def audit(con: duckdb.DuckDBPyConnection, refresh_id: str, declared: Collection[
     broken = [
         f"{name} on {table} "
         + ("could not be evaluated" if status == "error" else f"({failed:,} of its rows or groups failed)")
+        + (f": {found[name, table]}" if (name, table) in found else "")
         for name, table, severity, status, failed in results
         if status == "error" or (severity == "critical" and status == "failed")
     ]
@@ -134,7 +142,7 @@ def publish(
                 if relation.schema == "marts" and not relation.private:
                     _create_grain_views(con, relation)
                     file = folder / "exports" / f"{relation.name}.parquet"
-                    con.execute(f"copy published.{relation} to '{_quoted(file)}' (format parquet, compression zstd)")
+                    con.execute(f"copy published.{relation} to {quote(file)} (format parquet, compression zstd)")
                 elif relation.sql:
                     _create_view(con, relation)
         with _attached(con, folder / "private.duckdb"):
@@ -205,7 +213,7 @@ def rollback(warehouse: Warehouse) -> tuple[str, str]:
 
 @contextmanager
 def _attached(con: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
-    con.execute(f"attach '{_quoted(file)}' as published (storage_version '{STORAGE_VERSION}')")
+    con.execute(f"attach {quote(file)} as published (storage_version '{STORAGE_VERSION}')")
     try:
         yield
         con.execute("checkpoint published")
@@ -216,7 +224,7 @@ def _attached(con: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
 def _copy(con: duckdb.DuckDBPyConnection, relation: Relation) -> int:
     """Copy a table in the order of its key, so that equal refreshes give equal files, with its descriptions.
     Returns its row count."""
-    order = ", ".join(f'"{column}"' for column in relation.key) or "all"
+    order = ", ".join(map(identifier, relation.key)) or "all"
     con.execute(f"create schema if not exists published.{relation.schema}")
     [(rows,)] = con.execute(
         f"create table published.{relation} as select * from {relation} order by {order}"
@@ -236,10 +244,10 @@ def _create_view(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
 
 def _describe(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
     con.execute(
-        f"comment on {'view' if relation.sql else 'table'} published.{relation} is '{_quoted(relation.description)}'"
+        f"comment on {'view' if relation.sql else 'table'} published.{relation} is {quote(relation.description)}"
     )
     for column, text in relation.columns.items():
-        con.execute(f"comment on column published.{relation}.\"{column}\" is '{_quoted(text)}'")
+        con.execute(f"comment on column published.{relation}.{identifier(column)} is {quote(text)}")
 
 
 def _create_grain_views(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
@@ -314,7 +322,3 @@ def sync(*paths: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _quoted(text: object) -> str:
-    return str(text).replace("'", "''")

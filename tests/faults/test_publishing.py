@@ -179,6 +179,14 @@ def test_a_warning_is_published(warehouse):
     assert versions_seen(warehouse) == {"v1"}
 
 
+def test_a_refusal_states_what_a_failed_check_found(warehouse):
+    publish(warehouse, "v1")
+    with warehouse.connect() as con:
+        con.execute("update quality.check_results set status = 'failed'")
+        with pytest.raises(Refused, match=r"adds_up on marts\.rates \(1 of its rows or groups failed\): a = b$"):
+            publishing.audit(con, "v1", CHECKS, {("adds_up", "marts.rates"): "a = b"})
+
+
 def test_results_of_another_refresh_do_not_count(warehouse):
     publish(warehouse, "v1")
     with warehouse.locked(), pytest.raises(Refused, match="was not run"):

@@ -72,6 +72,32 @@ def test_a_missing_folder_of_extracts_is_named(tmp_path):
     assert f"There is no folder {tmp_path / 'missing'}" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (None, "There is no folder"),
+        ("sources: [\n", "this is not valid YAML"),
+        ("polices: {}\n", "unknown key 'polices'"),
+    ],
+)
+def test_a_wrong_folder_or_mapping_is_told_before_anything_slow_is_imported(tmp_path, written, message):
+    extracts, warehouse = tmp_path / "extracts", tmp_path / "warehouse"
+    if written is not None:
+        extracts.mkdir()
+        (extracts / "extracts.yml").write_text(written)
+    code = (
+        "import sys; from orchestration.cli import main\n"
+        f"sys.argv = ['churn', 'refresh', '--extracts', {str(extracts)!r}, '--warehouse', {str(warehouse)!r}]\n"
+        "try: main()\nexcept SystemExit as end: print(end.code)\nprint(sorted(sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    exit_code, modules = told.stdout.splitlines()
+    assert exit_code == "2"
+    assert message in told.stderr
+    assert not {name for name in SLOW_IMPORTS if f"'{name}'" in modules}
+    assert not warehouse.exists()
+
+
 def test_a_second_refresh_names_the_first_and_changes_nothing(tmp_path):
     (tmp_path / "warehouse").mkdir()
     lock = tmp_path / "warehouse" / ".lock"

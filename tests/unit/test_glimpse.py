@@ -70,3 +70,11 @@ def test_a_stock_test_on_a_model_says_its_description_or_its_name():
     stock = {"name": "not_null_dim_customers_country", "test_metadata": {"name": "not_null", "kwargs": {}}}
     assert demand(stock | {"description": "Every customer has a country."}) == "Every customer has a country."
     assert demand(stock) == "The test not_null_dim_customers_country finds no row."
+
+
+def test_a_test_of_sql_without_a_comment_says_its_description_or_its_name():
+    singular = {"name": "rates_add_up", "raw_code": "select 1 as n -- not a heading\nwhere false"}
+    assert demand(singular | {"raw_code": "-- The rates\n-- add up.\nselect 1"}) == "The rates add up."
+    assert demand(singular | {"description": "The rates add up to 1."}) == "The rates add up to 1."
+    assert demand(singular | {"description": ""}) == "The test rates_add_up finds no row."
+    assert demand(singular | {"raw_code": "--\nselect 1"}) == "The test rates_add_up finds no row."

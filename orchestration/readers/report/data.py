@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from orchestration import ROOT
+from orchestration.warehouse.quoting import quote
 
 # How far back the page looks, in periods; the marts hold everything.
 _PERIODS = {"month": 48, "quarter": 24, "year": 12}
@@ -59,7 +60,7 @@ _GRIDS = {
 def read_data(database: Path, currency: str | None, segment_types: Sequence[str] | None = None) -> dict[str, Any]:
     """Everything that the page shows, for all segment types or only `segment_types`."""
     with duckdb.connect() as con:
-        con.execute("attach '{}' as churn (read_only)".format(str(database).replace("'", "''")))
+        con.execute(f"attach {quote(database)} as churn (read_only)")
         con.execute("use churn")
         _choose(con, segment_types)
         return {

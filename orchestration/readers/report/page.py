@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.errors import UserError
+from orchestration.readers.replacing import replacing
 from orchestration.readers.report import vega
 from orchestration.readers.report.data import read_data
 from orchestration.warehouse import publishing
@@ -52,9 +53,10 @@ def write_report(database: Path, folder: Path, currency: str | None = None) -> P
             break
         segment_types = data["segment_types"][:-1]
     folder.mkdir(parents=True, exist_ok=True)
-    new = folder / ".index.html.new"
-    new.write_bytes(page)
-    return new.replace(folder / "index.html")
+    file = folder / "index.html"
+    with replacing(file) as new:
+        new.write_bytes(page)
+    return file
 
 
 def _page(data: dict[str, Any]) -> str:

@@ -3,9 +3,9 @@ from the vl-convert-python wheel."""
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 
+from orchestration.readers.replacing import replacing
 from orchestration.transform.project import TARGET
 
 
@@ -16,10 +16,9 @@ def script() -> str:
         import vl_convert
 
         TARGET.mkdir(exist_ok=True)
-        new = bundle.with_suffix(f".{os.getpid()}")
         library = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its types ask for a snippet, it does not
-        new.write_text(library, encoding="utf-8")
-        new.replace(bundle)
+        with replacing(bundle) as new:
+            new.write_text(library, encoding="utf-8")
     return bundle.read_text(encoding="utf-8")
 
 
