@@ -26,7 +26,8 @@ having count(*) > 0
 {% macro sample_key(model) -%}
     {%- set found = namespace(key=[]) -%}
     {%- if execute -%}
-        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.alias == model.identifier and node.schema == model.schema -%}
+        {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') -%}
+        {%- for node in models if (node.schema, node.alias) == (model.schema, model.identifier) -%}
             {%- set personal = node.columns.values() | selectattr('config.meta.personal', 'defined') | list -%}
             {%- if not personal and not node.config.meta.personal -%}
                 {%- set found.key = node.config.meta.primary_key or [] -%}
