@@ -108,14 +108,17 @@ def _by_preset(groups: list[Group], scratch: Path) -> tuple[list[str], dict[str,
     lines: dict[str, list[str]] = {}
     taken: set[Group] = set()
     for preset in sorted(matches, key=lambda preset: -sum(count for count, *_ in matches[preset])):
-        best = _best_group_of_each_table([match for match in matches[preset] if match[2] not in taken])
+        left = [match for match in matches[preset] if match[2] not in taken]
+        at_home = {group for _, rule, group in left if _takes(rule, group)}
+        # a file that lies where the preset wants it is what it is called
+        best = _best_group_of_each_table([match for match in left if match[2] not in at_home or _takes(*match[1:])])
         tells_subscriptions = any(rule.table.name.startswith("billing.subscription") for rule, _ in best)
         if not best or (tells_subscriptions and any(_vendor(preset) == _vendor(other) for other in chosen)):
             continue
         chosen.append(preset)
         taken |= {group for _, group in best}
         for rule, group in best:
-            if not any(group.delivery.path.match(pattern) for pattern in rule.files):
+            if not _takes(rule, group):
                 entry = f"{{name: {preset}, files: {_scalar(group.pattern)}}}"
                 lines.setdefault(rule.table.name, []).append(f"    - {entry}")
     return chosen, lines, taken
@@ -128,6 +131,10 @@ def _best_group_of_each_table(matches: list[tuple[int, SourceRule, Group]]) -> l
         if name not in best or match[0] > best[name][0]:
             best[name] = match
     return [(rule, group) for _, rule, group in best.values()]
+
+
+def _takes(rule: SourceRule, group: Group) -> bool:
+    return any(group.delivery.path.match(pattern) for pattern in rule.files)
 
 
 def _vendor(preset: str) -> str:
