@@ -52,7 +52,7 @@ rated as (
 
 select
     rated.invoice_id,
-    coalesce(merges.customer_id, rated.customer_id) as customer_id,
+    coalesce(merged_cards.customer_id, rated.customer_id) as customer_id,
     rated.issued_at,
     rated.issued_on,
     rated.employee_id,
@@ -63,5 +63,7 @@ select
     max(rated.covers_until) as covers_until,
     min(case when rated.exchange_rate is null then rated.billed_currency end) as currency_without_rate
 from rated
-left join {{ ref('int_customer_merges') }} as merges on merges.card_id = rated.customer_id
-group by rated.invoice_id, coalesce(merges.customer_id, rated.customer_id), rated.issued_at, rated.issued_on, rated.employee_id
+left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = rated.customer_id
+group by
+    rated.invoice_id, coalesce(merged_cards.customer_id, rated.customer_id), rated.issued_at, rated.issued_on,
+    rated.employee_id

@@ -32,7 +32,10 @@ where not exists (
             when other.started_on < known_ends.assessed_on then
                 -- runs on, as far as was known
                 other.ends_on is null
-                or (other.ends_on >= known_ends.assessed_on and coalesce(other.written_on >= known_ends.assessed_on, true))
+                or (
+                    other.ends_on >= known_ends.assessed_on
+                    and coalesce(other.written_on >= known_ends.assessed_on, true)
+                )
             -- follows, and lasts longer
             else other.started_on <= known_ends.latest_end_on
                 and (other.ends_on is null or other.ends_on > known_ends.latest_end_on)

@@ -37,7 +37,9 @@ numbered_pieces as (
         alias,
         reason_code,
         comparable,
-        {{ integer_divide('length(comparable)', integer_divide('3 * length(comparable)', 17) ~ ' + 1') }} as piece_length,
+        {{ integer_divide(
+            'length(comparable)', integer_divide('3 * length(comparable)', 17) ~ ' + 1'
+        ) }} as piece_length,
         {{ number_series(0, integer_divide('3 * length(comparable)', 17)) }} as piece_number
     from aliases
 ),
@@ -51,7 +53,10 @@ candidates as (
         greatest(length(unmatched.comparable), length(pieces.comparable)) as longer
     from unmatched
     inner join numbered_pieces as pieces
-        on contains(unmatched.comparable, substr(pieces.comparable, cast(piece_number * piece_length + 1 as integer), piece_length))
+        on contains(
+            unmatched.comparable,
+            substr(pieces.comparable, cast(piece_number * piece_length + 1 as integer), piece_length)
+        )
 ),
 
 -- similarity = 1 − distance ÷ longer length, compared in whole numbers

@@ -32,8 +32,12 @@ compared as (
         listed_days.next_on,
         lag(listed_days.next_on) over versions = listed.snapshot_on as was_listed_before,
         lag(listed_days.next_on) over versions is null as is_first,
-        {% for column in ['plan_id', 'quantity', 'unit_price', 'discount_rate', 'discount_amount', 'interval', 'interval_count', 'currency', 'status'] %}
-        {{ adapter.quote(column) }} is not distinct from lag({{ adapter.quote(column) }}) over versions {{- ' and' if not loop.last }}
+        {% for column in [
+            'plan_id', 'quantity', 'unit_price', 'discount_rate', 'discount_amount', 'interval', 'interval_count', 'currency',
+            'status'
+        ] %}
+        ({{ adapter.quote(column) }} is not distinct from lag({{ adapter.quote(column) }}) over versions)
+        {{- ' and' if not loop.last }}
         {% endfor %} as has_same_terms
     from listed
     inner join listed_days using (source, snapshot_on)
