@@ -33,7 +33,7 @@ last_quarter as (
         sum(customers_lost + lost_before) over of_type
             / nullif(sum(customers_at_start + start_before) over of_type, 0) as company_rate
     from quarters
-    where period_start = (select max(period_start) from quarters)
+    where period_start = (select max(latest.period_start) from quarters as latest)
     window of_type as (partition by segment_type)
 )
 

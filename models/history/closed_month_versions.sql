@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
--- The numbers of each closed month as each refresh first saw them: a row is appended only when they differ from what was
--- last published. Never rebuilt: what was told to readers can't be calculated again from the extracts of today.
+-- The numbers of each closed month as each refresh first saw them: a row is appended only when they differ from what
+-- was last published. Never rebuilt: what was told to readers can't be calculated again from the extracts of today.
 with refreshes as (
     select * from {{ source('quality', 'refresh_history') }}
 ),
@@ -33,8 +33,8 @@ closed_months as (
     where rates.period_grain = 'month' and rates.segment_type = 'all' and rates.is_complete
 ),
 
--- what may have changed them: files whose content is new or read anew, policies, the definitions, or rows that as_of has
--- passed or left behind
+-- what may have changed them: files whose content is new or read anew, policies, the definitions, or rows that as_of
+-- has passed or left behind
 new_files as (
     select
         files.table_name || ': ' || files.file as file,
@@ -75,8 +75,8 @@ causes as (
         case when this_refresh.code_version <> last_published.code_version then 'definitions' end as by_definitions,
         case when exists (
             select 1 from dated_rows
-            where dated_on > least(this_refresh.as_of, last_published.as_of)
-                and dated_on <= greatest(this_refresh.as_of, last_published.as_of)
+            where dated_rows.dated_on > least(this_refresh.as_of, last_published.as_of)
+                and dated_rows.dated_on <= greatest(this_refresh.as_of, last_published.as_of)
         ) then 'as_of' end as by_as_of,
         file_list.files
     from this_refresh

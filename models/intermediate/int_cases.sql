@@ -1,5 +1,5 @@
--- Cases of the help desk by as_of, under the customer that the card belongs to. What was answered or resolved after as_of
--- is neither yet.
+-- Cases of the help desk by as_of, under the customer that the card belongs to. What was answered or resolved after
+-- as_of is neither yet.
 select
     cases.case_id,
     coalesce(merged_cards.customer_id, cases.customer_id) as customer_id,

@@ -1,5 +1,5 @@
--- Σ over the days of a period of spell ends that day ÷ customers active at that day's opening. Only days on which a spell
--- starts or ends are looked at: on all others nobody is lost and the number of active customers stands.
+-- Σ over the days of a period of spell ends that day ÷ customers active at that day's opening. Only days on which a
+-- spell starts or ends are looked at: on all others nobody is lost and the number of active customers stands.
 with events as (
     select customer_id, started_on as occurred_on, 1 as started, 0 as ended
     from {{ ref('int_customer_spells') }}

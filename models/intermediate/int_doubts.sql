@@ -1,5 +1,5 @@
--- What a person should know before trusting the numbers: one row per doubt, with the customers and the MRR that it is about
--- and what to write. The refresh shows each as a warning.
+-- What a person should know before trusting the numbers: one row per doubt, with the customers and the MRR that it is
+-- about and what to write. The refresh shows each as a warning.
 with unknown_ends as (
     select count(distinct customer_id) as customers, sum(monthly_amount) as mrr
     from {{ ref('int_counting_rows') }}
@@ -33,7 +33,7 @@ ends as (
     select
         rows.customer_id,
         rows.monthly_amount,
-        exists (
+        exists(
             select 1
             from {{ ref('int_counting_rows') }} as following
             where following.customer_id = rows.customer_id
@@ -172,7 +172,8 @@ select
     customers,
     mrr,
     'billing.subscriptions: ' || cast(followed_ends as {{ dbt.type_string() }}) || ' of '
-        || cast(all_ends as {{ dbt.type_string() }}) || ' ends are followed by a start of the same customer on the next day ('
+        || cast(all_ends as {{ dbt.type_string() }})
+        || ' ends are followed by a start of the same customer on the next day ('
         || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR '
         || cast({{ money('mrr') }} as {{ dbt.type_string() }})
         || '): ended_on probably holds the last day of service, and each renewal counts as a loss. If so, write'

@@ -1,5 +1,6 @@
--- Every invoice that makes revenue by as_of, in the reporting currency, rounded once: headers as they are, lines summed.
--- `exchange_rate` is null where a currency has no rate yet on the day of issue: int_blockers then stops the build.
+-- Every invoice that makes revenue by as_of, in the reporting currency, rounded once: headers as they are, lines
+-- summed. `currency_without_rate` names a currency that has no rate yet on the day of issue: int_blockers then stops
+-- the build.
 with headers as (
     select
         invoice_id, customer_id, issued_at, status, employee_id,

@@ -30,8 +30,9 @@ unmatched as (
     where texts.normalised not in (select alias from aliases) and texts.normalised <> ''
 ),
 
--- A text that is similar to an alias of n letters differs from it in at most 15 % of n ÷ 0.85 places. Cut into one piece
--- more than that, the alias leaves a piece whole in the text: that is found ten times faster than a distance is measured.
+-- A text that is similar to an alias of n letters differs from it in at most 15 % of n ÷ 0.85 places. Cut into one
+-- piece more than that, the alias leaves a piece whole in the text: that is found ten times faster than a distance is
+-- measured.
 numbered_pieces as (
     select
         alias,

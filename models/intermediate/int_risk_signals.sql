@@ -1,5 +1,5 @@
--- Signals that a customer may leave, one row per assessment, customer and signal, from what was known before the opening of
--- the assessment only: a row that came later can't change an earlier list.
+-- Signals that a customer may leave, one row per assessment, customer and signal, from what was known before the
+-- opening of the assessment only: a row that came later can't change an earlier list.
 with assessments as (
     select * from {{ ref('int_risk_assessments') }}
 ),

@@ -1,6 +1,6 @@
--- Everyone else, to set beside those who complained: of the customers at the opening of each period who made no complaint
--- in it, how many were lost within 90 days of that opening. Only periods whose 90 days are over. A spell that runs at an
--- opening and ends within 90 days of it is found by its end, so nobody else is looked at.
+-- Everyone else, to set beside those who complained: of the customers at the opening of each period who made no
+-- complaint in it, how many were lost within 90 days of that opening. Only periods whose 90 days are over. A spell that
+-- runs at an opening and ends within 90 days of it is found by its end, so nobody else is looked at.
 with openings as (
     select period_grain, period_number, period_start, period_end
     from {{ ref('int_periods') }}

@@ -1,5 +1,5 @@
--- One row per customer and period at whose opening the customer is active, with what became of it by the end. A view over
--- published facts: customers × periods are many rows, so they are joined only when somebody asks.
+-- One row per customer and period at whose opening the customer is active, with what became of it by the end. A view
+-- over published facts: customers × periods are many rows, so they are joined only when somebody asks.
 with periods as (
     select
         period_grain,

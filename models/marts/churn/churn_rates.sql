@@ -1,4 +1,5 @@
--- How many customers were lost in each period, of those there at its opening; and the ways of coming and going beside it.
+-- How many customers were lost in each period, of those there at its opening; and the ways of coming and going beside
+-- it.
 with changes as (
     select
         changes.period_grain,

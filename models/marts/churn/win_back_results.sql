@@ -1,4 +1,5 @@
-{#- What the messages to lost customers brought. A customer counts once a campaign and channel, from its first message. -#}
+{#- What the messages to lost customers brought. A customer counts once a campaign and channel, from its first
+    message. -#}
 {% set horizons = [30, 90, 365] %}
 
 with contacts as (

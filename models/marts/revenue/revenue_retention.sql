@@ -1,4 +1,5 @@
--- What became of the monthly recurring revenue of each period's opening, by comparing each customer's MRR at its two ends.
+-- What became of the monthly recurring revenue of each period's opening, by comparing each customer's MRR at its two
+-- ends.
 with numbered as (
     {% call(grain) by_grain() %}
     select
