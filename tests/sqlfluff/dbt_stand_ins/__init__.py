@@ -1,6 +1,7 @@
-"""What dbt gives its templates and sqlfluff's own stand-ins lack, for `make lint`; each name here is a name in the templates.
+"""Stand-ins for what dbt gives its templates, for `make lint`: each name here is a name in the templates.
 
-The project's macros are the true ones. sqlfluff reads this file anew for every SQL file: nothing slow may be imported.
+sqlfluff has its own for `ref`, `source`, `config`, `this` and `return`. The macros are the project's, but for the short
+forms in `tests/sqlfluff/macros`. sqlfluff reads this file anew for every SQL file: nothing slow may be imported.
 """
 
 from pathlib import Path
@@ -91,7 +92,7 @@ dbt = _Dbt()
 
 
 class _Graph:
-    """The project's sources as the contract in the YAML of staging declares them; nothing else of the graph is asked."""
+    """The sources as the contract in the YAML of staging declares them; nothing else of the graph is asked."""
 
     @property
     def sources(self) -> dict[str, Any]:
