@@ -1,6 +1,6 @@
 # make demo   set up what is missing, then build and publish the demo company
 # make test   set up what is missing, then run all tests
-# make lint   set up what is missing, then check the style and the types of the Python code
+# make lint   set up what is missing, then check the style of Python and SQL and the types of the Python code
 # make bench  time refreshes of several sizes
 # make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
 # make test-superset  set that environment up and test it; `make test` leaves it alone
@@ -25,6 +25,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar models analyses tests/dbt
 
 bench: install
 	@$(BIN)/python -m benchmarks.refresh $(SIZES)

@@ -22,8 +22,10 @@ select
     observed_90d,
     returned_90d,
     return_rate_90d,
-    (return_rate_90d + z2 / (2 * n) - sqrt(z2 * (return_rate_90d * (1 - return_rate_90d) + z2 / (4 * n)) / n)) / (1 + z2 / n) as return_rate_90d_low,
-    (return_rate_90d + z2 / (2 * n) + sqrt(z2 * (return_rate_90d * (1 - return_rate_90d) + z2 / (4 * n)) / n)) / (1 + z2 / n) as return_rate_90d_high,
+    (return_rate_90d + z2 / (2 * n) - sqrt(z2 * (return_rate_90d * (1 - return_rate_90d) + z2 / (4 * n)) / n))
+        / (1 + z2 / n) as return_rate_90d_low,
+    (return_rate_90d + z2 / (2 * n) + sqrt(z2 * (return_rate_90d * (1 - return_rate_90d) + z2 / (4 * n)) / n))
+        / (1 + z2 / n) as return_rate_90d_high,
     revenue_recovered,
     round(revenue_recovered / contacted_lost, 2) as revenue_per_contacted
 from results

@@ -34,6 +34,7 @@ select
     kept_after_6,
     kept_after_12,
     expected_after_3,
-    (kept_after_3 - expected_after_3) / nullif(sqrt(expected_after_3 * (1 - expected_after_3) / cohort_size), 0) as z_score
+    (kept_after_3 - expected_after_3)
+        / nullif(sqrt(expected_after_3 * (1 - expected_after_3) / cohort_size), 0) as z_score
 from expected
 order by z_score, cohort_start

@@ -21,7 +21,8 @@ select
     sum(flagged_lost_within_90d) / nullif(sum(flagged), 0) as precision,
     sum(flagged_lost_within_90d) / nullif(sum(lost_within_90d), 0) as recall,
     sum(lost_within_90d) / nullif(sum(customers), 0) as base_rate,
-    (sum(flagged_lost_within_90d) / nullif(sum(flagged), 0)) / nullif(sum(lost_within_90d) / nullif(sum(customers), 0), 0) as lift,
+    (sum(flagged_lost_within_90d) / nullif(sum(flagged), 0))
+        / nullif(sum(lost_within_90d) / nullif(sum(customers), 0), 0) as lift,
     sum(flagged) / nullif(sum(flagged_lost_within_90d), 0) as calls_per_leaver
 from recent
 group by signal

@@ -26,5 +26,7 @@ left join {{ ref('dim_employees') }} as staff on staff.employee_id = customers.a
 where
     lost.had_complaint
     -- The open period ends on the day after as_of.
-    and lost.lost_on >= (select max(period_end) - interval 1 year from {{ ref('churn_rates') }} where period_grain = 'month')
+    and lost.lost_on >= (
+        select max(period_end) - interval 1 year from {{ ref('churn_rates') }} where period_grain = 'month'
+    )
 order by lost.win_back_rank

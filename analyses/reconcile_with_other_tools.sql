@@ -1,6 +1,7 @@
 -- Question: Why do Stripe, ChartMogul or Baremetrics show a different churn rate?
 -- Rows:     one per month, the last 12 complete months of the whole company.
--- Read:     the same month by every definition in use. Ours is lost_over_start. As the tools' own help pages define theirs:
+-- Read:     the same month by every definition in use. Ours is lost_over_start. As the tools' own help pages define
+--           theirs:
 --           ChartMogul, "B2B formula"   lost ÷ customers at start                      → lost_over_start
 --           ChartMogul, "B2C formula"   sum of the daily rates                         → daily
 --           Stripe Billing              churned ÷ (start + new), also who came and went → lost_over_start_and_new
@@ -8,8 +9,9 @@
 --           net formula                 (start − end) ÷ start, negative in growth      → net_change
 --           average formula             lost ÷ mean of start and end                   → lost_over_average
 -- Traps:    Stripe and Baremetrics look at the last 30 days, not at a calendar month. They know subscriptions only: set
---           activity_basis=subscription to compare. They date an end by the cancellation, we by the first day without service,
---           and count every record of a customer where we merge cards. What remains after that is a difference in the data.
+--           activity_basis=subscription to compare. They date an end by the cancellation, we by the first day without
+--           service, and count every record of a customer where we merge cards. What remains after that is a difference
+--           in the data.
 select
     period_start,
     max(case when definition = 'lost_over_start' then rate end) as lost_over_start,

@@ -12,7 +12,8 @@ select
     sum(customers_at_start) as customers_at_start,
     sum(customers_lost) as customers_lost,
     sum(customers_lost) / sum(customers_at_start) as churn_rate,
-    sum(customers_lost) / sum(customers_at_start) / (sum(sum(customers_lost)) over () / sum(sum(customers_at_start)) over ()) as season_index,
+    sum(customers_lost) / sum(customers_at_start)
+        / (sum(sum(customers_lost)) over () / sum(sum(customers_at_start)) over ()) as season_index,
     min(churn_rate) as lowest,
     max(churn_rate) as highest
 from {{ ref('churn_rates') }}

@@ -20,6 +20,8 @@ select
 from {{ ref('lifetime_value') }}
 where
     period_grain = 'quarter'
-    and period_start = (select max(period_start) from {{ ref('lifetime_value') }} where period_grain = 'quarter' and is_complete)
+    and period_start = (
+        select max(period_start) from {{ ref('lifetime_value') }} where period_grain = 'quarter' and is_complete
+    )
     and customers_at_start > 0
 order by segment_type <> 'all', segment_type, one_point_less_churn desc nulls last, segment

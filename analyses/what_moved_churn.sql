@@ -30,9 +30,10 @@ last_quarter as (
         coalesce(lost_before / nullif(start_before, 0), churn_rate) as rate_before,
         customers_at_start / nullif(sum(customers_at_start) over of_type, 0) as share,
         start_before / nullif(sum(start_before) over of_type, 0) as share_before,
-        sum(customers_lost + lost_before) over of_type / nullif(sum(customers_at_start + start_before) over of_type, 0) as company_rate
+        sum(customers_lost + lost_before) over of_type
+            / nullif(sum(customers_at_start + start_before) over of_type, 0) as company_rate
     from quarters
-    where period_start = (select max(period_start) from quarters)
+    where period_start = (select max(latest.period_start) from quarters as latest)
     window of_type as (partition by segment_type)
 )
 
@@ -49,8 +50,10 @@ select
     churn_rate - lost_before / nullif(start_before, 0) as churn_rate_change,
     (share - share_before) * ((rate + rate_before) / 2 - company_rate) as mix_effect,
     (share + share_before) / 2 * (rate - rate_before) as rate_effect,
-    customers_lost_voluntary / nullif(customers_at_start, 0) - voluntary_before / nullif(start_before, 0) as voluntary_change,
-    customers_lost_involuntary / nullif(customers_at_start, 0) - involuntary_before / nullif(start_before, 0) as involuntary_change,
+    customers_lost_voluntary / nullif(customers_at_start, 0)
+        - voluntary_before / nullif(start_before, 0) as voluntary_change,
+    customers_lost_involuntary / nullif(customers_at_start, 0)
+        - involuntary_before / nullif(start_before, 0) as involuntary_change,
     customers_lost_unknown / nullif(customers_at_start, 0) - unknown_before / nullif(start_before, 0) as unknown_change
 from last_quarter
 where customers_at_start + start_before > 0

@@ -30,8 +30,12 @@ rates as (
 intervals as (
     select
         *,
-        (return_rate + z2 / (2 * observed) - sqrt(z2 * (return_rate * (1 - return_rate) + z2 / (4 * observed)) / observed)) / (1 + z2 / observed) as low,
-        (return_rate + z2 / (2 * observed) + sqrt(z2 * (return_rate * (1 - return_rate) + z2 / (4 * observed)) / observed)) / (1 + z2 / observed) as high
+        (return_rate + z2 / (2 * observed)
+            - sqrt(z2 * (return_rate * (1 - return_rate) + z2 / (4 * observed)) / observed))
+            / (1 + z2 / observed) as low,
+        (return_rate + z2 / (2 * observed)
+            + sqrt(z2 * (return_rate * (1 - return_rate) + z2 / (4 * observed)) / observed))
+            / (1 + z2 / observed) as high
     from rates
     where observed >= 10
 )

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
--- The numbers of each closed month as each refresh first saw them: a row is appended only when they differ from what was
--- last published. Never rebuilt: what was told to readers can't be calculated again from the extracts of today.
+-- The numbers of each closed month as each refresh first saw them: a row is appended only when they differ from what
+-- was last published. Never rebuilt: what was told to readers can't be calculated again from the extracts of today.
 with refreshes as (
     select * from {{ source('quality', 'refresh_history') }}
 ),
@@ -33,8 +33,8 @@ closed_months as (
     where rates.period_grain = 'month' and rates.segment_type = 'all' and rates.is_complete
 ),
 
--- what may have changed them: files whose content is new or read anew, policies, the definitions, or rows that as_of has
--- passed or left behind
+-- what may have changed them: files whose content is new or read anew, policies, the definitions, or rows that as_of
+-- has passed or left behind
 new_files as (
     select
         files.table_name || ': ' || files.file as file,
@@ -48,7 +48,8 @@ new_files as (
 
 file_list as (
     select {{ dbt.listagg(
-        "case when file_number <= 20 then file else 'and ' || cast(files - 20 as " ~ dbt.type_string() ~ ") || ' more' end",
+        "case when file_number <= 20 then file else 'and ' || cast(files - 20 as " ~ dbt.type_string()
+        ~ ") || ' more' end",
         "', '", 'order by file_number') }} as files
     from new_files
     where file_number <= 21
@@ -67,12 +68,15 @@ dated_rows as (
 causes as (
     select
         case when file_list.files is not null then 'extracts' end as by_extracts,
-        case when cast(this_refresh.policies as {{ dbt.type_string() }}) <> cast(last_published.policies as {{ dbt.type_string() }}) then 'policies' end as by_policies,
+        case
+            when cast(this_refresh.policies as {{ dbt.type_string() }})
+                <> cast(last_published.policies as {{ dbt.type_string() }}) then 'policies'
+        end as by_policies,
         case when this_refresh.code_version <> last_published.code_version then 'definitions' end as by_definitions,
         case when exists (
             select 1 from dated_rows
-            where dated_on > least(this_refresh.as_of, last_published.as_of)
-                and dated_on <= greatest(this_refresh.as_of, last_published.as_of)
+            where dated_rows.dated_on > least(this_refresh.as_of, last_published.as_of)
+                and dated_rows.dated_on <= greatest(this_refresh.as_of, last_published.as_of)
         ) then 'as_of' end as by_as_of,
         file_list.files
     from this_refresh
@@ -96,7 +100,10 @@ select
     this_refresh.refresh_id,
     closed_months.*,
     case when told.period_start is null then 'first published'
-        else coalesce(nullif(concat_ws(', ', causes.by_extracts, causes.by_policies, causes.by_definitions, causes.by_as_of), ''), 'unexplained')
+        else coalesce(
+            nullif(concat_ws(', ', causes.by_extracts, causes.by_policies, causes.by_definitions, causes.by_as_of), ''),
+            'unexplained'
+        )
     end as cause,
     case when told.period_start is not null then causes.files end as files
 from closed_months
@@ -104,6 +111,8 @@ cross join this_refresh
 left join causes on true
 left join told using (period_start)
 where told.period_start is null
-    {% for column in ['customers_at_start', 'customers_lost', 'customers_at_end', 'mrr_at_start', 'mrr_churned', 'mrr_at_end'] %}
+    {% for column in [
+        'customers_at_start', 'customers_lost', 'customers_at_end', 'mrr_at_start', 'mrr_churned', 'mrr_at_end'
+    ] %}
     or told.{{ column }} <> closed_months.{{ column }}
     {% endfor %}

@@ -3,7 +3,8 @@ with purchases as (
     select
         customer_id,
         issued_on,
-        -- a prepaid term lasts as long as it was paid for, any other purchase until the customer has stayed away too long
+        -- a prepaid term lasts as long as it was paid for, any other purchase until the customer has stayed away too
+        -- long
         case when covers_until > issued_on then covers_until
             else {{ add_days('issued_on', var('lapse_days')) }} end as lapses_on
     from {{ ref('int_purchases') }}

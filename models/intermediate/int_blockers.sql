@@ -20,7 +20,8 @@ undeclared_reporting_currency as (
 select
     'missing exchange rate' as problem,
     'No exchange rate for ' || currency || ' on or before ' || cast(min(needed_on) as {{ dbt.type_string() }})
-        || ' (' || cast(count(*) as {{ dbt.type_string() }}) || ' rows need one): add it to billing.fx_rates.' as message
+        || ' (' || cast(count(*) as {{ dbt.type_string() }})
+        || ' rows need one): add it to billing.fx_rates.' as message
 from missing_rates
 where not exists (select 1 from undeclared_reporting_currency)
 group by currency

@@ -17,8 +17,14 @@ select
     coalesce(nullif(trim(cases.channel), ''), '(unknown)') as channel,
     coalesce(cases.severity, '(unknown)') as severity,
     coalesce(cases.kind = 'complaint', false) as is_complaint,
-    case when cases.first_response_at is not null then {{ microseconds_between('cases.opened_at', 'greatest(cases.first_response_at, cases.opened_at)') }} end as first_response_time,
-    case when cases.resolved_at is not null then {{ microseconds_between('cases.opened_at', 'greatest(cases.resolved_at, cases.opened_at)') }} end as resolution_time,
+    case
+        when cases.first_response_at is not null
+            then {{ microseconds_between('cases.opened_at', 'greatest(cases.first_response_at, cases.opened_at)') }}
+    end as first_response_time,
+    case
+        when cases.resolved_at is not null
+            then {{ microseconds_between('cases.opened_at', 'greatest(cases.resolved_at, cases.opened_at)') }}
+    end as resolution_time,
     {{ microseconds_between('cases.opened_at', 'cast(' ~ add_days(as_of(), 1) ~ ' as timestamp)') }} as age,
     opinions.is_satisfied
 from {{ ref('int_cases') }} as cases

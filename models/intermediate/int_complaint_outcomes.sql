@@ -1,5 +1,5 @@
--- Whether who complained was lost within 90 days: one row per customer and day of complaint, if the customer was active on
--- that day (at the opening of the next one) and the 90 days that follow it are over.
+-- Whether who complained was lost within 90 days: one row per customer and day of complaint, if the customer was active
+-- on that day (at the opening of the next one) and the 90 days that follow it are over.
 with complained as (
     select distinct customer_id, opened_on, {{ add_days('opened_on', 1) }} as watched_from
     from {{ ref('int_complaints') }}

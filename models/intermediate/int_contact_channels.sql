@@ -1,6 +1,7 @@
 -- The channels on which a customer can be reached, one row each, with the address. Personal: never leaves the private
 -- databases. E-mail addresses hold an @, phone numbers at least five digits. A messenger counts as Viber; so does the
--- phone of a customer who prefers Viber and names no messenger. `channel_order` is the order in which we would try them.
+-- phone of a customer who prefers Viber and names no messenger. `channel_order` is the order in which we would try
+-- them.
 with cards as (
     select
         customer_id,

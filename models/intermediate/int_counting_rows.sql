@@ -1,5 +1,5 @@
--- Subscription rows that count as activity, from the first day after their trial. What starts after as_of does not exist
--- yet (`exists_yet` is false); an end after as_of is scheduled, not an end.
+-- Subscription rows that count as activity, from the first day after their trial. What starts after as_of does not
+-- exist yet (`exists_yet` is false); an end after as_of is scheduled, not an end.
 with paying as (
     select
         *,

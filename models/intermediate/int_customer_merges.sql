@@ -1,5 +1,5 @@
--- Ids that stand for another customer, and the customer at the end: ids of other systems for the one they name, then merged
--- cards for the one they were merged into.
+-- Ids that stand for another customer, and the customer at the end: ids of other systems for the one they name, then
+-- merged cards for the one they were merged into.
 with cards as (
     select
         cards.customer_id as delivered_id,

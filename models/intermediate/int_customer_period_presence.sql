@@ -21,7 +21,8 @@ trimmed as (
         greatest(
             first_number,
             coalesce(max(last_number) over (
-                partition by customer_id, period_grain order by spell_number rows between unbounded preceding and 1 preceding
+                partition by customer_id, period_grain order by spell_number
+                rows between unbounded preceding and 1 preceding
             ) + 1, first_number)
         ) as first_number,
         last_number

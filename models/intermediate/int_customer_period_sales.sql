@@ -15,7 +15,9 @@ select
     numbered.period_grain,
     numbered.period_number,
     sum(numbered.amount) as revenue,
-    coalesce(sum(case when numbered.issued_on >= first_spells.started_on then numbered.amount end), 0) as revenue_since_first_spell,
+    coalesce(
+        sum(case when numbered.issued_on >= first_spells.started_on then numbered.amount end), 0
+    ) as revenue_since_first_spell,
     coalesce(sum(case when numbered.cost is not null then numbered.amount end), 0) as revenue_with_cost,
     coalesce(sum(numbered.cost), 0) as cost,
     cast(sum(case when numbered.amount > 0 then 1 else 0 end) as integer) as purchases,

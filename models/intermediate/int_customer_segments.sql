@@ -11,6 +11,12 @@ union all
 select
     customer_id,
     {{ dbt.string_literal(dbt.escape_single_quotes(segment_type)) }} as segment_type,
-    coalesce({% if segment_type in columns %}{{ segment_type }}{% else %}nullif(trim({{ json_text('raw_row', segment_type) }}), ''){% endif %}, '(unknown)') as segment
+    coalesce(
+        {% if segment_type in columns -%}
+        {{ segment_type }}
+        {%- else -%}
+        nullif(trim({{ json_text('raw_row', segment_type) }}), '')
+        {%- endif %}, '(unknown)'
+    ) as segment
 from {{ ref('int_customers') }}
 {% endfor %}

@@ -21,7 +21,11 @@ numbered as (
         customer_id,
         started_on,
         ended_on,
-        sum(case when covered_until is null or {{ days_between('covered_until', 'started_on') }} > {{ var('grace_days') }} then 1 else 0 end) over (
+        sum(case
+            when covered_until is null then 1
+            when {{ days_between('covered_until', 'started_on') }} > {{ var('grace_days') }} then 1
+            else 0
+        end) over (
             partition by customer_id order by started_on, coalesce(ended_on, {{ far_future() }})
             rows between unbounded preceding and current row
         ) as spell_number

@@ -19,9 +19,9 @@ with mentioned as (
 ),
 
 known as (
-    select distinct coalesce(merges.customer_id, mentioned.customer_id) as customer_id
+    select distinct coalesce(merged_cards.customer_id, mentioned.customer_id) as customer_id
     from mentioned
-    left join {{ ref('int_customer_merges') }} as merges on merges.card_id = mentioned.customer_id
+    left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = mentioned.customer_id
 ),
 
 counting_subscribers as (

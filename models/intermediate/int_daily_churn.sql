@@ -1,5 +1,5 @@
--- Σ over the days of a period of spell ends that day ÷ customers active at that day's opening. Only days on which a spell
--- starts or ends are looked at: on all others nobody is lost and the number of active customers stands.
+-- Σ over the days of a period of spell ends that day ÷ customers active at that day's opening. Only days on which a
+-- spell starts or ends are looked at: on all others nobody is lost and the number of active customers stands.
 with events as (
     select customer_id, started_on as occurred_on, 1 as started, 0 as ended
     from {{ ref('int_customer_spells') }}
@@ -56,7 +56,10 @@ by_period as (
         grid.segment,
         {{ ordered_sum('numbered.daily_rate', 'numbered.occurred_on') }} as sum_of_daily_rates,
         -- the day after an event, if it still belongs to the period, opens with what the event left
-        max(case when {{ add_days('numbered.occurred_on', 1) }} < grid.period_end then numbered.active_after else 0 end) as most_active,
+        max(case
+            when {{ add_days('numbered.occurred_on', 1) }} < grid.period_end then numbered.active_after
+            else 0
+        end) as most_active,
         max_by(numbered.active_after, numbered.occurred_on) as active_at_end
     from {{ ref('int_period_segments') }} as grid
     left join numbered using (period_grain, period_number, segment_type, segment)
@@ -73,7 +76,9 @@ opened as (
 with_opening as (
     select
         *,
-        coalesce(lag(closing) over (partition by period_grain, segment_type, segment order by period_number), 0) as opening
+        coalesce(
+            lag(closing) over (partition by period_grain, segment_type, segment order by period_number), 0
+        ) as opening
     from opened
 )
 

@@ -1,5 +1,5 @@
--- What a person should know before trusting the numbers: one row per doubt, with the customers and the MRR that it is about
--- and what to write. The refresh shows each as a warning.
+-- What a person should know before trusting the numbers: one row per doubt, with the customers and the MRR that it is
+-- about and what to write. The refresh shows each as a warning.
 with unknown_ends as (
     select count(distinct customer_id) as customers, sum(monthly_amount) as mrr
     from {{ ref('int_counting_rows') }}
@@ -33,10 +33,11 @@ ends as (
     select
         rows.customer_id,
         rows.monthly_amount,
-        exists (
+        exists(
             select 1
             from {{ ref('int_counting_rows') }} as following
-            where following.customer_id = rows.customer_id and following.row_started_on = {{ add_days('rows.ended_on', 1) }}
+            where following.customer_id = rows.customer_id
+                and following.row_started_on = {{ add_days('rows.ended_on', 1) }}
         ) as is_followed_next_day
     from {{ ref('int_counting_rows') }} as rows
     where rows.exists_yet and rows.ended_on is not null
@@ -66,7 +67,11 @@ list_days as (
 ),
 
 first_listed as (
-    select lists.source, rows.subscription_id, min(lists.snapshot_on) as first_listed_on, min(rows.started_on) as started_on
+    select
+        lists.source,
+        rows.subscription_id,
+        min(lists.snapshot_on) as first_listed_on,
+        min(rows.started_on) as started_on
     from {{ ref('base_billing__subscriptions') }} as rows
     inner join lists using (load_id)
     group by lists.source, rows.subscription_id
@@ -92,7 +97,8 @@ late_listed as (
 -- by table, whose rows of the quarantine are in no number, and what of their money can be read
 quarantined as (
     {% for table, amount in {
-        'subscriptions': 'unit_price', 'subscription_events': 'unit_price', 'invoices': 'amount', 'invoice_lines': 'amount',
+        'subscriptions': 'unit_price', 'subscription_events': 'unit_price', 'invoices': 'amount',
+        'invoice_lines': 'amount',
         'payments': 'amount', 'refunds': 'amount',
     }.items() %}
     select
@@ -113,9 +119,9 @@ select
     mrr,
     'CRITICAL: billing.subscriptions: ' || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR '
         || cast({{ money('mrr') }} as {{ dbt.type_string() }})
-        || ' are inactive by their status, and no column says since when: they count as lost on the day for which that was'
-        || ' first loaded. Map inactive_on (or ended_on) to the day on which service ended; if the status held for the'
-        || ' whole row, write status_means: period.' as message
+        || ' are inactive by their status, and no column says since when: they count as lost on the day for which that'
+        || ' was first loaded. Map inactive_on (or ended_on) to the day on which service ended; if the status held for'
+        || ' the whole row, write status_means: period.' as message
 from unknown_ends
 where customers > 0
 
@@ -127,9 +133,9 @@ select
     mrr,
     'CRITICAL: billing.subscriptions: ' || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR '
         || cast({{ money('mrr') }} as {{ dbt.type_string() }})
-        || ' have subscriptions whose every row has an inactive status, so that none of them counts: subscription ids repeat,'
-        || ' which is read as a row per state. If the status is that of today, write status_means: now; if it is that of'
-        || ' each row, status_means: period.' as message
+        || ' have subscriptions whose every row has an inactive status, so that none of them counts: subscription ids'
+        || ' repeat, which is read as a row per state. If the status is that of today, write status_means: now; if it'
+        || ' is that of each row, status_means: period.' as message
 from never_active
 where customers > 0
 
@@ -139,10 +145,10 @@ select
     'without a price' as doubt,
     customers_without_price,
     cast(null as decimal(18, 2)),
-    'billing.subscriptions: ' || cast(customers_without_price as {{ dbt.type_string() }}) || ' customers have subscriptions of'
-        || ' which neither unit_price nor the price of their plan is known: they count as free, so neither as customers nor in'
-        || ' any revenue, unless count_free_plans is true. Map unit_price, or deliver billing.plans with prices; what metered'
-        || ' and tiered prices bring is on the invoices.' as message
+    'billing.subscriptions: ' || cast(customers_without_price as {{ dbt.type_string() }}) || ' customers have'
+        || ' subscriptions of which neither unit_price nor the price of their plan is known: they count as free, so'
+        || ' neither as customers nor in any revenue, unless count_free_plans is true. Map unit_price, or deliver'
+        || ' billing.plans with prices; what metered and tiered prices bring is on the invoices.' as message
 from lacking_terms
 where customers_without_price > 0 and not {{ var('count_free_plans') }}
 
@@ -152,10 +158,10 @@ select
     'without an interval' as doubt,
     customers_without_interval,
     price_without_interval,
-    'billing.subscriptions: ' || cast(customers_without_interval as {{ dbt.type_string() }}) || ' customers have subscriptions'
-        || ' on plans that billing.plans lacks, and no interval of their own: their prices ('
-        || cast({{ money('price_without_interval') }} as {{ dbt.type_string() }}) || ' in all) count as monthly. Deliver all'
-        || ' plans, also those that are not sold any more, or map interval.' as message
+    'billing.subscriptions: ' || cast(customers_without_interval as {{ dbt.type_string() }}) || ' customers have'
+        || ' subscriptions on plans that billing.plans lacks, and no interval of their own: their prices ('
+        || cast({{ money('price_without_interval') }} as {{ dbt.type_string() }}) || ' in all) count as monthly.'
+        || ' Deliver all plans, also those that are not sold any more, or map interval.' as message
 from lacking_terms
 where customers_without_interval > 0
 
@@ -166,8 +172,10 @@ select
     customers,
     mrr,
     'billing.subscriptions: ' || cast(followed_ends as {{ dbt.type_string() }}) || ' of '
-        || cast(all_ends as {{ dbt.type_string() }}) || ' ends are followed by a start of the same customer on the next day ('
-        || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR ' || cast({{ money('mrr') }} as {{ dbt.type_string() }})
+        || cast(all_ends as {{ dbt.type_string() }})
+        || ' ends are followed by a start of the same customer on the next day ('
+        || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR '
+        || cast({{ money('mrr') }} as {{ dbt.type_string() }})
         || '): ended_on probably holds the last day of service, and each renewal counts as a loss. If so, write'
         || ' ended_on: {from: …, inclusive: true}.' as message
 from next_day_starts
@@ -180,10 +188,11 @@ select
     customers,
     mrr,
     'billing.subscriptions: ' || cast(customers as {{ dbt.type_string() }}) || ' customers with MRR '
-        || cast({{ money('mrr') }} as {{ dbt.type_string() }}) || ' in the list of ' || cast(newest_on as {{ dbt.type_string() }})
+        || cast({{ money('mrr') }} as {{ dbt.type_string() }}) || ' in the list of '
+        || cast(newest_on as {{ dbt.type_string() }})
         || ' have subscriptions that started on or before ' || cast(before_on as {{ dbt.type_string() }})
-        || ' by their own account, and the list of that day lacks them: months that were closed are restated. If the day is'
-        || ' that of another event, map another column to started_on.' as message
+        || ' by their own account, and the list of that day lacks them: months that were closed are restated. If the'
+        || ' day is that of another event, map another column to started_on.' as message
 from late_listed
 
 union all
@@ -194,8 +203,11 @@ select
     amount,
     table_name || ': ' || cast(delivered_rows as {{ dbt.type_string() }}) || ' rows that can''t be used, of '
         || cast(customers as {{ dbt.type_string() }}) || ' known customers'
-        || coalesce(' and with ' || amount_name || ' ' || cast({{ money('amount') }} as {{ dbt.type_string() }}) || ' as far as it can be read', '')
-        || ', are in no number: restricted.quarantine in private.duckdb has file, row and reason. Correct them and deliver'
-        || ' the file again.' as message
+        || coalesce(
+            ' and with ' || amount_name || ' ' || cast({{ money('amount') }} as {{ dbt.type_string() }})
+            || ' as far as it can be read', ''
+        )
+        || ', are in no number: restricted.quarantine in private.duckdb has file, row and reason. Correct them and'
+        || ' deliver the file again.' as message
 from quarantined
 where delivered_rows > 0

@@ -1,5 +1,6 @@
--- Every invoice that makes revenue by as_of, in the reporting currency, rounded once: headers as they are, lines summed.
--- `exchange_rate` is null where a currency has no rate yet on the day of issue: int_blockers then stops the build.
+-- Every invoice that makes revenue by as_of, in the reporting currency, rounded once: headers as they are, lines
+-- summed. `currency_without_rate` names a currency that has no rate yet on the day of issue: int_blockers then stops
+-- the build.
 with headers as (
     select
         invoice_id, customer_id, issued_at, status, employee_id,
@@ -52,7 +53,7 @@ rated as (
 
 select
     rated.invoice_id,
-    coalesce(merges.customer_id, rated.customer_id) as customer_id,
+    coalesce(merged_cards.customer_id, rated.customer_id) as customer_id,
     rated.issued_at,
     rated.issued_on,
     rated.employee_id,
@@ -63,5 +64,7 @@ select
     max(rated.covers_until) as covers_until,
     min(case when rated.exchange_rate is null then rated.billed_currency end) as currency_without_rate
 from rated
-left join {{ ref('int_customer_merges') }} as merges on merges.card_id = rated.customer_id
-group by rated.invoice_id, coalesce(merges.customer_id, rated.customer_id), rated.issued_at, rated.issued_on, rated.employee_id
+left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = rated.customer_id
+group by
+    rated.invoice_id, coalesce(merged_cards.customer_id, rated.customer_id), rated.issued_at, rated.issued_on,
+    rated.employee_id

@@ -33,6 +33,11 @@ reach as (
     group by closing.customer_id, closing.ended_on, closing.monthly_amount
 ),
 
+spells as (
+    select customer_id, started_on, coalesce(ended_on, {{ far_future() }}) as ended_on
+    from {{ ref('int_customer_spells') }}
+),
+
 carried as (
     select
         reach.customer_id,
@@ -40,10 +45,7 @@ carried as (
         least(coalesce(reach.resumes_on, spells.ended_on), spells.ended_on) as ended_on,
         reach.monthly_amount
     from reach
-    inner join (
-        select customer_id, started_on, coalesce(ended_on, {{ far_future() }}) as ended_on
-        from {{ ref('int_customer_spells') }}
-    ) as spells
+    inner join spells
         on spells.customer_id = reach.customer_id
         and spells.started_on < reach.gap_starts_on
         and spells.ended_on > reach.gap_starts_on

@@ -1,5 +1,5 @@
--- Who had given notice at a past assessment, as far as billing had written it down by then: every row that ran had its end
--- in it, and no row was to follow. An end that was written later, or nobody knows when, was not known.
+-- Who had given notice at a past assessment, as far as billing had written it down by then: every row that ran had its
+-- end in it, and no row was to follow. An end that was written later, or nobody knows when, was not known.
 with subscription_rows as (
     select
         rows.customer_id,
@@ -32,7 +32,10 @@ where not exists (
             when other.started_on < known_ends.assessed_on then
                 -- runs on, as far as was known
                 other.ends_on is null
-                or (other.ends_on >= known_ends.assessed_on and coalesce(other.written_on >= known_ends.assessed_on, true))
+                or (
+                    other.ends_on >= known_ends.assessed_on
+                    and coalesce(other.written_on >= known_ends.assessed_on, true)
+                )
             -- follows, and lasts longer
             else other.started_on <= known_ends.latest_end_on
                 and (other.ends_on is null or other.ends_on > known_ends.latest_end_on)

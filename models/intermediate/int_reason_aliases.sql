@@ -1,5 +1,5 @@
--- Every phrase that means a main reason, normalised: the product's seed and the company's own, which a person confirmed.
--- Where both name the same phrase, the company is right.
+-- Every phrase that means a main reason, normalised: the product's seed and the company's own, which a person
+-- confirmed. Where both name the same phrase, the company is right.
 with written as (
     {% for row in var('own_reason_aliases') %}
     select

@@ -30,14 +30,17 @@ unmatched as (
     where texts.normalised not in (select alias from aliases) and texts.normalised <> ''
 ),
 
--- A text that is similar to an alias of n letters differs from it in at most 15 % of n ÷ 0.85 places. Cut into one piece
--- more than that, the alias leaves a piece whole in the text: that is found ten times faster than a distance is measured.
+-- A text that is similar to an alias of n letters differs from it in at most 15 % of n ÷ 0.85 places. Cut into one
+-- piece more than that, the alias leaves a piece whole in the text: that is found ten times faster than a distance is
+-- measured.
 numbered_pieces as (
     select
         alias,
         reason_code,
         comparable,
-        {{ integer_divide('length(comparable)', integer_divide('3 * length(comparable)', 17) ~ ' + 1') }} as piece_length,
+        {{ integer_divide(
+            'length(comparable)', integer_divide('3 * length(comparable)', 17) ~ ' + 1'
+        ) }} as piece_length,
         {{ number_series(0, integer_divide('3 * length(comparable)', 17)) }} as piece_number
     from aliases
 ),
@@ -51,7 +54,10 @@ candidates as (
         greatest(length(unmatched.comparable), length(pieces.comparable)) as longer
     from unmatched
     inner join numbered_pieces as pieces
-        on contains(unmatched.comparable, substr(pieces.comparable, cast(piece_number * piece_length + 1 as integer), piece_length))
+        on contains(
+            unmatched.comparable,
+            substr(pieces.comparable, cast(piece_number * piece_length + 1 as integer), piece_length)
+        )
 ),
 
 -- similarity = 1 − distance ÷ longer length, compared in whole numbers

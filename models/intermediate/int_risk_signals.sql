@@ -1,5 +1,5 @@
--- Signals that a customer may leave, one row an assessment, customer and signal, from what was known before the opening of
--- the assessment only: a row that came later can't change an earlier list.
+-- Signals that a customer may leave, one row per assessment, customer and signal, from what was known before the
+-- opening of the assessment only: a row that came later can't change an earlier list.
 with assessments as (
     select * from {{ ref('int_risk_assessments') }}
 ),
@@ -21,7 +21,8 @@ latest_payments as (
     inner join {{ ref('int_payments') }} as payments
         on payments.customer_id = assessments.customer_id and payments.paid_on < assessments.assessed_on
     qualify row_number() over (
-        partition by assessments.assessed_on, assessments.customer_id order by payments.paid_at desc, payments.payment_id desc
+        partition by assessments.assessed_on, assessments.customer_id
+        order by payments.paid_at desc, payments.payment_id desc
     ) = 1
 ),
 
@@ -77,7 +78,8 @@ slow_answer as (
         and cases.opened_on < assessments.assessed_on
         and cases.opened_on >= {{ add_days('assessments.assessed_on', -90) }}
     where not {{ is_within_sla(
-        'first_response', 'cases.opened_at', 'least(cases.first_response_at, cast(assessments.assessed_on as timestamp))'
+        'first_response', 'cases.opened_at',
+        'least(cases.first_response_at, cast(assessments.assessed_on as timestamp))'
     ) }}
 ),
 
@@ -102,8 +104,14 @@ spending as (
     select
         assessments.assessed_on,
         assessments.customer_id,
-        sum(case when invoices.issued_on >= {{ add_days('assessments.assessed_on', -90) }} then invoices.amount else 0 end) as last_90_days,
-        sum(case when invoices.issued_on < {{ add_days('assessments.assessed_on', -90) }} then invoices.amount else 0 end) as previous_90_days
+        sum(case
+            when invoices.issued_on >= {{ add_days('assessments.assessed_on', -90) }} then invoices.amount
+            else 0
+        end) as last_90_days,
+        sum(case
+            when invoices.issued_on < {{ add_days('assessments.assessed_on', -90) }} then invoices.amount
+            else 0
+        end) as previous_90_days
     from assessments
     inner join {{ ref('int_invoices') }} as invoices
         on invoices.customer_id = assessments.customer_id

@@ -28,16 +28,16 @@ notes as (
 ),
 
 billing_reasons as (
-    select ended.customer_id, ended.spell_number, rows.end_reason as reason_text
+    select ended.customer_id, ended.spell_number, counting.end_reason as reason_text
     from ended
     inner join {{ ref('int_customers') }} as customers
         on customers.customer_id = ended.customer_id and customers.activity_basis = 'subscription'
-    inner join {{ ref('int_counting_rows') }} as rows
-        on rows.customer_id = ended.customer_id and rows.ended_on = ended.ended_on and rows.exists_yet
-    where rows.end_reason is not null
+    inner join {{ ref('int_counting_rows') }} as counting
+        on counting.customer_id = ended.customer_id and counting.ended_on = ended.ended_on and counting.exists_yet
+    where counting.end_reason is not null
     qualify row_number() over (
         partition by ended.customer_id, ended.spell_number
-        order by rows.row_started_on desc, rows.subscription_id desc
+        order by counting.row_started_on desc, counting.subscription_id desc
     ) = 1
 )
 

@@ -1,5 +1,5 @@
--- Since when a subscription row is inactive, as far as the deliveries tell: as_of of the refresh that first loaded it so. A
--- row that was active in between is asked from then on.
+-- Since when a subscription row is inactive, as far as the deliveries tell: as_of of the refresh that first loaded it
+-- so. A row that was active in between is asked from then on.
 with versions as (
     select
         subscription_id,

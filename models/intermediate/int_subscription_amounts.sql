@@ -1,6 +1,7 @@
 -- The monthly amount of each subscription row in the reporting currency, rounded once. `exchange_rate` is null where no
 -- rate is known on or before the row's first day: int_blockers then stops the build.
-{% set price, quantity, share_paid, rate = fraction('price', 12), fraction('units', 6), fraction('(1 - discount_rate)', 6), fraction('exchange_rate', 10) %}
+{% set price, quantity = fraction('price', 12), fraction('units', 6) %}
+{% set share_paid, rate = fraction('(1 - discount_rate)', 6), fraction('exchange_rate', 10) %}
 
 with rated as (
     select

@@ -1,5 +1,5 @@
--- An event log turned into periods: each start or change opens a row, and the next event of the subscription closes it. An
--- event whose status never pays or is inactive only closes, like a cancel.
+-- An event log turned into periods: each start or change opens a row, and the next event of the subscription closes it.
+-- An event whose status never pays or is inactive only closes, like a cancel.
 with events as (
     select *
     from {{ ref('stg_billing__subscription_events') }}

@@ -1,5 +1,5 @@
--- Lists of subscriptions as they were on several days, turned into periods on the same terms: a change of terms closes a row
--- on the list's day and opens the next, and so does a list that lacks the subscription.
+-- Lists of subscriptions as they were on several days, turned into periods on the same terms: a change of terms closes
+-- a row on the list's day and opens the next, and so does a list that lacks the subscription.
 with lists as (
     select loads.load_id, loads.source, snapshots.snapshot_on
     from {{ source('raw', 'snapshots') }} as snapshots
@@ -17,12 +17,12 @@ listed as (
     select
         lists.source,
         lists.snapshot_on,
-        rows.* exclude (source)
-    from {{ ref('base_billing__subscriptions') }} as rows
+        delivered.* exclude (source)
+    from {{ ref('base_billing__subscriptions') }} as delivered
     inner join lists using (load_id)
-    where rows.row_outcome = 'loaded' and rows.is_history
+    where delivered.row_outcome = 'loaded' and delivered.is_history
     qualify row_number() over (
-        partition by lists.source, lists.snapshot_on, rows.subscription_id order by rows.delivery_number desc
+        partition by lists.source, lists.snapshot_on, delivered.subscription_id order by delivered.delivery_number desc
     ) = 1
 ),
 
@@ -32,8 +32,12 @@ compared as (
         listed_days.next_on,
         lag(listed_days.next_on) over versions = listed.snapshot_on as was_listed_before,
         lag(listed_days.next_on) over versions is null as is_first,
-        {% for column in ['plan_id', 'quantity', 'unit_price', 'discount_rate', 'discount_amount', 'interval', 'interval_count', 'currency', 'status'] %}
-        {{ adapter.quote(column) }} is not distinct from lag({{ adapter.quote(column) }}) over versions {{- ' and' if not loop.last }}
+        {% for column in [
+            'plan_id', 'quantity', 'unit_price', 'discount_rate', 'discount_amount', 'interval', 'interval_count',
+            'currency', 'status'
+        ] %}
+        ({{ adapter.quote(column) }} is not distinct from lag({{ adapter.quote(column) }}) over versions)
+        {{- ' and' if not loop.last }}
         {% endfor %} as has_same_terms
     from listed
     inner join listed_days using (source, snapshot_on)

@@ -1,5 +1,5 @@
--- Every period on the same terms, from tables of subscriptions, lists with history and event logs alike, with the plan's
--- terms filled in where the row names none of its own, and the end that its status leaves it.
+-- Every period on the same terms, from tables of subscriptions, lists with history and event logs alike, with the
+-- plan's terms filled in where the row names none of its own, and the end that its status leaves it.
 with sources as (
     select
         source,
@@ -18,7 +18,8 @@ with sources as (
 
 delivered as (
     select
-        subscription_id, customer_id, started_on, ended_on, inactive_on, trial_ends_on, status, sources.status_means, sources.is_undeclared, end_reason,
+        subscription_id, customer_id, started_on, ended_on, inactive_on, trial_ends_on, status,
+        sources.status_means, sources.is_undeclared, end_reason,
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
         auto_renew, delivery_number, cast(updated_at as date) as written_on
     from {{ ref('stg_billing__subscriptions') }}
@@ -27,7 +28,8 @@ delivered as (
     union all
 
     select
-        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, status, 'period', false, end_reason,
+        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, status,
+        'period', false, end_reason,
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
         auto_renew, delivery_number, cast(updated_at as date)
     from {{ ref('int_subscription_history') }}
@@ -35,7 +37,8 @@ delivered as (
     union all
 
     select
-        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, cast(null as {{ dbt.type_string() }}), 'period', false, cast(null as {{ dbt.type_string() }}),
+        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on,
+        cast(null as {{ dbt.type_string() }}), 'period', false, cast(null as {{ dbt.type_string() }}),
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, cast(null as decimal(18, 6)),
         cast(null as boolean), delivery_number, cast(null as date)
     from {{ ref('int_subscription_event_rows') }}
@@ -46,16 +49,21 @@ judged as (
         *,
         status_means = 'now' and {{ inactive('status') }} as is_inactive_now,
         is_undeclared and status_means = 'period' and {{ inactive('status') }} as is_taken_for_inactive_throughout,
-        not {{ never_paid('status') }} and not (status_means = 'period' and {{ inactive('status') }}) as has_paying_status,
+        not {{ never_paid('status') }}
+            and not (status_means = 'period' and {{ inactive('status') }}) as has_paying_status,
         -- of a suspended subscription only an end that has come says something
-        case when {{ suspended('status') }} and status_means = 'now' and ended_on > {{ as_of() }} then null else ended_on end as known_end_on
+        case
+            when {{ suspended('status') }} and status_means = 'now' and ended_on > {{ as_of() }} then null
+            else ended_on
+        end as known_end_on
     from delivered
 ),
 
 ended as (
     select
         judged.*,
-        judged.is_inactive_now and judged.known_end_on is null and judged.inactive_on is null as is_inactive_since_unknown,
+        judged.is_inactive_now and judged.known_end_on is null
+            and judged.inactive_on is null as is_inactive_since_unknown,
         case
             when judged.is_inactive_now
                 then coalesce(judged.known_end_on, judged.inactive_on, since.inactive_since)
@@ -72,7 +80,7 @@ ended as (
 
 select
     ended.subscription_id,
-    coalesce(merges.customer_id, ended.customer_id) as customer_id,
+    coalesce(merged_cards.customer_id, ended.customer_id) as customer_id,
     ended.plan_id,
     ended.started_on,
     ended.last_end_on as ended_on,
@@ -101,5 +109,5 @@ select
     ended.written_on
 from ended
 cross join {{ ref('int_reporting_currency') }} as reporting
-left join {{ ref('int_customer_merges') }} as merges on merges.card_id = ended.customer_id
+left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = ended.customer_id
 left join {{ ref('stg_billing__plans') }} as plans using (plan_id)

@@ -1,6 +1,6 @@
--- Everyone else, to set beside those who complained: of the customers at the opening of each period who made no complaint
--- in it, how many were lost within 90 days of that opening. Only periods whose 90 days are over. A spell that runs at an
--- opening and ends within 90 days of it is found by its end, so nobody else is looked at.
+-- Everyone else, to set beside those who complained: of the customers at the opening of each period who made no
+-- complaint in it, how many were lost within 90 days of that opening. Only periods whose 90 days are over. A spell that
+-- runs at an opening and ends within 90 days of it is found by its end, so nobody else is looked at.
 with openings as (
     select period_grain, period_number, period_start, period_end
     from {{ ref('int_periods') }}
@@ -8,7 +8,12 @@ with openings as (
 ),
 
 complaining as (
-    select distinct openings.period_grain, openings.period_number, openings.period_start, spells.customer_id, spells.ended_on
+    select distinct
+        openings.period_grain,
+        openings.period_number,
+        openings.period_start,
+        spells.customer_id,
+        spells.ended_on
     from openings
     inner join {{ ref('int_complaints') }} as complaints
         on complaints.opened_on >= openings.period_start and complaints.opened_on < openings.period_end
@@ -46,5 +51,6 @@ inner join {{ ref('churn_rates') }} as rates
     and rates.period_start = openings.period_start
     and rates.segment_type = 'all'
 left join complaining_counts
-    on complaining_counts.period_grain = openings.period_grain and complaining_counts.period_number = openings.period_number
+    on complaining_counts.period_grain = openings.period_grain
+    and complaining_counts.period_number = openings.period_number
 left join all_lost on all_lost.period_grain = openings.period_grain and all_lost.period_number = openings.period_number

@@ -1,4 +1,5 @@
--- Without updated_at, only the order of delivery says which of two files is right: a person should know that they differ.
+-- Without updated_at, only the order of delivery says which of two files is right: a person should know that they
+-- differ.
 with conflicts as (
     {% for table in contract_tables() %}
     {{ conflicting_versions(table) }}

@@ -3,7 +3,9 @@
 with quarantined as (
     {% for table in contract_tables() %}
     select
-        '{{ table | replace("__", ".") }}' as table_name, file, row_number, fault_column as column_name, fault as reason, raw_row, load_id
+        '{{ table | replace("__", ".") }}' as table_name, file, row_number,
+        fault_column as column_name, fault as reason,
+        raw_row, load_id
     from {{ ref('base_' ~ table) }}
     where row_outcome = 'quarantined' and is_current
     {{ 'union all' if not loop.last }}

@@ -1,4 +1,5 @@
--- The answers that no alias explains, for a person to map: one row per normalised text that explains the end of a spell.
+-- The answers that no alias explains, for a person to map: one row per normalised text that explains the end of a
+-- spell.
 with ends as (
     select normalised_reason as normalised, reason_text, count(*) as ends
     from {{ ref('int_spell_end_reasons') }}

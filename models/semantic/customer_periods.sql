@@ -1,5 +1,5 @@
--- One row per customer and period at whose opening the customer is active, with what became of it by the end. A view over
--- published facts: customers × periods are many rows, so they are joined only when somebody asks.
+-- One row per customer and period at whose opening the customer is active, with what became of it by the end. A view
+-- over published facts: customers × periods are many rows, so they are joined only when somebody asks.
 with periods as (
     select
         period_grain,
@@ -17,7 +17,9 @@ spells as (
         customer_id,
         started_on,
         coalesce(ended_on, {{ far_future() }}) as ended_on,
-        coalesce(lead(started_on) over (partition by customer_id order by spell_number), {{ far_future() }}) as returned_on,
+        coalesce(
+            lead(started_on) over (partition by customer_id order by spell_number), {{ far_future() }}
+        ) as returned_on,
         control
     from {{ published('fct_customer_spells') }}
 ),
@@ -26,7 +28,9 @@ mrr as (
     select
         customer_id,
         occurred_on as started_on,
-        coalesce(lead(occurred_on) over (partition by customer_id order by occurred_on), {{ far_future() }}) as ended_on,
+        coalesce(
+            lead(occurred_on) over (partition by customer_id order by occurred_on), {{ far_future() }}
+        ) as ended_on,
         mrr_after as amount
     from {{ published('fct_mrr_movements') }}
 ),

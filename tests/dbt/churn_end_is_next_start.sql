@@ -2,7 +2,9 @@
 with following as (
     select
         *,
-        lead(customers_at_start) over (partition by period_grain, segment_type, segment order by period_start) as next_start
+        lead(customers_at_start) over (
+            partition by period_grain, segment_type, segment order by period_start
+        ) as next_start
     from {{ ref('churn_rates') }}
 )
 

@@ -1,4 +1,5 @@
--- Σ over reasons of the customers lost, in all and by control, is what churn_rates says; their sales what lost_revenue says.
+-- Σ over reasons of the customers lost, in all and by control, is what churn_rates says; their sales what lost_revenue
+-- says.
 with reasons as (
     select
         period_grain,

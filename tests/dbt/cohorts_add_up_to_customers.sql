@@ -1,6 +1,11 @@
 -- Σ over cohorts of customers_at_close in a period = customers_at_end of that period.
 with cohorts as (
-    select cohort_grain as period_grain, period_start, segment_type, segment, sum(customers_at_close) as customers_at_close
+    select
+        cohort_grain as period_grain,
+        period_start,
+        segment_type,
+        segment,
+        sum(customers_at_close) as customers_at_close
     from {{ ref('cohort_retention') }}
     group by cohort_grain, period_start, segment_type, segment
 )

@@ -1,4 +1,5 @@
--- How many customers were lost in each period, of those there at its opening; and the ways of coming and going beside it.
+-- How many customers were lost in each period, of those there at its opening; and the ways of coming and going beside
+-- it.
 with changes as (
     select
         changes.period_grain,
@@ -6,8 +7,12 @@ with changes as (
         segments.segment_type,
         segments.segment,
         count(case when was_active and not is_active then 1 end) as customers_lost,
-        count(case when was_active and not is_active and ends.control = 'voluntary' then 1 end) as customers_lost_voluntary,
-        count(case when was_active and not is_active and ends.control = 'involuntary' then 1 end) as customers_lost_involuntary,
+        count(case
+            when was_active and not is_active and ends.control = 'voluntary' then 1
+        end) as customers_lost_voluntary,
+        count(case
+            when was_active and not is_active and ends.control = 'involuntary' then 1
+        end) as customers_lost_involuntary,
         count(case when is_active and not was_active and is_first_spell then 1 end) as customers_new,
         count(case when is_active and not was_active and not is_first_spell then 1 end) as customers_returned,
         count(case when not was_active and not is_active then 1 end) as customers_passed_through

@@ -60,7 +60,8 @@ select
     summed.customers_lost,
     {{ safe_divide(
         'summed.customers_lost',
-        'sum(summed.customers_lost) over (partition by grid.period_grain, grid.period_number, grid.segment_type, grid.segment)'
+        'sum(summed.customers_lost) over ('
+        ~ 'partition by grid.period_grain, grid.period_number, grid.segment_type, grid.segment)'
     ) }} as share_of_lost,
     summed.customers_lost_before,
     summed.customers_lost - summed.customers_lost_before as change,

@@ -18,7 +18,8 @@ sales as (
         max(case when invoices.amount > 0 then invoices.issued_on end) as last_purchase_on,
         sum(invoices.amount) as lifetime_revenue,
         sum(case
-            when invoices.issued_on >= {{ add_days('histories.lost_on', -365) }} and invoices.issued_on < histories.lost_on
+            when invoices.issued_on >= {{ add_days('histories.lost_on', -365) }}
+                and invoices.issued_on < histories.lost_on
                 then invoices.amount
         end) as sales_last_365_days
     from histories

@@ -12,7 +12,8 @@ compared as (
         *,
         row_number() over (partition by period_start order by refresh_id) as version_number,
         {{ safe_divide('customers_lost', 'customers_at_start') }} as churn_rate,
-        first_value({{ safe_divide('customers_lost', 'customers_at_start') }}) over each_month as churn_rate_first_published,
+        first_value({{ safe_divide('customers_lost', 'customers_at_start') }}) over each_month
+            as churn_rate_first_published,
         lag({{ safe_divide('customers_lost', 'customers_at_start') }}) over each_month as churn_rate_before,
         customers_at_start - lag(customers_at_start) over each_month as customers_at_start_change,
         customers_lost - lag(customers_lost) over each_month as customers_lost_change,

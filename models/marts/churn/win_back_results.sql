@@ -1,4 +1,5 @@
-{#- What the messages to lost customers brought. A customer counts once a campaign and channel, from its first message. -#}
+{#- What the messages to lost customers brought. A customer counts once a campaign and channel, from its first
+    message. -#}
 {% set horizons = [30, 90, 365] %}
 
 with contacts as (
@@ -54,7 +55,9 @@ counted as (
         count(learnt.customer_id) as reasons_learnt,
         count(lost_contacts.customer_id) as contacted_lost
         {%- for days in horizons %},
-        count(case when {{ add_days('lost_contacts.contacted_on', days) }} <= {{ as_of() }} then 1 end) as observed_{{ days }}d,
+        count(case
+            when {{ add_days('lost_contacts.contacted_on', days) }} <= {{ as_of() }} then 1
+        end) as observed_{{ days }}d,
         count(case
             when {{ add_days('lost_contacts.contacted_on', days) }} <= {{ as_of() }}
                 and lost_contacts.returned_on <= {{ add_days('lost_contacts.contacted_on', days) }} then 1

@@ -1,3 +1,3 @@
--- One row an employee, without names. Nor with roles, which nothing splits by and which may name somebody.
+-- One row per employee, without names. Nor with roles, which nothing splits by and which may name somebody.
 select employee_id, team
 from {{ ref('stg_crm__employees') }}

@@ -27,7 +27,9 @@ select
     spells.started_on,
     spells.ended_on,
     case when spells.ended_on is null then scheduled.scheduled_end_on end as scheduled_end_on,
-    cast({{ days_between('spells.started_on', 'coalesce(spells.ended_on, ' ~ add_days(as_of(), 1) ~ ')') }} as integer) as tenure_days,
+    cast(
+        {{ days_between('spells.started_on', 'coalesce(spells.ended_on, ' ~ add_days(as_of(), 1) ~ ')') }} as integer
+    ) as tenure_days,
     customers.activity_basis,
     reasons.reason_code,
     reasons.nature,

@@ -17,7 +17,9 @@ running as (
         customer_id,
         occurred_on,
         mrr_change,
-        sum(mrr_change) over (partition by customer_id order by occurred_on rows between unbounded preceding and current row) as mrr_after,
+        sum(mrr_change) over (
+            partition by customer_id order by occurred_on rows between unbounded preceding and current row
+        ) as mrr_after,
         row_number() over (partition by customer_id order by occurred_on) as change_number
     from changes
 )

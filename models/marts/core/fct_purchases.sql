@@ -1,4 +1,4 @@
--- One row an invoice that is a purchase.
+-- One row per invoice that is a purchase.
 select
     invoice_id,
     customer_id,

@@ -1,4 +1,5 @@
--- How good the list of customers at risk would have been at each past quarter's opening: by signal, and for any of them.
+-- How good the list of customers at risk would have been at each past quarter's opening: by signal, and for any of
+-- them.
 with assessed as (
     select assessed_on, customer_id, is_lost_within_90d
     from {{ ref('int_risk_assessments') }}

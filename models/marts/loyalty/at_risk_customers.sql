@@ -37,7 +37,9 @@ select
     flagged.{{ signal }},
     {% endfor %}
     flagged.score,
-    {{ money('case when mrr.mrr > 0 then 12 * mrr.mrr else greatest(coalesce(recent_sales.sales_last_365_days, 0), 0) end') }} as revenue_at_risk
+    {{ money(
+        'case when mrr.mrr > 0 then 12 * mrr.mrr else greatest(coalesce(recent_sales.sales_last_365_days, 0), 0) end'
+    ) }} as revenue_at_risk
 from flagged
 left join mrr using (customer_id)
 left join recent_sales using (customer_id)

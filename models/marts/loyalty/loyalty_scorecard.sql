@@ -27,7 +27,9 @@ measured as (
         lifetime_value.lifetime_value,
         checks.customers_purchasing,
         coalesce(repeat_customers.repeat_customers, 0) as repeat_customers,
-        {{ safe_divide('coalesce(repeat_customers.repeat_customers, 0)', 'checks.customers_purchasing') }} as repeat_rate,
+        {{ safe_divide(
+            'coalesce(repeat_customers.repeat_customers, 0)', 'checks.customers_purchasing'
+        ) }} as repeat_rate,
         service_levels.csat,
         service_levels.first_response_hours_median as first_response_hours,
         lost_revenue.lost_sales
@@ -55,7 +57,8 @@ select
     period_end,
     is_complete,
     {% for measure in [
-        'churn_rate', 'revenue_churn_rate', 'nps', 'lifetime_value', 'repeat_rate', 'csat', 'first_response_hours', 'lost_sales',
+        'churn_rate', 'revenue_churn_rate', 'nps', 'lifetime_value', 'repeat_rate', 'csat', 'first_response_hours',
+        'lost_sales',
     ] %}
     {% set change = measure ~ ' - lag(' ~ measure ~ ') over (partition by period_grain order by period_start)' %}
     {{ measure }},

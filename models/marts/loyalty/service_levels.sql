@@ -1,6 +1,8 @@
 -- How fast and how well cases are handled, by who handles them and where they come in, and what became of the customers
 -- who complained. A case belongs to the period in which it was opened.
-{% set dimensions = {'all': "'all'", 'employee': 'employee_id', 'team': 'team', 'channel': 'channel', 'severity': 'severity'} %}
+{% set dimensions = {
+    'all': "'all'", 'employee': 'employee_id', 'team': 'team', 'channel': 'channel', 'severity': 'severity',
+} %}
 
 with cases as (
     {% for dimension, value in dimensions.items() %}
@@ -32,7 +34,9 @@ handled as (
         {{ hours_quantile(0.9, 'resolution_time') }} as resolution_hours_p90,
         {% for step in ['first_response', 'resolution'] %}
         count(case when age >= {{ sla(step) }} then 1 end) as {{ step }}_due,
-        count(case when age >= {{ sla(step) }} and {{ step }}_time <= {{ sla(step) }} then 1 end) as {{ step }}_within_sla,
+        count(case
+            when age >= {{ sla(step) }} and {{ step }}_time <= {{ sla(step) }} then 1
+        end) as {{ step }}_within_sla,
         {% endfor %}
         count(is_satisfied) as csat_responses,
         count(case when is_satisfied then 1 end) as csat_satisfied,

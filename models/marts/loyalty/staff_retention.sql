@@ -12,7 +12,10 @@ with first_purchases as (
 returns as (
     select
         first_purchases.customer_id,
-        max(case when coalesce(purchases.employee_id, '(unknown)') = first_purchases.employee_id then 1 else 0 end) as is_to_same_employee
+        max(case
+            when coalesce(purchases.employee_id, '(unknown)') = first_purchases.employee_id then 1
+            else 0
+        end) as is_to_same_employee
     from first_purchases
     inner join {{ ref('fct_purchases') }} as purchases
         on purchases.customer_id = first_purchases.customer_id

@@ -23,7 +23,8 @@ presence as (
 mrr_changes as (
     {% call(grain) by_grain() %}
     select
-        customer_id, '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number, mrr_change
+        customer_id, '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number,
+        mrr_change
     from {{ ref('fct_mrr_movements') }}
     {% endcall %}
 ),

@@ -26,7 +26,8 @@ counted as (
     select
         *,
         sum(observed) over (
-            partition by segment_type, segment order by tenure_days desc rows between unbounded preceding and current row
+            partition by segment_type, segment order by tenure_days desc
+            rows between unbounded preceding and current row
         ) as at_risk
     from by_tenure
 ),
@@ -35,8 +36,14 @@ counted as (
 summed as (
     select
         *,
-        sum(case when lost < at_risk then ln(cast(at_risk - lost as double) / at_risk) else 0 end) over so_far as log_survival,
-        sum(case when lost < at_risk then cast(lost as double) / (at_risk * (at_risk - lost)) else 0 end) over so_far as variance
+        sum(case
+            when lost < at_risk then ln(cast(at_risk - lost as double) / at_risk)
+            else 0
+        end) over so_far as log_survival,
+        sum(case
+            when lost < at_risk then cast(lost as double) / (at_risk * (at_risk - lost))
+            else 0
+        end) over so_far as variance
     from counted
     where lost > 0
     window so_far as (

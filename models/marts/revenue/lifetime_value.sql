@@ -6,7 +6,11 @@ with parts as (
         {{ cents('lost_revenue.sales_of_customers_at_start') }} as sales_cents,
         margins.margin_numerator,
         margins.margin_denominator,
-        case lost_revenue.period_grain {% for grain, months in grains().items() %}when '{{ grain }}' then {{ months }} {% endfor %}end as period_months
+        case lost_revenue.period_grain
+            {%- for grain, months in grains().items() %}
+            when '{{ grain }}' then {{ months }}
+            {%- endfor %}
+        end as period_months
     from {{ ref('lost_revenue') }} as lost_revenue
     inner join {{ ref('int_opening_sales') }} as margins using (period_grain, period_start, segment_type, segment)
 )
@@ -31,6 +35,8 @@ select
     case
         when customers_lost > 0
             then {{ money(money_ratio('sales_cents * margin_numerator', '100 * margin_denominator * customers_lost')) }}
-        else {{ money(money_ratio('sales_cents * margin_numerator * 60', '100 * margin_denominator * customers_at_start * period_months')) }}
+        else {{ money(money_ratio(
+            'sales_cents * margin_numerator * 60', '100 * margin_denominator * customers_at_start * period_months'
+        )) }}
     end as lifetime_value
 from parts

@@ -1,4 +1,5 @@
--- What became of the monthly recurring revenue of each period's opening, by comparing each customer's MRR at its two ends.
+-- What became of the monthly recurring revenue of each period's opening, by comparing each customer's MRR at its two
+-- ends.
 with numbered as (
     {% call(grain) by_grain() %}
     select
@@ -28,10 +29,22 @@ changes as (
         customer_changes.period_number,
         segments.segment_type,
         segments.segment,
-        sum(case when mrr_at_start = 0 and first_mrr_period_number = period_number then mrr_at_end else 0 end) as mrr_new,
-        sum(case when mrr_at_start = 0 and first_mrr_period_number < period_number then mrr_at_end else 0 end) as mrr_reactivated,
-        sum(case when mrr_at_start > 0 and mrr_at_end > mrr_at_start then mrr_at_end - mrr_at_start else 0 end) as mrr_expanded,
-        sum(case when mrr_at_end > 0 and mrr_at_end < mrr_at_start then mrr_at_start - mrr_at_end else 0 end) as mrr_contracted,
+        sum(case
+            when mrr_at_start = 0 and first_mrr_period_number = period_number then mrr_at_end
+            else 0
+        end) as mrr_new,
+        sum(case
+            when mrr_at_start = 0 and first_mrr_period_number < period_number then mrr_at_end
+            else 0
+        end) as mrr_reactivated,
+        sum(case
+            when mrr_at_start > 0 and mrr_at_end > mrr_at_start then mrr_at_end - mrr_at_start
+            else 0
+        end) as mrr_expanded,
+        sum(case
+            when mrr_at_end > 0 and mrr_at_end < mrr_at_start then mrr_at_start - mrr_at_end
+            else 0
+        end) as mrr_contracted,
         sum(case when mrr_at_end = 0 then mrr_at_start else 0 end) as mrr_churned
     from customer_changes
     inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
@@ -83,6 +96,8 @@ select
     {{ money('mrr_at_end * 12') }} as arr_at_end,
     {{ safe_divide('mrr_churned + mrr_contracted', 'mrr_at_start') }} as gross_revenue_churn_rate,
     {{ safe_divide('mrr_at_start - mrr_churned - mrr_contracted', 'mrr_at_start') }} as gross_revenue_retention,
-    {{ safe_divide('mrr_at_start - mrr_churned - mrr_contracted + mrr_expanded', 'mrr_at_start') }} as net_revenue_retention,
+    {{ safe_divide(
+        'mrr_at_start - mrr_churned - mrr_contracted + mrr_expanded', 'mrr_at_start'
+    ) }} as net_revenue_retention,
     {{ safe_divide('mrr_new + mrr_reactivated + mrr_expanded', 'mrr_churned + mrr_contracted') }} as quick_ratio
 from opened
