@@ -21,11 +21,12 @@ demo: install
 test: install
 	$(BIN)/pytest -n auto --dist loadfile $(TESTS)
 
+# Python warns of semaphores that the workers of sqlfluff leave behind.
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --disable-progress-bar models analyses tests/dbt
+	PYTHONWARNINGS=ignore:resource_tracker:UserWarning $(BIN)/sqlfluff lint --disable-progress-bar models analyses tests/dbt
 
 bench: install
 	@$(BIN)/python -m benchmarks.refresh $(SIZES)
