@@ -24,18 +24,17 @@ having count(*) > 0
 
 {#- SQL of the least key among rows of a model, as text; null where the model declares no key or holds personal data. -#}
 {% macro sample_key(model) -%}
-    {%- set found = namespace(key=[]) -%}
+    {%- set found = namespace(is_personal=false) -%}
     {%- if execute -%}
-        {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') -%}
+        {%- set models = graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'seed']) -%}
         {%- for node in models if (node.schema, node.alias) == (model.schema, model.identifier) -%}
             {%- set personal = node.columns.values() | selectattr('config.meta.personal', 'defined') | list -%}
-            {%- if not personal and not node.config.meta.personal -%}
-                {%- set found.key = node.config.meta.primary_key or [] -%}
-            {%- endif -%}
+            {%- set found.is_personal = personal or node.config.meta.personal -%}
         {%- endfor -%}
     {%- endif -%}
-    {%- if found.key -%}
-    min(concat_ws(' ', {{ found.key | join(', ') }}))
+    {%- set key = primary_key(model) -%}
+    {%- if key and not found.is_personal -%}
+    min(concat_ws(' ', {{ key | join(', ') }}))
     {%- else -%}
     cast(null as varchar)
     {%- endif -%}

@@ -23,8 +23,8 @@ def demand(test: Mapping[str, Any]) -> str:
         match kind["name"], kind["kwargs"]:
             case "holds", {"laws": laws}:
                 return "Of every row holds: " + "; ".join(laws) + "."
-            case "unique_combination", {"columns": columns}:
-                return f"No two rows share {', '.join(columns)}, and none of them is empty."
+            case "unique_combination", _:
+                return "No two rows share their key, and no part of it is empty."
             case "accepted_values", {"column_name": column, "values": values}:
                 return f"{column} is one of {', '.join(map(str, values))}."
             case "relationships", {"column_name": column, "to": to}:

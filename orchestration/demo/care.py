@@ -150,8 +150,8 @@ def keep_cases(company: Company, customer: Customer) -> None:
                 )
 
 
-def ask_to_recommend(company: Company, customer: Customer) -> None:
-    """Book the answers to the half-yearly question whether the customer would recommend the company (0..10)."""
+def ask_for_nps(company: Company, customer: Customer) -> None:
+    """Book the answers to the half-yearly question whether the customer would speak well of the company (0..10)."""
     rng = company.rng
     day = customer.joined + timedelta(days=rng.randint(40, 120))
     while day <= AS_OF:

@@ -19,6 +19,6 @@ def live() -> Company:
         elif customer.buys == "supplies":
             purchases.buy_supplies(company, customer)
         care.keep_cases(company, customer)
-        care.ask_to_recommend(company, customer)
+        care.ask_for_nps(company, customer)
     company.number()
     return company
