@@ -1,4 +1,4 @@
--- Would customers speak well of the company: promoters less detractors, by the last answer of each customer in the period.
+-- Would customers speak well of the company: promoters less detractors, by each customer's last answer in the period.
 with responses as (
     {% call(grain) by_grain() %}
     select
