@@ -270,6 +270,8 @@ def _reading(guess: Guess) -> Iterator[str]:
         yield f"sheet: {_scalar(sample.sheet)}"
     if guess.header_row:
         yield f"header_row: {guess.header_row + 1}"
+    if unfilled := _sometimes_empty(guess):
+        yield f"where: {{{unfilled}}}   # rows without it are titles and totals"
     kinds = {name: guess.table.columns[name].type for name in guess.columns}
     numbers = [value for name, kind in kinds.items() if kind in MONEY for value in guess.values(name)]
     if any(re.search(r",\d{1,2}\D*$", value) for value in numbers) and not any(
@@ -278,6 +280,14 @@ def _reading(guess: Guess) -> Iterator[str]:
         yield 'decimal: ","'
     days = [value for name, kind in kinds.items() if kind in ("date", "timestamp") for value in guess.values(name)]
     yield from _dates(days)
+
+
+def _sometimes_empty(guess: Guess) -> str:
+    """The condition that a column has a value which every row needs, where some rows of a report lack one."""
+    rows = len(guess.sample.rows) - guess.header_row - 1
+    needed = [name for name in guess.columns if guess.table.columns[name].required]
+    lacking = [name for name in needed if 0 < len(guess.values(name)) < rows]
+    return ", ".join(f"{_scalar(guess.columns[name])}: {{present: true}}" for name in lacking)
 
 
 def _dates(days: Iterable[str]) -> Iterator[str]:

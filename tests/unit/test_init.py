@@ -17,7 +17,7 @@ FILES = {
     "Продажби 2024-01.csv": (
         (
             "Справка продажби\n\nДата;Клиент;Документ;Сума\n"
-            "05.01.2024;Иван Петров;F-1;1 234,50\n06.02.2024;Мария Иванова;F-2;9,90\n"
+            "05.01.2024;Иван Петров;F-1;1 234,50 лв.\n06.02.2024;Мария Иванова;F-2;9,90 лв.\nВсичко;;;1 244,40 лв.\n"
         ),
         "windows-1251",
     ),
@@ -84,6 +84,7 @@ def test_columns_are_recognised_by_their_names_in_four_languages(tmp_path):
                     "files": "Продажби *.csv",
                     "encoding": "windows-1251",
                     "header_row": 2,
+                    "where": {"Клиент": {"present": True}, "Документ": {"present": True}},
                     "decimal": ",",
                     "columns": {
                         "invoice_id": "Документ",
