@@ -5,36 +5,24 @@ Only `churn init` guesses; a refresh reads what is declared."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-import duckdb
 import yaml
 
-from orchestration.contract.mapping import PRESETS, SourceRule, preset_mapping
 from orchestration.contract.tables import MONEY, Table, contract
 from orchestration.errors import UserError
-from orchestration.loading.discovery import Delivery, canonical_table, readable_files
-from orchestration.loading.readers import Readers
+from orchestration.loading.recognition import Group, choose, groups_of, is_canonical, matching_presets
 from orchestration.loading.samples import Sample, header_rows, samples
 
-# A preset is recognised by a file that has so many of its columns; further files of it need fewer.
-RECOGNISED_BY, ALSO_WITH = 5, 2
 # Tables that a mapping by names may propose; the others are too rare to be guessed.
 NOT_PROPOSED = {"billing.fx_rates", "billing.subscription_events", "crm.customer_ids"}
 _NAMES = Path(__file__).parents[1] / "contract" / "header_names.yml"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Files whose names differ in digits only, seen as deliveries of one source; the first stands for all."""
-
-    pattern: str
-    delivery: Delivery
 
 
 @dataclass(frozen=True)
@@ -57,11 +45,18 @@ class Guess:
 
 def propose(folder: Path, scratch: Path) -> str:
     """The text of an extracts.yml for the files in `folder`; `scratch` takes copies. UserError where it holds none."""
-    groups = _groups(folder)
+    groups = groups_of(folder, scratch)
     if not groups:
         raise UserError(f"{folder} holds no files that can be read. Put the extracts there, then run init again.")
-    rest = [group for group in groups if not _is_canonical(folder, group, scratch)]
-    presets, lines, taken = _by_preset(rest, scratch)
+    rest = [group for group in groups if not is_canonical(folder, group, scratch)]
+    matches = choose(matching_presets(rest, scratch))
+    presets = list(dict.fromkeys(match.preset for match in matches))
+    taken = {match.group for match in matches}
+    lines: dict[str, list[str]] = {}
+    for match in matches:
+        if not match.is_at_home:  # the preset's own pattern would not find it
+            entry = f"    - {{name: {match.preset}, files: {_scalar(match.group.pattern)}}}"
+            lines.setdefault(match.rule.table.name, []).append(entry)
     guesses = {group: _guess(group, scratch) for group in rest if group not in taken}
     # one treatment of ids for all tables, or they could not be joined
     people = any(guess and _names_people(guess) for guess in guesses.values())
@@ -69,98 +64,6 @@ def propose(folder: Path, scratch: Path) -> str:
         if guess:
             lines.setdefault(guess.table.name, []).append(_entry(group, guess, people))
     return _text(presets, lines, [group.pattern for group, guess in guesses.items() if not guess])
-
-
-def _is_canonical(folder: Path, group: Group, scratch: Path) -> bool:
-    """Whether the file is found and read without any mapping."""
-    table = canonical_table(group.delivery.path.relative_to(folder))
-    with duckdb.connect() as con:
-        return table is not None and _columns(con, scratch, SourceRule(contract()[table]), group) is not None
-
-
-def _groups(folder: Path) -> list[Group]:
-    found: dict[str, Group] = {}
-    for delivery in readable_files(folder):
-        pattern = re.sub(r"\d[\d_.-]*(?=\D|$)", "*", Path(delivery.file).stem) + Path(delivery.file).suffix
-        pattern = (Path(delivery.file).parent / pattern).as_posix()
-        found.setdefault(pattern, Group(pattern, delivery))
-    return list(found.values())
-
-
-# presets
-
-
-def _by_preset(groups: list[Group], scratch: Path) -> tuple[list[str], dict[str, list[str]], set[Group]]:
-    """The presets whose columns the files have, entries for files that lie elsewhere, and the groups that they read."""
-    matches: dict[str, list[tuple[int, SourceRule, Group]]] = {}
-    with duckdb.connect() as con:
-        for preset in sorted(path.stem for path in PRESETS.glob("*.yml")):
-            rules = list(preset_mapping(preset).rules())
-            found = [
-                (count, rule, group)
-                for group in groups
-                for rule in rules
-                if (count := _found(con, scratch, rule, group))
-            ]
-            if found and max(count for count, *_ in found) >= RECOGNISED_BY:
-                matches[preset] = [match for match in found if match[0] >= ALSO_WITH]
-    chosen: list[str] = []
-    lines: dict[str, list[str]] = {}
-    taken: set[Group] = set()
-    for preset in sorted(matches, key=lambda preset: -sum(count for count, *_ in matches[preset])):
-        left = [match for match in matches[preset] if match[2] not in taken]
-        at_home = {group for _, rule, group in left if _takes(rule, group)}
-        # a file that lies where the preset wants it is what it is called
-        best = _best_group_of_each_table([match for match in left if match[2] not in at_home or _takes(*match[1:])])
-        tells_subscriptions = any(rule.table.name.startswith("billing.subscription") for rule, _ in best)
-        if not best or (tells_subscriptions and any(_vendor(preset) == _vendor(other) for other in chosen)):
-            continue
-        chosen.append(preset)
-        taken |= {group for _, group in best}
-        for rule, group in best:
-            if not _takes(rule, group):
-                entry = f"{{name: {preset}, files: {_scalar(group.pattern)}}}"
-                lines.setdefault(rule.table.name, []).append(f"    - {entry}")
-    return chosen, lines, taken
-
-
-def _best_group_of_each_table(matches: list[tuple[int, SourceRule, Group]]) -> list[tuple[SourceRule, Group]]:
-    best: dict[str, tuple[int, SourceRule, Group]] = {}
-    for match in matches:
-        name = match[1].table.name
-        if name not in best or match[0] > best[name][0]:
-            best[name] = match
-    return [(rule, group) for _, rule, group in best.values()]
-
-
-def _takes(rule: SourceRule, group: Group) -> bool:
-    return any(group.delivery.path.match(pattern) for pattern in rule.files)
-
-
-def _vendor(preset: str) -> str:
-    return preset.partition("_")[0]
-
-
-def _found(con: duckdb.DuckDBPyConnection, scratch: Path, rule: SourceRule, group: Group) -> int:
-    """How many columns of the rule the file has; 0 where it lacks one that the rule needs."""
-    if rule.records and group.delivery.format != "json":
-        return 0
-    columns = _columns(con, scratch, rule, group) or set()
-    return sum(not columns.isdisjoint(mapped.read_from) for mapped in rule.columns.values())
-
-
-def _columns(con: duckdb.DuckDBPyConnection, scratch: Path, rule: SourceRule, group: Group) -> set[str] | None:
-    """The columns of a file that can be read by the rule and has rows."""
-    readers, problems = Readers(con, scratch, "UTC"), list[str]()
-    try:
-        stages = readers.stages(rule, [replace(group.delivery, table=rule.table.name)], problems)
-        if problems or not stages or not con.execute(f"select 1 from {stages[0].relation} limit 1").fetchall():
-            return None
-        return set().union(*stages[0].columns)
-    except (UserError, duckdb.Error):
-        return None
-    finally:
-        readers.close()
 
 
 # by the names of columns
@@ -183,7 +86,7 @@ def _guess(group: Group, scratch: Path) -> Guess | None:
     """The likeliest table of a file, by the names of its columns and its own."""
     guesses = (
         guess
-        for sample in samples(group.delivery, scratch)
+        for sample in samples(group.head, scratch)
         for position in header_rows(sample)
         for table in contract().values()
         if table.name not in NOT_PROPOSED and (guess := _as_table(group, sample, position, table))
@@ -318,10 +221,5 @@ def _column(guess: Guess, name: str, people: bool) -> str:
 
 def _scalar(text: str) -> str:
     """The text as YAML writes it on one line."""
-    if (
-        re.fullmatch(r"[^\W\d_][\w ./()-]*", text)
-        and text == text.strip()
-        and text.lower() not in ("yes", "no", "null")
-    ):
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    is_plain = re.fullmatch(r"[^\W\d_][\w ./()-]*(?<! )", text) and text.lower() not in ("yes", "no", "null")
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
