@@ -229,7 +229,7 @@ def _with_presets(presets: list[tuple[str, Block]], own: Block) -> Block:
             if not isinstance(source, Block):
                 merged.append(source)
                 continue
-            positions = {str(block["name"]): position for position, block in enumerate(merged)}
+            positions = {str(block["name"]): position for position, block in enumerate(merged) if "name" in block}
             # a table written without a name, where there is one source to mean, means that one
             only = next(iter(positions)) if len(shipped) == 1 and not isinstance(sources, list) else None
             position = positions.get(str(source.get("name", only)))

@@ -1,5 +1,5 @@
 """A first extracts.yml for the files of a folder: a shipped preset where the files have its columns, else a mapping by
-the names of the columns, with what is doubtful as commented choices.
+the names of the columns and what stands in them, with what is doubtful as commented choices.
 
 Only `churn init` guesses; a refresh reads what is declared."""
 
@@ -7,40 +7,38 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import cache
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
-from orchestration.contract.tables import MONEY, Table, contract
+from orchestration.contract.tables import DATES, MONEY
 from orchestration.errors import UserError
+from orchestration.loading import contents
+from orchestration.loading.guessing import (
+    WIDE,
+    WIDE_NAME,
+    WIDE_VALUE,
+    Guess,
+    days,
+    guesses,
+    has_layout,
+    is_in_cents,
+    is_yearly,
+    money,
+)
 from orchestration.loading.recognition import Group, choose, groups_of, is_canonical, matching_presets
-from orchestration.loading.samples import Sample, header_rows, samples
 
-# Tables that a mapping by names may propose; the others are too rare to be guessed.
-NOT_PROPOSED = {"billing.fx_rates", "billing.subscription_events", "crm.customer_ids"}
-_NAMES = Path(__file__).parents[1] / "contract" / "header_names.yml"
+_DAY_IN_NAME = {r"\d{4}-\d\d-\d\d": "%Y-%m-%d", r"\d\d-\d\d-\d{4}": "%d-%m-%Y", r"\d{4}-\d\d": "%Y-%m"}
+_CREDIT = r"credit (memo|note)|refund|return|кредитн|возврат|връщане|сторно"
 
 
 @dataclass(frozen=True)
-class Guess:
-    """How a file may be read as a table: contract column -> header; those that are only like a known name."""
+class Source:
+    """Files of one layout and what they are taken for."""
 
-    table: Table
-    sample: Sample
-    header_row: int
-    columns: dict[str, str]
-    doubtful: dict[str, str]
-    score: int
-
-    def values(self, column: str) -> list[str]:
-        """The texts of a column below the header."""
-        place = self.sample.rows[self.header_row].index(self.columns[column])
-        rows = self.sample.rows[self.header_row + 1 :]
-        return [row[place].strip() for row in rows if place < len(row) and row[place].strip()]
+    files: list[str]  # a pattern, or names where files of that pattern have other columns
+    group: Group
+    guess: Guess
 
 
 def propose(folder: Path, scratch: Path) -> str:
@@ -51,71 +49,54 @@ def propose(folder: Path, scratch: Path) -> str:
     rest = [group for group in groups if not is_canonical(folder, group, scratch)]
     matches = choose(matching_presets(rest, scratch))
     presets = list(dict.fromkeys(match.preset for match in matches))
-    taken = {match.group for match in matches}
-    lines: dict[str, list[str]] = {}
+    entries: dict[str, list[str]] = {}
     for match in matches:
         if not match.is_at_home:  # the preset's own pattern would not find it
-            entry = f"    - {{name: {match.preset}, files: {_scalar(match.group.pattern)}}}"
-            lines.setdefault(match.rule.table.name, []).append(entry)
-    guesses = {group: _guess(group, scratch) for group in rest if group not in taken}
+            entry = f"{{name: {match.preset}, files: {_scalar(match.group.pattern)}}}"
+            entries.setdefault(match.rule.table.name, []).append(entry)
+    taken = {match.group for match in matches}
+    by_group = {group: list(_sources(group, scratch)) for group in rest if group not in taken}
+    sources = [source for of_group in by_group.values() for source in of_group]
     # one treatment of ids for all tables, or they could not be joined
-    people = any(guess and _names_people(guess) for guess in guesses.values())
-    for group, guess in guesses.items():
-        if guess:
-            lines.setdefault(guess.table.name, []).append(_entry(group, guess, people))
-    return _text(presets, lines, [group.pattern for group, guess in guesses.items() if not guess])
+    people = any(_names_people(source.guess) for source in sources)
+    for source in sources:
+        entries.setdefault(source.guess.table.name, []).append(_entry(source, sources, people))
+        if source.guess.of_customers:
+            entries.setdefault("crm.customers", []).append(_customers(source, people))
+    return _text(presets, entries, [group.pattern for group, found in by_group.items() if not found])
 
 
-# by the names of columns
+# which files have which layout
 
 
-@cache
-def _known() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Names of tables and of columns, folded."""
-    names = yaml.load(_NAMES.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # no is a name
-    folded = ({key: [_folded(name) for name in listed] for key, listed in part.items()} for part in names.values())
-    tables, columns = folded
-    return tables, columns
+def _sources(group: Group, scratch: Path) -> Iterator[Source]:
+    """The layouts of a group's files, each with what it is taken for."""
+    is_dated = _day_in_name(group) is not None
+    found = guesses(group.head, scratch, is_dated)
+    if len(group.deliveries) == 1 or group.delivery.format not in ("csv", "xlsx"):
+        yield from (Source([group.pattern], group, guess) for guess in _one_of_equal_sheets(found))
+        return
+    layouts: list[tuple[list[Guess], list[str]]] = [(found, [])]
+    for delivery in group.deliveries:
+        files = next((files for its, files in layouts if has_layout(delivery, scratch, its)), None)
+        if files is None:
+            files = []
+            layouts.append((guesses(delivery, scratch, is_dated), files))
+        files.append(delivery.file)
+    for its, files in layouts:
+        yield from (Source(files if len(layouts) > 1 else [group.pattern], group, guess) for guess in its)
 
 
-def _folded(text: str) -> str:
-    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
-
-
-def _guess(group: Group, scratch: Path) -> Guess | None:
-    """The likeliest table of a file, by the names of its columns and its own."""
-    guesses = (
-        guess
-        for sample in samples(group.head, scratch)
-        for position in header_rows(sample)
-        for table in contract().values()
-        if table.name not in NOT_PROPOSED and (guess := _as_table(group, sample, position, table))
-    )
-    return max(guesses, key=lambda guess: (guess.score, -guess.header_row), default=None)
-
-
-def _as_table(group: Group, sample: Sample, position: int, table: Table) -> Guess | None:
-    tables, names = _known()
-    headers = {_folded(cell): cell.strip() for cell in sample.rows[position] if cell.strip()}
-    columns, doubtful = {}, {}
-    free = dict(headers)
-    # a column that rows need has the first choice, and the first of its names
-    for column in sorted(table.columns.values(), key=lambda column: not column.required):
-        wanted = [_folded(column.name), *names.get(column.name, ())]
-        if exact := next((name for name in wanted if name in free), None):
-            columns[column.name] = free.pop(exact)
-        elif like := get_close_matches(wanted[0], free, 1, 0.85) or [
-            name for name in free for other in wanted if get_close_matches(name, [other], 1, 0.85)
-        ]:
-            doubtful[column.name] = free[like[0]]
-    required = [column.name for column in table.columns.values() if column.required]
-    lacking = [name for name in required if name not in columns]
-    if len(lacking) > 1 or len(columns) < 2 or ("customer_id" in required and "customer_id" not in columns):
-        return None
-    words = f" {_folded(group.pattern)} {_folded(sample.sheet or '')} "
-    is_named = any(f" {name} " in words for name in tables.get(table.name, ()))
-    score = 3 * (len(required) - len(lacking)) - 4 * len(lacking) + len(columns) - len(required) + 4 * is_named
-    return Guess(table, sample, position, columns, doubtful, score)
+def _one_of_equal_sheets(found: list[Guess]) -> list[Guess]:
+    """The guesses with those of one layout in several sheets as one."""
+    by_layout: dict[tuple, list[Guess]] = {}
+    for guess in found:
+        part = () if guess.sample.sheet else (guess.sample.records,)
+        by_layout.setdefault((guess.table.name, *part, *guess.columns.values()), []).append(guess)
+    return [
+        same[0] if len(same) == 1 else replace(same[0], sheets=[guess.sample.sheet or "" for guess in same])
+        for same in by_layout.values()
+    ]
 
 
 # the text
@@ -132,34 +113,30 @@ def _text(presets: list[str], entries: dict[str, list[str]], strangers: list[str
     if entries:
         lines.append("tables:")
         for table, sources in entries.items():
-            several = len(sources) > 1 and not sources[0].startswith("    - ")
             lines.append(f"  {table}:")
-            lines += [_listed(source) for source in sources] if several else sources
+            as_list = len(sources) > 1 or sources[0].startswith("{")
+            for source in sources:
+                first, *others = source.splitlines()
+                lines.append(f"    {'- ' if as_list else ''}{first}")
+                lines += [f"    {'  ' if as_list else ''}{line}" for line in others]
     lines += [f"# {pattern}: no table was recognised in it" for pattern in strangers]
     return "\n".join(lines) + "\n"
 
 
-def _listed(source: str) -> str:
-    """An entry as an item of a list."""
-    first, *others = source.splitlines()
-    return "\n".join([f"    - {first.strip()}", *(f"  {line}" for line in others)])
-
-
-def _entry(group: Group, guess: Guess, people: bool) -> str:
-    lines = [f"files: {_scalar(group.pattern)}", *_reading(guess), "columns:"]
+def _entry(source: Source, all_sources: list[Source], people: bool) -> str:
+    guess = source.guess
+    asked = [*_lists(source), *_other_ids(source, all_sources), *_credit_notes(guess)]
+    lines = [_files(source), *_reading(guess), *asked, "columns:"]
     lines += [f"  {name}: {_column(guess, name, people)}" for name in guess.table.columns if name in guess.columns]
-    for name, header in guess.doubtful.items():
-        lines.append(f"  # {name}: {_scalar(header)}   # is it that?")
-    for column in guess.table.columns.values():
-        if column.required and column.name not in {*guess.columns, *guess.doubtful}:
-            lines.append(f"  # {column.name}: …   # needed: which column is it?")
-    if "currency" in guess.table.columns and "currency" not in guess.columns and _has_money(guess):
-        lines.append("  # currency: {value: EUR}   # no column names it")
-    return "\n".join(f"    {line}" for line in lines)
+    lines += [f"  {line}" for line in (*_of_months(guess), *_interval(guess), *_currency(guess))]
+    lines += [f"  # {name}: {_scalar(header)}   # is it that?" for name, header in guess.doubtful.items()]
+    lines += [f"  # {name}: …   # needed: which column is it?" for name in guess.lacking if name not in guess.doubtful]
+    return "\n".join(lines)
 
 
-def _has_money(guess: Guess) -> bool:
-    return any(guess.table.columns[name].type in MONEY for name in guess.columns)
+def _files(source: Source) -> str:
+    listed = [_scalar(file) for file in source.files]
+    return f"files: {listed[0] if len(listed) == 1 else '[' + ', '.join(listed) + ']'}"
 
 
 def _reading(guess: Guess) -> Iterator[str]:
@@ -169,40 +146,103 @@ def _reading(guess: Guess) -> Iterator[str]:
         yield f"encoding: {sample.encoding}"
     if sample.records:
         yield f"records: {sample.records}"
-    if sample.sheet:
+    if guess.sheets:
+        yield f"sheet: [{', '.join(map(_scalar, guess.sheets))}]"
+    elif sample.sheet:
         yield f"sheet: {_scalar(sample.sheet)}"
     if guess.header_row:
         yield f"header_row: {guess.header_row + 1}"
-    if unfilled := _sometimes_empty(guess):
-        yield f"where: {{{unfilled}}}   # rows without it are titles and totals"
-    kinds = {name: guess.table.columns[name].type for name in guess.columns}
-    numbers = [value for name, kind in kinds.items() if kind in MONEY for value in guess.values(name)]
-    if any(re.search(r",\d{1,2}\D*$", value) for value in numbers) and not any(
-        re.search(r"\.\d{1,2}\D*$", value) for value in numbers
+    if guess.fill_down:
+        yield f"fill_down: [{_scalar(guess.fill_down)}]"
+    if guess.present:
+        yield f"where: {{{_scalar(guess.present)}: {{present: true}}}}   # rows without it are titles and totals"
+    if guess.months:
+        yield f"unpivot: {{columns: {json.dumps(WIDE)}, name: {WIDE_NAME}, value: {WIDE_VALUE}}}"
+    numbers = list(money(guess))
+    if any(re.search(r",\d{1,2}\D*$", number) for number in numbers) and not any(
+        re.search(r"\.\d{1,2}\D*$", number) for number in numbers
     ):
         yield 'decimal: ","'
-    days = [value for name, kind in kinds.items() if kind in ("date", "timestamp") for value in guess.values(name)]
-    yield from _dates(days)
+    yield from _dates(days(guess))
 
 
-def _sometimes_empty(guess: Guess) -> str:
-    """The condition that a column has a value which every row needs, where some rows of a report lack one."""
-    rows = len(guess.sample.rows) - guess.header_row - 1
-    needed = [name for name in guess.columns if guess.table.columns[name].required]
-    lacking = [name for name in needed if 0 < len(guess.values(name)) < rows]
-    return ", ".join(f"{_scalar(guess.columns[name])}: {{present: true}}" for name in lacking)
-
-
-def _dates(days: Iterable[str]) -> Iterator[str]:
+def _dates(written: list[str]) -> Iterator[str]:
     """What to declare about dates that can be read in several ways."""
-    written = [found for day in days if (found := re.match(r"(\d{1,2})([./-])(\d{1,2})\2(\d{2,4})\b", day))]
-    if not written:
+    formats = contents.short_format(written)
+    if len(formats) == 1:
+        yield f'date_format: "{formats[0]}"'
+    elif formats:
+        yield f'# date_format: "{formats[0]}"   # or "{formats[1]}": which of the two can\'t be seen from the file'
+    elif (language := contents.language(written)) and not contents.english_format(written):
+        yield f"date_language: {language}"
+
+
+def _day_in_name(group: Group) -> str | None:
+    """How several files of a group say of which day they are: `folder`, or a pattern of their names."""
+    if len(group.deliveries) == 1:
+        return None
+    path = Path(group.delivery.file)
+    for shape, form in _DAY_IN_NAME.items():
+        if re.search(shape, path.parent.name):
+            return "folder"
+        if re.search(shape, path.stem):
+            return re.sub(shape, form, path.stem)
+    return None
+
+
+def _lists(source: Source) -> Iterator[str]:
+    """Whether each file is a whole list: rows without a start say so, else it is asked."""
+    guess, pattern = source.guess, _day_in_name(source.group)
+    if not pattern or guess.table.name != "billing.subscriptions":
         return
-    mark, year = written[0][2], "%Y" if len(written[0][4]) == 4 else "%y"
-    choices = [f"%d{mark}%m{mark}{year}", f"%m{mark}%d{mark}{year}"]
-    is_ambiguous = all(int(found[1]) <= 12 and int(found[3]) <= 12 for found in written)
-    if is_ambiguous or year == "%y":
-        yield f'# date_format: "{choices[0]}"   # or "{choices[1]}": which of the two can\'t be seen from the file'
+    ask = "" if guess.is_list else "# "
+    yield f"{ask}delivery: snapshot   # if each file is the whole list, so that who is missing in a later one has left"
+    yield f"{ask}snapshot: {_scalar(pattern)}"
+    yield f"{ask}history: true        # if prices and plans of the earlier lists held until the next one"
+
+
+def _other_ids(source: Source, all_sources: list[Source]) -> Iterator[str]:
+    """The question whether equal ids of files in other folders mean somebody else."""
+    folder = Path(source.group.pattern).parent
+    same = [other for other in all_sources if other.guess.table is source.guess.table and other is not source]
+    if any(Path(other.group.pattern).parent != folder for other in same) and folder.name:
+        yield f'# key_prefix: "{folder.name}-"   # if the same number in another folder is another customer'
+
+
+def _credit_notes(guess: Guess) -> Iterator[str]:
+    """The question whether rows that a column calls credit notes or returns have to be negative."""
+    for header in guess.rows()[0] if guess.table.name.startswith("billing.invoice") and guess.rows() else ():
+        said = sorted({row.get(header, "") for row in guess.rows()})
+        returns = [text for text in said if re.search(_CREDIT, text, re.IGNORECASE)]
+        if returns and len(said) <= 10 and header not in guess.columns.values():
+            kept = ", ".join(_scalar(text) for text in returns)
+            yield f"# where: {{{_scalar(header)}: {{not: [{kept}]}}}}   # if positive: a source with scale: -1"
+
+
+def _of_months(guess: Guess) -> Iterator[str]:
+    """Columns of a table that has a column for each month."""
+    if guess.months:
+        form = "%Y" + guess.months[0][4] + "%m"
+        yield f'started_on: {{from: {WIDE_NAME}, format: "{form}"}}'
+        yield f'ended_on: {{from: {WIDE_NAME}, format: "{form}", add: {{months: 1}}}}'
+        yield f"unit_price: {WIDE_VALUE}"
+        yield "auto_renew: {value: true}"
+
+
+def _interval(guess: Guess) -> Iterator[str]:
+    is_open = "interval" in guess.table.columns and "interval" not in guess.columns
+    if is_open and any(is_yearly(guess.columns.get(name, "")) for name in ("unit_price", "price")):
+        yield "interval: {value: year}   # as the name of the price says"
+
+
+def _currency(guess: Guess) -> Iterator[str]:
+    if "currency" not in guess.table.columns or "currency" in {*guess.columns, *guess.doubtful}:
+        return
+    amounts = list(money(guess))
+    if code := contents.currency_of(amounts):
+        yield f"currency: {{value: {code}}}   # as the amounts are marked"
+    elif amounts:
+        yield "# currency: {value: EUR}   # no column names it"
 
 
 def _names_people(guess: Guess) -> bool:
@@ -213,13 +253,47 @@ def _names_people(guess: Guess) -> bool:
 
 
 def _column(guess: Guess, name: str, people: bool) -> str:
-    header = _scalar(guess.columns[name])
-    if people and guess.table.columns[name].identifies == "customer_id":
-        return f"{{from: {header}, normalise: name, pseudonym: true}}   # names or addresses never get into the marts"
-    return header
+    """A column as YAML: its header, or a mapping that says how its texts are read, and why it is taken."""
+    header, column = guess.columns[name], guess.table.columns[name]
+    values = guess.values(name)
+    keys: list[str] = []
+    why = guess.why.get(name)
+    if people and column.identifies == "customer_id":
+        keys, why = ["normalise: name", "pseudonym: true"], "names or addresses never get into the marts"
+    if column.type in DATES and (form := contents.epoch(values) or contents.english_format(values)):
+        keys.append(f"format: {_scalar(form)}")
+    if column.type in MONEY and is_in_cents(header):
+        keys.append("scale: minor_units")
+    if nothings := contents.nothings(values, among=column.type):
+        keys.append(f"empty: [{', '.join(json.dumps(text, ensure_ascii=False) for text in nothings)}]")
+    if name == "status" and column.type == "enumeration" and contents.suits("boolean", values):
+        said = {value: "paid" if value.casefold() in contents.YES else "open" for value in sorted(set(values))}
+        keys.append(
+            "values: {"
+            + ", ".join(f"{json.dumps(value, ensure_ascii=False)}: {means}" for value, means in said.items())
+            + "}"
+        )
+    text = "{from: " + ", ".join([_scalar(header), *keys]) + "}" if keys else _scalar(header)
+    return f"{text}   # {why}" if why else text
+
+
+def _customers(source: Source, people: bool) -> str:
+    """An entry for the customers whose kind stands in the rows of their sales."""
+    guess = source.guess
+    reading = [line for line in _reading(guess) if not line.startswith(("decimal", "date_", "# date_"))]
+    lines = [_files(source), *reading, "columns:", f"  customer_id: {_column(guess, 'customer_id', people)}"]
+    return "\n".join([*lines, *(f"  {name}: {_scalar(header)}" for name, header in guess.of_customers.items())])
 
 
 def _scalar(text: str) -> str:
     """The text as YAML writes it on one line."""
-    is_plain = re.fullmatch(r"[^\W\d_][\w ./()-]*(?<! )", text) and text.lower() not in ("yes", "no", "null")
+    is_plain = re.fullmatch(r"[^\W\d_][\w ./()-]*(?<! )", text) and text.lower() not in (
+        "yes",
+        "no",
+        "null",
+        "on",
+        "off",
+        "true",
+        "false",
+    )
     return text if is_plain else json.dumps(text, ensure_ascii=False)

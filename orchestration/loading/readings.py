@@ -6,6 +6,7 @@ declares nothing, the values vote: `date_votes` and `number_votes` count the rea
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -89,6 +90,16 @@ def _in_english(sql: str, language: str) -> str:
         pattern = rf"(^|[^\p{{L}}])(?:(?:{stem})\p{{L}}*|(?:{short})\.?)($|[^\p{{L}}])"
         text = f"regexp_replace({text}, {quote(pattern)}, '\\1{month}\\2')"
     return text
+
+
+def month_language(days: Iterable[str]) -> str | None:
+    """The first language that knows the month of each day."""
+    written = list(days)
+    for language, stems in _MONTHS.items():
+        known = rf"(?<![^\W\d_])(({stems})|({_SHORT_MONTHS[language]})(?![^\W\d_]))"
+        if all(re.search(known, day, re.IGNORECASE) for day in written):
+            return language
+    return None
 
 
 def plain_date(sql: str, language: str | None) -> str:

@@ -25,8 +25,12 @@ class Group:
     """Files whose names differ in digits only, seen as deliveries of one source; the first stands for all."""
 
     pattern: str
-    delivery: Delivery
-    head: Delivery  # its beginning, as a file of its own
+    deliveries: tuple[Delivery, ...]
+    head: Delivery  # the beginning of the first, as a file of its own
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.deliveries[0]
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,20 @@ class Match:
 
 def groups_of(folder: Path, scratch: Path) -> list[Group]:
     """The files of a folder that could be extracts; beginnings of large ones are copied to `scratch`."""
-    found: dict[str, Group] = {}
+    found: dict[str, list[Delivery]] = {}
     for delivery in readable_files(folder):
         file = Path(delivery.file)
-        name = re.sub(r"\d[\d_.-]*(?=\D|$)", "*", file.stem) + file.suffix
-        pattern = (file.parent / name).as_posix()
-        if pattern not in found:
-            found[pattern] = Group(pattern, delivery, _head(delivery, scratch / f"head_{len(found)}"))
-    return list(found.values())
+        name = _without_digits(file.stem) + file.suffix
+        folders = [_without_digits(part) for part in file.parent.parts]
+        found.setdefault("/".join([*folders, name]), []).append(delivery)
+    return [
+        Group(pattern, tuple(deliveries), _head(deliveries[0], scratch / f"head_{place}"))
+        for place, (pattern, deliveries) in enumerate(found.items())
+    ]
+
+
+def _without_digits(name: str) -> str:
+    return re.sub(r"\d[\d_.-]*(?=\D|$)", "*", name)
 
 
 def _head(delivery: Delivery, target: Path) -> Delivery:
@@ -114,11 +124,14 @@ def choose(matches: list[Match]) -> list[Match]:
 
 
 def _best_of_each_table(matches: list[Match]) -> list[Match]:
+    """The best match of each table. Files that lie elsewhere than the preset wants are one thing: they serve further
+    tables only where the preset reads those from the same files."""
+    of_group: dict[Group, Match] = {}
     best: dict[str, Match] = {}
-    for match in matches:
-        name = match.rule.table.name
-        if name not in best or match.columns > best[name].columns:
-            best[name] = match
+    for match in sorted(matches, key=lambda match: -match.columns):
+        main = of_group.setdefault(match.group, match)
+        if match.is_at_home or match.rule.files == main.rule.files:
+            best.setdefault(match.rule.table.name, match)
     return list(best.values())
 
 

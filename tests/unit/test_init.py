@@ -84,13 +84,14 @@ def test_columns_are_recognised_by_their_names_in_four_languages(tmp_path):
                     "files": "Продажби *.csv",
                     "encoding": "windows-1251",
                     "header_row": 2,
-                    "where": {"Клиент": {"present": True}, "Документ": {"present": True}},
+                    "where": {"Документ": {"present": True}},
                     "decimal": ",",
                     "columns": {
                         "invoice_id": "Документ",
                         "customer_id": {"from": "Клиент", "normalise": "name", "pseudonym": True},
                         "issued_at": "Дата",
                         "amount": "Сума",
+                        "currency": {"value": "BGN"},
                     },
                 },
             ],
@@ -122,6 +123,134 @@ def test_columns_are_recognised_by_their_names_in_four_languages(tmp_path):
     assert "# notes.txt: no table was recognised in it" in text
     assert '# date_format: "%d.%m.%Y"   # or "%m.%d.%Y"' in text  # of the sales; the 25th of February is no month
     assert text.count("# date_format") == 1
+
+
+# name of the case: files, table, what its source says
+SHAPES = {
+    "a column for each month": (
+        {"mrr.csv": "#,Client,2024-01,2024-02,2024-03,TOTAL\n1,A,10,10,10,30\n2,B,20,20,0,40\nTOTAL,,30,30,10,70\n"},
+        "billing.subscriptions",
+        {
+            "where": {"Client": {"present": True}},
+            "unpivot": {"columns": "(19|20)\\d\\d[-./](0[1-9]|1[0-2])", "name": "month", "value": "amount"},
+            "columns": {
+                "subscription_id": "Client",
+                "customer_id": "Client",
+                "started_on": {"from": "month", "format": "%Y-%m"},
+                "ended_on": {"from": "month", "format": "%Y-%m", "add": {"months": 1}},
+                "unit_price": "amount",
+                "auto_renew": {"value": True},
+            },
+        },
+    ),
+    "a customer's name above its rows": (
+        {
+            "sales.csv": (
+                "Клиент,Документ,Дата,Сума\nА,,,30\n,1,2024-01-05,10\n,2,2024-02-05,20\nБ,,,5\n,3,2024-01-06,5\n"
+            )
+        },
+        "billing.invoices",
+        {
+            "fill_down": ["Клиент"],
+            "where": {"Дата": {"present": True}},
+            "columns": {"invoice_id": "Документ", "customer_id": "Клиент", "issued_at": "Дата", "amount": "Сума"},
+        },
+    ),
+    "lists without a start": (
+        {"subs_2024-01.csv": "client_no,monthly_fee\n1,30\n", "subs_2024-02.csv": "client_no,monthly_fee\n1,30\n"},
+        "billing.subscriptions",
+        {
+            "delivery": "snapshot",
+            "snapshot": "subs_%Y-%m",
+            "history": True,
+            "columns": {"subscription_id": "client_no", "customer_id": "client_no", "unit_price": "monthly_fee"},
+        },
+    ),
+    "counted days, no days, cents, a yearly price": (
+        {
+            "subs.jsonl": '{"sub": "1", "client": "7", "start": 1704877200, "end": "n/a", "annual_fee_cents": 120000}\n'
+            '{"sub": "2", "client": "8", "start": 1704877300, "end": 1714877300, "annual_fee_cents": 120000}\n'
+        },
+        "billing.subscriptions",
+        {
+            "columns": {
+                "subscription_id": "sub",
+                "customer_id": "client",
+                "started_on": {"from": "start", "format": "epoch_s"},
+                "ended_on": {"from": "end", "format": "epoch_s", "empty": ["n/a"]},
+                "unit_price": {"from": "annual_fee_cents", "scale": "minor_units"},
+                "interval": {"value": "year"},
+            },
+        },
+    ),
+    "years of two digits, paid or not": (
+        {"bills.csv": "no,client,when,amt,paid\n1,a,31.12.24,10,Да\n2,a,05.01.25,20,Не\n"},
+        "billing.invoices",
+        {
+            "date_format": "%d.%m.%y",
+            "columns": {
+                "invoice_id": "no",
+                "customer_id": "client",
+                "issued_at": "when",
+                "amount": "amt",
+                "status": {"from": "paid", "values": {"Да": "paid", "Не": "open"}},
+            },
+        },
+    ),
+    "months by their names": (
+        {"sales.csv": "Num,Client,Date,Total\n1,a,5 января 2024 г.,10\n2,a,17 ФЕВРАЛЯ 2024 г.,20\n"},
+        "billing.invoices",
+        {
+            "date_language": "ru",
+            "columns": {"invoice_id": "Num", "customer_id": "Client", "issued_at": "Date", "amount": "Total"},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "table", "source"), SHAPES.values(), ids=SHAPES)
+def test_shapes_of_real_exports_are_seen(files, table, source, tmp_path):
+    (tmp_path / "x").mkdir()
+    for name, text in files.items():
+        (tmp_path / "x" / name).write_text(text, encoding="utf-8")
+    proposed = yaml.safe_load(propose(tmp_path / "x", tmp_path))["tables"]
+    assert list(proposed) == [table]
+    assert {key: value for key, value in proposed[table].items() if key != "files"} == source
+
+
+def test_files_of_another_layout_are_a_source_of_their_own(tmp_path):
+    (tmp_path / "x").mkdir()
+    for month, header in (
+        ("01", "Invoice,Client,Date,Amount"),
+        ("02", "Invoice,Client,Date,Amount"),
+        ("03", "No,Customer,Day,Net"),
+    ):
+        (tmp_path / "x" / f"invoices_2024-{month}.csv").write_text(f"{header}\n1{month},C1,2024-{month}-05,10\n")
+    first, second = yaml.safe_load(propose(tmp_path / "x", tmp_path))["tables"]["billing.invoices"]
+    assert (first["files"], second["files"]) == (
+        ["invoices_2024-01.csv", "invoices_2024-02.csv"],
+        "invoices_2024-03.csv",
+    )
+    assert second["columns"] == {"invoice_id": "No", "customer_id": "Customer", "issued_at": "Day", "amount": "Net"}
+
+
+ASKED = {
+    "lists or changes": ("subs_2024-01.csv", "sub,client,since,fee\n1,a,2023-05-01,30\n", "# delivery: snapshot"),
+    "credit notes": (
+        "documents.csv",
+        "Doc,Type,Client,Date,Total\n1,Invoice,a,2024-01-05,1\n2,Credit Memo,a,2024-01-06,1\n",
+        "# where: {Type: {not: [Credit Memo]}}",
+    ),
+    "a needed column": ("invoices.csv", "Client,Date,Total\na,2024-01-05,1\na,2024-01-06,1\n", "# invoice_id: …"),
+}
+
+
+@pytest.mark.parametrize(("file", "text", "question"), ASKED.values(), ids=ASKED)
+def test_what_the_files_do_not_show_is_asked(file, text, question, tmp_path):
+    (tmp_path / "x").mkdir()
+    for name in {file, file.replace("-01", "-02")}:
+        (tmp_path / "x" / name).write_text(text, encoding="utf-8")
+    assert question in propose(tmp_path / "x", tmp_path)
 
 
 def test_what_it_writes_is_a_mapping_and_ends_with_what_check_says(tmp_path):

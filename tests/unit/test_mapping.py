@@ -190,6 +190,12 @@ def test_own_keys_win_over_the_preset_source_of_their_name(tmp_path, monkeypatch
         assert [other.name for other in others] == ["shop"] * ("shop" in sources)
 
 
+def test_sources_without_names_stand_beside_that_of_a_preset(tmp_path, monkeypatch):
+    preset(tmp_path, monkeypatch, stripe="tables: {billing.invoices: {files: a.csv}}")
+    mapping = read(tmp_path, "preset: stripe\ntables: {billing.invoices: [{files: b.csv}, {files: c.csv}]}")
+    assert [rule.files for rule in mapping.tables["billing.invoices"]] == [("a.csv",), ("b.csv",), ("c.csv",)]
+
+
 def test_two_sources_need_names_of_their_own(tmp_path):
     message = refused(tmp_path, "tables:\n  billing.invoices:\n  - {name: a, files: x}\n  - {name: a, files: y}")
     assert "line 4" in message and "'a'" in message
