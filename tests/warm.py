@@ -2,6 +2,7 @@
 loaded once in the process that it is forked from (see tests.churn)."""
 
 import gc
+import tempfile
 
 from orchestration.contract.tables import contract
 from orchestration.definitions import defs
@@ -12,5 +13,9 @@ contract()
 steps.manifest()
 project._load_manifest()
 defs.resolve_job_def("refresh")
+with tempfile.TemporaryDirectory() as folder:
+    arguments = ["compile", "--select", "dim_employees", "--indirect-selection", "empty", "--target-path", folder]
+    arguments += ["--no-introspect", "--no-populate-cache", "--no-write-json"]
+    project._invoke(arguments, project.ROOT, project._load_manifest())
 
 gc.freeze()  # a collection in a fork would copy all of it

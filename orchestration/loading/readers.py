@@ -585,17 +585,25 @@ def _header_position(rule: SourceRule, rows: Sequence[Sequence[str]]) -> int | N
     """Where among the first rows of a file its header is: where it is declared, else the first row, else the only other
     that has every required column. None where it can't be said."""
 
+    needed = [name for name in rule.table.columns if rule.required(name)]
+    wanted = {
+        source for name in needed for source in (rule.columns[name].read_from if name in rule.columns else (name,))
+    }
+
     def fits(position: int) -> bool:
-        return 0 <= position < len(rows) and not missing_columns(rule, set(_names(rows[position])))
+        names = set(_names(rows[position])) if position < len(rows) else set()
+        if wanted and wanted.isdisjoint(names):  # as most rows, whose lacks would take long to put into words
+            return False
+        return bool(names) and not missing_columns(rule, names)
 
     if rule.header_row:
         if fits(rule.header_row - 1):
             return rule.header_row - 1
         before = [position for position in range(rule.header_row - 1) if fits(position)]
         return before[0] if len(before) == 1 else None  # counted with the blank rows, as a spreadsheet numbers them
-    fitting = [position for position in range(min(len(rows), HEADER_ROWS)) if fits(position)]
-    if fitting[:1] == [0]:
+    if fits(0):
         return 0
+    fitting = [position for position in range(1, min(len(rows), HEADER_ROWS)) if fits(position)]
     return fitting[0] if len(fitting) == 1 else None
 
 
