@@ -76,8 +76,10 @@ class Guess:
         return [row for row in _rows(self.sample, self.header_row) if not present or row.get(present)]
 
     def values(self, column: str) -> list[str]:
-        """The texts of a contract column, of rows that have one."""
-        return [text for row in self.rows() if (text := row.get(self.columns[column], ""))]
+        """The texts of a contract column, of rows that have one; those of groups stand above their rows."""
+        header = self.columns[column]
+        rows = _rows(self.sample, self.header_row) if header == self.fill_down else self.rows()
+        return [text for row in rows if (text := row.get(header, ""))]
 
 
 def guesses(delivery: Delivery, scratch: Path, is_dated: bool = False) -> list[Guess]:
@@ -234,6 +236,10 @@ def _is_likely(view: _View, guess: Guess, is_called: bool, is_specific: bool) ->
         return False
     if table.one_of and not any(set(group) <= set(columns) for group in table.one_of):
         return False
+    if table.name == "billing.subscriptions" and columns.keys().isdisjoint(
+        {"unit_price", "plan_id", "ended_on", "status"}
+    ):
+        return bool(guess.months)
     if table.name == "billing.invoice_lines" and columns.keys().isdisjoint({"product", "quantity", "line_id"}):
         return False
     if table.name == "crm.customers" and not view.is_unique(columns["customer_id"]):
@@ -277,6 +283,7 @@ def _by_content(view: _View, table: Table, columns: dict[str, str]) -> dict[str,
             header
             for header, values in view.texts.items()
             if header not in columns.values()
+            and not header.startswith("_")  # what a pipeline adds
             and values
             and (what == "days") == (header in view.days)
             and suits(column.type, values)

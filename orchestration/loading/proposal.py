@@ -57,8 +57,8 @@ def propose(folder: Path, scratch: Path) -> str:
     taken = {match.group for match in matches}
     by_group = {group: list(_sources(group, scratch)) for group in rest if group not in taken}
     sources = [source for of_group in by_group.values() for source in of_group]
-    # one treatment of ids for all tables, or they could not be joined
-    people = any(_names_people(source.guess) for source in sources)
+    # one treatment of ids for all tables, or they could not be joined; presets have their own
+    people = not presets and any(_names_people(source.guess) for source in sources)
     for source in sources:
         entries.setdefault(source.guess.table.name, []).append(_entry(source, sources, people))
         if source.guess.of_customers:
@@ -173,8 +173,6 @@ def _dates(written: list[str]) -> Iterator[str]:
         yield f'date_format: "{formats[0]}"'
     elif formats:
         yield f'# date_format: "{formats[0]}"   # or "{formats[1]}": which of the two can\'t be seen from the file'
-    elif (language := contents.language(written)) and not contents.english_format(written):
-        yield f"date_language: {language}"
 
 
 def _day_in_name(group: Group) -> str | None:
@@ -262,6 +260,8 @@ def _column(guess: Guess, name: str, people: bool) -> str:
         keys, why = ["normalise: name", "pseudonym: true"], "names or addresses never get into the marts"
     if column.type in DATES and (form := contents.epoch(values) or contents.english_format(values)):
         keys.append(f"format: {_scalar(form)}")
+    elif column.type in DATES and (language := contents.language(values)):
+        keys.append(f"date_language: {language}")
     if column.type in MONEY and is_in_cents(header):
         keys.append("scale: minor_units")
     if nothings := contents.nothings(values, among=column.type):

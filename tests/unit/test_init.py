@@ -146,14 +146,19 @@ SHAPES = {
     "a customer's name above its rows": (
         {
             "sales.csv": (
-                "Клиент,Документ,Дата,Сума\nА,,,30\n,1,2024-01-05,10\n,2,2024-02-05,20\nБ,,,5\n,3,2024-01-06,5\n"
+                "Клиент,Документ,Дата,Сума\nИ Пе,,,30\n,1,2024-01-05,10\n,2,2024-02-05,20\nМ И,,,5\n,3,2024-01-06,5\n"
             )
         },
         "billing.invoices",
         {
             "fill_down": ["Клиент"],
             "where": {"Дата": {"present": True}},
-            "columns": {"invoice_id": "Документ", "customer_id": "Клиент", "issued_at": "Дата", "amount": "Сума"},
+            "columns": {
+                "invoice_id": "Документ",
+                "customer_id": {"from": "Клиент", "normalise": "name", "pseudonym": True},
+                "issued_at": "Дата",
+                "amount": "Сума",
+            },
         },
     ),
     "lists without a start": (
@@ -201,8 +206,12 @@ SHAPES = {
         {"sales.csv": "Num,Client,Date,Total\n1,a,5 января 2024 г.,10\n2,a,17 ФЕВРАЛЯ 2024 г.,20\n"},
         "billing.invoices",
         {
-            "date_language": "ru",
-            "columns": {"invoice_id": "Num", "customer_id": "Client", "issued_at": "Date", "amount": "Total"},
+            "columns": {
+                "invoice_id": "Num",
+                "customer_id": "Client",
+                "issued_at": {"from": "Date", "date_language": "ru"},
+                "amount": "Total",
+            },
         },
     ),
 }
