@@ -119,7 +119,7 @@ def _text(presets: list[str], entries: dict[str, list[str]], strangers: list[str
                 first, *others = source.splitlines()
                 lines.append(f"    {'- ' if as_list else ''}{first}")
                 lines += [f"    {'  ' if as_list else ''}{line}" for line in others]
-    lines += [f"# {pattern}: no table was recognised in it" for pattern in strangers]
+    lines += [f"# {_scalar(pattern)}: no table was recognised in it" for pattern in strangers]
     return "\n".join(lines) + "\n"
 
 

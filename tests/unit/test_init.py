@@ -279,6 +279,14 @@ def test_what_it_writes_is_a_mapping_and_ends_with_what_check_says(tmp_path):
     assert (extracts / "extracts.yml").read_bytes() == written
 
 
+def test_names_of_files_and_columns_stay_texts(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a\nb: {.csv").write_text("x\n1\n", encoding="utf-8")
+    (tmp_path / "x" / "sales.csv").write_text('Doc,"Client: {a",Date,Total\n1,2,2024-01-05,3\n', encoding="utf-8")
+    proposed = yaml.safe_load(propose(tmp_path / "x", tmp_path))
+    assert set(proposed) <= {"tables"}
+
+
 @pytest.mark.parametrize(("name", "words"), [("missing", "There is no folder"), ("empty", "holds no files")])
 def test_a_folder_without_files_is_told(tmp_path, name, words):
     (tmp_path / "empty").mkdir()
