@@ -26,9 +26,10 @@ def judge_beside() -> Iterator[Judge]:
     if "great_expectations" in sys.modules:  # nothing to wait for
         yield here
         return
-    # in a process group of its own, for an interrupt at the keyboard is for the refresh to answer
+    # in a process group of its own, for an interrupt at the keyboard is for the refresh to answer; -P, or Python would
+    # look for modules in the current folder first, which may hold extracts
     process = subprocess.Popen(
-        [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+        [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         process_group=0,
@@ -40,7 +41,7 @@ def judge_beside() -> Iterator[Judge]:
             pickle.dump(counted, process.stdin)
             process.stdin.flush()
             return pickle.load(process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError):
+        except Exception:  # half an answer, or what is none, can raise anything
             return dict.fromkeys(counted, Crash("the process of Great Expectations has died"))
 
     try:

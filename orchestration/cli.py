@@ -9,13 +9,14 @@ import gc
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError
+from orchestration.errors import Busy, ChurnError, EnvironmentFailure, Refused, UserError
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
 from orchestration.warehouse.options import existing_warehouse
@@ -154,22 +155,21 @@ def rollback(warehouse: Path) -> None:
 def ui(extracts: Path, warehouse: Path, port: int) -> None:
     """Serve Dagster's web UI, with the schedule and the sensor, on 127.0.0.1."""
     from orchestration.defs.alerts import alerts
-    from orchestration.defs.run_history import run_history
+    from orchestration.defs.run_history import fail_left_runs, run_history
+    from orchestration.defs.web_ui import serve
     from orchestration.warehouse.folder import Warehouse
 
     alerts()  # refuses what the environment says by halves, before a server starts
-    home = Warehouse(warehouse).dagster
-    run_history(home).dispose()
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(home),
+    home = Warehouse(warehouse)
+    os.environ |= {
+        "DAGSTER_HOME": str(home.dagster),
         "CHURN_EXTRACTS": str(extracts.absolute()),
-        "CHURN_WAREHOUSE": str(warehouse.absolute()),
+        "CHURN_WAREHOUSE": str(home.folder),
     }
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    os.execve(
-        dagster, [dagster, "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)], environment
-    )
+    with run_history(home.dagster) as instance:
+        with suppress(Busy), home.locked():  # a refresh that runs now has done it itself
+            fail_left_runs(instance)
+        serve(instance, port)
 
 
 @cli.command(context_settings={"allow_interspersed_args": False})
@@ -233,10 +233,11 @@ def _refresh(
             from dagster import DagsterExecutionInterruptedError
 
             from orchestration.definitions import defs
-            from orchestration.defs.run_history import run_history
+            from orchestration.defs.run_history import REFRESH_TAG, fail_left_runs, run_history
             from orchestration.refresh.session import CONTENT_TAG
 
             instance = run_history(current.warehouse.dagster)
+            fail_left_runs(instance)
             job = defs.resolve_job_def("refresh")
         with instance, current.explaining("refresh"):
             try:
@@ -245,7 +246,7 @@ def _refresh(
                     resources={"refresh": current},
                     # Dagster's own log lines would drown the progress
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                    tags={CONTENT_TAG: current.extracts.fingerprint, "churn/refresh_id": current.id},
+                    tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id},
                 )
             except DagsterExecutionInterruptedError:
                 raise KeyboardInterrupt from None

@@ -1,11 +1,13 @@
 """The refresh job: everything from the extracts to the published file, in one process."""
 
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
 
+from orchestration.defs.run_history import fail_left_runs
 from orchestration.refresh.progress import Progress
 from orchestration.refresh.session import Refresh, refreshing
 
@@ -19,12 +21,6 @@ refresh_job = dg.define_asset_job(
 
 @dg.resource(
     config_schema={
-        "extracts": dg.Field(
-            dg.StringSource, default_value={"env": "CHURN_EXTRACTS"}, description="Folder of extracts."
-        ),
-        "warehouse": dg.Field(
-            dg.StringSource, default_value={"env": "CHURN_WAREHOUSE"}, description="Warehouse folder."
-        ),
         "as_of": dg.Field(
             dg.Noneable(str), default_value=None, description="Last day of the data, YYYY-MM-DD; yesterday when empty."
         ),
@@ -33,14 +29,17 @@ refresh_job = dg.define_asset_job(
     }
 )
 def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
-    """A refresh that Dagster itself starts; the command line brings its own."""
+    """A refresh that Dagster itself starts; the command line brings its own. Which folders it reads and writes is said
+    when the UI is started, never by a run: whoever reaches the UI could read and write anywhere otherwise."""
     config = context.resource_config
     with refreshing(
-        Path(config["extracts"]),
-        Path(config["warehouse"]),
+        Path(os.environ["CHURN_EXTRACTS"]),
+        Path(os.environ["CHURN_WAREHOUSE"]),
         Progress(),
         as_of=config["as_of"] and date.fromisoformat(config["as_of"]),
         policies=config["policies"],
         full_refresh=config["full_refresh"],
     ) as refresh:
+        assert context.instance  # Dagster gives one to every run
+        fail_left_runs(context.instance, context.run_id)
         yield refresh

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
 
@@ -27,6 +28,9 @@ event_log_storage:
 concurrency:
   runs: {max_concurrent_runs: 1}
 """
+
+# Tag of a run of the command line: the id of its refresh.
+REFRESH_TAG = "churn/refresh_id"
 
 
 class EventLog(ConsolidatedSqliteEventLogStorage):
@@ -63,3 +67,15 @@ def run_history(home: Path) -> dg.DagsterInstance:
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(_CONFIG % (home / "events"), encoding="utf-8")
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home)))
+
+
+def fail_left_runs(instance: dg.DagsterInstance, own: str | None = None, of_commands: bool = False) -> None:
+    """Mark the runs that a killed process left unfinished as failed, so that the queue goes on and alerts are sent.
+
+    Only whoever holds the warehouse may call it: nobody else is running then. `own` is the run of the caller.
+    `of_commands`: only runs of the command line, which hold the warehouse from their beginning to their end; a run of
+    the UI that is just starting does not hold it yet."""
+    unfinished = [status for status in NOT_FINISHED_STATUSES if status != dg.DagsterRunStatus.QUEUED]
+    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
+        if run.run_id != own and (REFRESH_TAG in run.tags or not of_commands):
+            instance.report_run_failed(run, "The process of this refresh ended before it had finished.")

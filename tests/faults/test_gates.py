@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import expectations
 from expectations import CheckResult, CheckSpec, Judge, judge_process, runner
 
 HOLDS = CheckSpec(
@@ -107,6 +108,26 @@ class TestJudgeBeside:
             results = [run(HOLDS, FAILS, judge=judge), run(HOLDS, judge=judge)]
         assert [result.status for gate in results for result in gate] == ["error", "error", "error"]
         assert "has died" in results[0][0].message
+
+    def test_runs_no_code_of_the_current_folder(self, tmp_path, monkeypatch):
+        for name in ("great_expectations", "random"):
+            (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
+        monkeypatch.setenv("PYTHONPATH", str(Path(expectations.__file__).parents[1]))
+        monkeypatch.chdir(tmp_path)
+        with judge_process.judge_beside() as judge:
+            assert run(HOLDS, judge=judge)[0].status == "passed"
+        assert not (tmp_path / "executed").exists()
+
+    @pytest.mark.parametrize("said", ["no pickle", "cnowhere\\nnothing\\n.", ""])
+    def test_judges_nothing_when_what_it_says_is_no_answer(self, monkeypatch, said):
+        program = f"import sys; sys.stdin.buffer.peek(); sys.stdout.write('{said}')"
+        monkeypatch.setattr(
+            judge_process.subprocess,
+            "Popen",
+            lambda _, popen=subprocess.Popen, **options: popen([sys.executable, "-c", program], **options),
+        )
+        with judge_process.judge_beside() as judge:
+            assert [result.status for result in run(HOLDS, FAILS, judge=judge)] == ["error", "error"]
 
     def test_ends_with_its_refresh_however_that_ends(self):
         code = (
