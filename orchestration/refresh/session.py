@@ -143,18 +143,18 @@ def refreshing(
     warehouse = Warehouse(warehouse_folder)
     with warehouse.locked(), judge_beside() as judge:
         publishing.reconcile(warehouse)
-        refresh = Refresh(
-            id=folder.new_refresh_id(),
-            warehouse=warehouse,
-            extracts=found,
-            as_of=as_of,
-            policies=values,
-            full_refresh=full_refresh,
-            progress=progress,
-            judge=judge,
-            previous=publishing.current_version(warehouse),
-        )
         with warehouse.connect() as con:
+            refresh = Refresh(
+                id=folder.new_refresh_id(max(folder.newest_id(con), publishing.newest_id(warehouse))),
+                warehouse=warehouse,
+                extracts=found,
+                as_of=as_of,
+                policies=values,
+                full_refresh=full_refresh,
+                progress=progress,
+                judge=judge,
+                previous=publishing.current_version(warehouse),
+            )
             settings = {**values, "reporting_currency": mapping.reporting_currency, "snapshots": mapping.snapshots}
             folder.begin(con, refresh.id, refresh.as_of, settings, refresh.previous, code_version())
         status = folder.INTERRUPTED

@@ -1,8 +1,8 @@
 """The warehouse folder: where everything lies, who may write, and which refreshes there were.
 
 build.duckdb     the writer's database (0600): raw, staging, intermediate, marts, quality, restricted, seeds
-published/<id>/  one published version whole: churn.duckdb, private.duckdb (0600), exports/, data_docs/, docs/, report/
-churn.duckdb     the current version; private.duckdb, exports, docs and report are links to the same version
+published/<id>/  one published version whole: churn.duckdb, private.duckdb (0400), exports/, data_docs/, docs/, report/
+current          link to the current version; churn.duckdb, private.duckdb, exports, docs and report lead through it
 data_docs/       what the last refresh's expectations found, published or not
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
 """
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Warehouse:
         self.folder = Path(os.path.abspath(folder))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.build = self.folder / "build.duckdb"
+        self.link = self.folder / "current"
         self.current = self.folder / "churn.duckdb"
         self.published = self.folder / "published"
         self.dagster = self.folder / "dagster"
@@ -94,9 +96,24 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def new_refresh_id() -> str:
-    """An identifier that sorts by time and serves as the name of a folder."""
-    return f"{now():%Y%m%dT%H%M%S.%fZ}"
+_ID = "%Y%m%dT%H%M%S.%fZ"
+
+
+def new_refresh_id(newest: str = "") -> str:
+    """An identifier that sorts by time and serves as the name of a folder.
+    It is greater than the newest one so far, also when the clock has been set back."""
+    return max(now(), datetime.strptime(newest, _ID) + timedelta(microseconds=1) if newest else now()).strftime(_ID)
+
+
+def is_refresh_id(name: str) -> bool:
+    return re.fullmatch(r"\d{8}T\d{6}\.\d{6}Z", name) is not None
+
+
+def newest_id(con: duckdb.DuckDBPyConnection) -> str:
+    """The greatest refresh id in the history; empty when there was no refresh."""
+    REFRESH_HISTORY.create(con)
+    [(newest,)] = con.execute("select max(refresh_id) from quality.refresh_history").fetchall()
+    return newest or ""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""Publishing: a new version is written beside, audited, closed and synced, then renamed over the current one.
+"""Publishing: a new version is written beside, audited, closed and synced; then one rename makes it the current one.
 
-A version is a folder of published/ that is hidden (`.<refresh id>`) until the rename of churn.duckdb, which is the
-commit. Whatever a killed process left is settled by `reconcile`: a version that was committed is completed, any other
-removed.
+A version is a folder of published/, which the link `current` names; every path that readers use leads through that
+link. The folder is hidden (`.<refresh id>`) while it is written, and holds a mark until it has been current.
+Whatever a killed process left is settled by `reconcile`: a version that was committed is completed, any other removed.
 """
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -18,11 +19,13 @@ from typing import Any
 import duckdb
 
 from orchestration.errors import Refused, UserError
-from orchestration.warehouse.folder import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, now
+from orchestration.warehouse.folder import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, is_refresh_id, now
 from orchestration.warehouse.quoting import identifier, quote
 
 KEPT_VERSIONS = 5
-LINKED = ("docs", "exports", "private.duckdb", "report")
+LINKED = ("churn.duckdb", "private.duckdb", "exports", "docs", "report")
+# In a version's folder: that it has not been current yet; and the version that was when it was published.
+UNCOMMITTED, BEFORE = "uncommitted", "before"
 # What drivers built on DuckDB 1.0 and later read.
 STORAGE_VERSION = "v1.0.0"
 _GRAIN_VIEWS = {"month": "monthly", "quarter": "quarterly", "year": "yearly"}
@@ -125,9 +128,12 @@ def publish(
     """Audit this refresh, write its version and make it the current one. `docs` is the folder of the project's
     documentation page. Returns the row count of each published table."""
     folder = warehouse.published / f".{refresh_id}"
-    (folder / "exports").mkdir(parents=True)
     with warehouse.connect() as con:
         audit(con, refresh_id, declared)
+        (folder / "exports").mkdir(parents=True)
+        (folder / UNCOMMITTED).touch()
+        if current := current_version(warehouse):
+            (folder / BEFORE).write_text(current, encoding="utf-8")
         with _attached(con, folder / "churn.duckdb"):
             counts = {
                 str(relation): _copy(con, relation)
@@ -153,36 +159,36 @@ def publish(
     open_to_readers(warehouse, folder)
     warehouse.published.chmod(0o777 & ~warehouse.umask)
     sync(*folder.rglob("*"), folder)
-    _commit(warehouse, folder)
+    folder.rename(warehouse.published / refresh_id)
+    sync(warehouse.published)
+    _commit(warehouse, refresh_id)
     reconcile(warehouse)
     _prune(warehouse)
     return counts
 
 
 def reconcile(warehouse: Warehouse) -> None:
-    """Complete the version that churn.duckdb is of, and remove every other one that was not committed."""
-    for folder in warehouse.published.glob(".*"):
-        if _same_file(folder / "churn.duckdb", warehouse.current):
-            folder.rename(folder.with_name(folder.name[1:]))
-            sync(warehouse.published)
-        else:
-            shutil.rmtree(folder)
-    if current := current_version(warehouse):
-        for name in LINKED:
-            if (warehouse.published / current / name).exists():
-                _link(warehouse.folder / name, Path("published") / current / name)
-            elif (warehouse.folder / name).is_symlink():  # a report of another version would contradict the marts
-                (warehouse.folder / name).unlink()
-        sync(warehouse.folder)
+    """Complete the current version, and remove every other one that was not committed."""
+    current = current_version(warehouse)
+    for folder in warehouse.published.glob("*"):
+        if folder.name == current:
+            (folder / UNCOMMITTED).unlink(missing_ok=True)
+        elif folder.name.startswith(".") or (folder / UNCOMMITTED).exists():
+            _remove(folder)
+    if current and not (warehouse.link.is_symlink() and _all_linked(warehouse)):
+        _commit(warehouse, current)  # a warehouse of an earlier version, or a copy that followed the links
 
 
 def current_version(warehouse: Warehouse) -> str | None:
-    """The refresh id of the version that churn.duckdb is of; None when nothing is published."""
+    """The refresh id of the version that readers see; None when nothing is published."""
+    if warehouse.link.is_symlink():
+        version = warehouse.link.readlink().name
+        return version if (warehouse.published / version).is_dir() else None
     return next(
         (
             version
             for version in versions(warehouse)
-            if _same_file(warehouse.published / version / "churn.duckdb", warehouse.current)
+            if _same_content(warehouse.published / version / "churn.duckdb", warehouse.current)
         ),
         None,
     )
@@ -190,25 +196,41 @@ def current_version(warehouse: Warehouse) -> str | None:
 
 def versions(warehouse: Warehouse) -> list[str]:
     """The refresh ids of the versions kept, the oldest first."""
-    return sorted(folder.name for folder in warehouse.published.glob("[!.]*"))
+    return sorted(folder.name for folder in warehouse.published.glob("[!.]*") if not (folder / UNCOMMITTED).exists())
+
+
+def newest_id(warehouse: Warehouse) -> str:
+    """The greatest refresh id among the versions kept, complete or not; empty when there is none."""
+    names = [folder.name.removeprefix(".") for folder in warehouse.published.glob("*")]
+    return max(filter(is_refresh_id, names), default="")
 
 
 def rollback(warehouse: Warehouse) -> tuple[str, str]:
-    """Make the version before the current one current again. Returns both refresh ids, the one left first."""
+    """Make the version that was current before the current one was published current again.
+    Returns both refresh ids, the one left first."""
     with warehouse.locked():
         reconcile(warehouse)
         current = current_version(warehouse)
         if current is None:
             raise UserError(f"Nothing is published in {warehouse.folder}: there is no version to go back to.")
-        earlier = [version for version in versions(warehouse) if version < current]
-        if not earlier:
+        before = _before(warehouse, current)
+        if before is None:
             raise UserError(
                 f"{current} is the oldest version kept in {warehouse.published}: there is none before it."
                 " Nothing was changed."
             )
-        _commit(warehouse, warehouse.published / earlier[-1])
-        reconcile(warehouse)
-        return current, earlier[-1]
+        _commit(warehouse, before)
+        return current, before
+
+
+def _before(warehouse: Warehouse, version: str) -> str | None:
+    """The version that was current when this one was published, if it is kept."""
+    known = versions(warehouse)
+    named = warehouse.published / version / BEFORE
+    if named.exists():
+        before = named.read_text(encoding="utf-8")
+        return before if before in known else None
+    return max((other for other in known if other < version), default=None)  # published by an earlier version of ours
 
 
 @contextmanager
@@ -269,26 +291,33 @@ def _create_grain_views(con: duckdb.DuckDBPyConnection, relation: Relation) -> N
 
 
 def open_to_readers(warehouse: Warehouse, folder: Path) -> None:
-    """Give readers what the umask of the person allows; the private file stays the owner's."""
+    """Give readers what the umask of the person allows; the private file stays the owner's. Nobody may write to a file:
+    what a reader wrote would be replayed by DuckDB for the next one."""
     for path in (folder, *folder.rglob("*")):
-        if path.name != "private.duckdb":
-            path.chmod((0o777 if path.is_dir() else 0o666) & ~warehouse.umask)
+        if path.is_dir():
+            path.chmod(0o777 & ~warehouse.umask)
+        else:
+            path.chmod(0o400 if path.name == "private.duckdb" else 0o444 & ~warehouse.umask)
 
 
-def _commit(warehouse: Warehouse, folder: Path) -> None:
-    """Rename a second name of the version's churn.duckdb over the current one:
-    readers see the old file or the new one."""
-    new = warehouse.folder / ".churn.duckdb.new"
-    new.unlink(missing_ok=True)
-    try:
-        os.link(folder / "churn.duckdb", new)
-    except OSError:  # a file system without hard links
-        shutil.copy2(folder / "churn.duckdb", new)
-        sync(new)
+def _commit(warehouse: Warehouse, version: str) -> None:
+    """Make a version the current one by one rename: readers see the old version or the new one, at every path."""
+    for name in LINKED:
+        if not os.path.lexists(warehouse.folder / name):
+            _link(warehouse.folder / name, Path(warehouse.link.name) / name)
     # Somebody who opened the old file for writing may have left changes that DuckDB would replay into the new one.
     warehouse.current.with_name("churn.duckdb.wal").unlink(missing_ok=True)
-    os.replace(new, warehouse.current)
+    _link(warehouse.link, Path("published") / version)
+    for name in LINKED:
+        _link(warehouse.folder / name, Path(warehouse.link.name) / name)
     sync(warehouse.folder)
+
+
+def _all_linked(warehouse: Warehouse) -> bool:
+    return all(
+        (link := warehouse.folder / name).is_symlink() and link.readlink() == Path(warehouse.link.name) / name
+        for name in LINKED
+    )
 
 
 def _link(link: Path, target: Path) -> None:
@@ -297,21 +326,34 @@ def _link(link: Path, target: Path) -> None:
     new = link.with_name(f".{link.name}.new")
     new.unlink(missing_ok=True)
     new.symlink_to(target)
+    if link.is_dir() and not link.is_symlink():
+        _remove(link)
     os.replace(new, link)
 
 
 def _prune(warehouse: Warehouse) -> None:
-    for version in versions(warehouse)[:-KEPT_VERSIONS]:
-        shutil.rmtree(warehouse.published / version)
+    """Keep the current version and those that rollback would go to, up to five, and fill up with the newest others."""
+    kept: list[str] = []
+    version = current_version(warehouse)
+    while version and version not in kept and len(kept) < KEPT_VERSIONS:
+        kept.append(version)
+        version = _before(warehouse, version)
+    others = [version for version in reversed(versions(warehouse)) if version not in kept]
+    for version in others[KEPT_VERSIONS - len(kept) :]:
+        _remove(warehouse.published / version)
 
 
-def _same_file(version: Path, current: Path) -> bool:
-    """Whether `current` is this version, as a hard link or as a copy that kept size and time."""
-    try:
-        one, other = version.stat(), current.stat()
-    except FileNotFoundError:
-        return False
-    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+def _remove(folder: Path) -> None:
+    """Remove a folder that nobody takes for a version meanwhile, if the process is killed on the way."""
+    hidden = folder.with_name(f".{folder.name.removeprefix('.')}")
+    if folder != hidden:
+        shutil.rmtree(hidden, ignore_errors=True)
+        folder.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+def _same_content(version: Path, current: Path) -> bool:
+    return version.is_file() and current.is_file() and filecmp.cmp(version, current, shallow=False)
 
 
 def sync(*paths: Path) -> None:

@@ -237,7 +237,7 @@ def test_the_private_files_hold_it_and_are_the_owners_alone(place, refreshes):
         if path.name in PRIVATE and path.is_file() and not path.is_symlink()
     ]
     assert {path.name for path in found} >= {"build.duckdb", "private.duckdb"}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o400, 0o600}
     with duckdb.connect(str(place / "warehouse" / "private.duckdb"), read_only=True) as con:
         assert (
             con.execute("select count(*) from restricted.unmapped_reasons where text like ?", [f"%{NAME}%"]).fetchone()[

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -138,7 +138,13 @@ def test_only_the_owner_reads_what_is_private(warehouse):
         name: stat.S_IMODE((warehouse.folder / name).stat().st_mode)
         for name in ("build.duckdb", "private.duckdb", "churn.duckdb", "exports")
     }
-    assert modes == {"build.duckdb": 0o600, "private.duckdb": 0o600, "churn.duckdb": 0o644, "exports": 0o755}
+    assert modes == {"build.duckdb": 0o600, "private.duckdb": 0o400, "churn.duckdb": 0o444, "exports": 0o755}
+
+
+def test_nobody_may_write_to_what_is_published(warehouse):
+    publish(warehouse, "v1")
+    version = warehouse.published / "v1"
+    assert not [file for file in version.rglob("*") if file.is_file() and file.stat().st_mode & 0o222]
 
 
 def test_equal_rows_give_equal_exports(warehouse):
@@ -232,16 +238,81 @@ def test_keeps_five_versions(warehouse):
     assert publishing.versions(warehouse) == ["v3", "v4", "v5", "v6", "v7"]
 
 
-def test_publishes_without_hard_links(warehouse, monkeypatch):
-    def unsupported(*_: object) -> None:
-        raise OSError("no hard links here")
+def test_a_rollback_follows_what_readers_had_before(warehouse):
+    for version in ("v1", "v2", "v3"):
+        publish(warehouse, version)
+    publishing.rollback(warehouse)
+    publish(warehouse, "v4")  # v3 has been given up
+    assert publishing.rollback(warehouse) == ("v4", "v2")
+    assert publishing.rollback(warehouse) == ("v2", "v1")
 
-    monkeypatch.setattr(os, "link", unsupported)
+
+def test_the_current_version_is_kept_whatever_its_id(warehouse):
+    for number in range(2, 7):
+        publish(warehouse, f"v{number}")
+    publish(warehouse, "v1")  # the clock was set back
+    assert versions_seen(warehouse) == {"v1"}
+    assert publishing.versions(warehouse) == ["v1", "v3", "v4", "v5", "v6"]
+    assert publishing.rollback(warehouse) == ("v1", "v6")
+
+
+def test_a_version_that_rollback_would_go_to_is_kept_longest(warehouse):
+    for number in range(1, 6):
+        publish(warehouse, f"v{number}")
+    for _ in range(4):
+        publishing.rollback(warehouse)
+    publish(warehouse, "v6")
+    assert publishing.versions(warehouse) == ["v1", "v3", "v4", "v5", "v6"]
+    assert publishing.rollback(warehouse) == ("v6", "v1")
+
+
+def test_ids_grow_when_the_clock_is_set_back(warehouse, monkeypatch):
+    first = folder.new_refresh_id()
+    monkeypatch.setattr(folder, "now", lambda: datetime(2001, 1, 1))
+    second = folder.new_refresh_id(first)
+    assert first < second < folder.new_refresh_id(second) < "9999"
+    assert folder.is_refresh_id(second)
+    with warehouse.connect() as con:
+        assert folder.newest_id(con) == ""
+        folder.begin(con, second, None, {}, None, "1.0")
+        assert folder.newest_id(con) == second
+    (warehouse.published / f".{second}").mkdir(parents=True)
+    (warehouse.published / "my notes").mkdir()
+    assert publishing.newest_id(warehouse) == second
+
+
+@pytest.mark.parametrize("follow_links", [True, False])
+def test_a_copied_warehouse_is_the_same_warehouse(warehouse, tmp_path, follow_links):
     publish(warehouse, "v1")
     publish(warehouse, "v2")
-    assert versions_seen(warehouse) == {"v2"}
-    assert publishing.rollback(warehouse) == ("v2", "v1")
+    (warehouse.published / "v2" / "report").mkdir()  # else its link leads nowhere
+    copy = Path(shutil.copytree(warehouse.folder, tmp_path / "copy", not follow_links, copy_function=shutil.copy))
+    assert publishing.current_version(Warehouse(copy)) == "v2"
+    publish(Warehouse(copy), "v3")
+    assert versions_seen(Warehouse(copy)) == {"v3"}
+    assert publishing.rollback(Warehouse(copy)) == ("v3", "v2")
+    assert versions_seen(Warehouse(copy)) == {"v2"}
+
+
+def test_a_warehouse_that_an_earlier_release_published_goes_on(warehouse):
+    """Then churn.duckdb was a second name of the version's file, and each link led to the version itself."""
+    publish(warehouse, "v1")
+    publish(warehouse, "v2")
+    warehouse.link.unlink()
+    warehouse.current.unlink()
+    os.link(warehouse.published / "v1" / "churn.duckdb", warehouse.current)  # a rollback that was killed
+    for name in publishing.LINKED[1:]:
+        (warehouse.folder / name).unlink()
+        (warehouse.folder / name).symlink_to(Path("published", "v2", name))
+    for version in ("v1", "v2"):
+        (warehouse.published / version / publishing.BEFORE).unlink(missing_ok=True)
+    assert publishing.current_version(warehouse) == "v1"
+    with warehouse.locked():
+        publishing.reconcile(warehouse)
     assert versions_seen(warehouse) == {"v1"}
+    publish(warehouse, "v3")
+    assert versions_seen(warehouse) == {"v3"}
+    assert publishing.rollback(warehouse) == ("v3", "v1")
 
 
 def test_changes_left_by_a_writing_reader_never_reach_the_new_version(warehouse):
@@ -281,6 +352,7 @@ def killed_at(call: int, action: Callable[[], object]) -> bool:
         (os, "symlink"),
         (os, "unlink"),
         (os, "rmdir"),
+        (os, "mkdir"),
         (os, "chmod"),
     ):
         setattr(module, name, counted(getattr(module, name)))
@@ -302,14 +374,12 @@ def test_a_kill_at_any_change_of_files_leaves_one_whole_version(tmp_path, action
     for call in range(1, 1000):
         warehouse = Warehouse(tmp_path / f"killed {call}")
         shutil.copytree(prepared.folder, warehouse.folder, symlinks=True, dirs_exist_ok=True)
-        # a hard link, as it was
-        os.link(warehouse.published / "v2" / "churn.duckdb", tmp_path / "link")
-        os.replace(tmp_path / "link", warehouse.current)
         killed = killed_at(
             call, partial(publish, warehouse, "v3") if action == "publish" else partial(publishing.rollback, warehouse)
         )
         with duckdb.connect(str(warehouse.current), read_only=True) as con:
             [(seen,)] = con.execute("select distinct version from marts.rates").fetchall()
+        assert versions_seen(warehouse) == {seen}  # before anybody has settled anything
         with warehouse.locked():
             publishing.reconcile(warehouse)
         assert versions_seen(warehouse) == {seen}
