@@ -20,6 +20,7 @@ from orchestration.loading.decoding import UNDECODABLE, PlainText, plain_text
 from orchestration.loading.discovery import Delivery
 from orchestration.loading.readings import trimmed
 from orchestration.loading.untangling import ABOVE, SHORT, untangle
+from orchestration.loading.worksheets import refuse_vast
 from orchestration.warehouse.quoting import identifier, quote
 
 # Stands before a cell that the workbook holds as a number, date or truth value, not as text. A noncharacter.
@@ -708,6 +709,7 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
             raise UserError(f"{place}{delivery.file} has no sheet '{wanted}'; {nearest(wanted, names)}.")
         sheets = {}
         for name in [wanted] if wanted else names:
+            refuse_vast(delivery.path, delivery.file, name)
             rows = [row for row in workbook.get_sheet_by_name(name).to_python() if any(cell != "" for cell in row)]
             if rows:
                 sheets[name] = rows

@@ -19,6 +19,7 @@ from orchestration.loading.decoding import CANDIDATES, UNDECODABLE, plain_text
 from orchestration.loading.discovery import Delivery
 from orchestration.loading.readers import HEADER_ROWS
 from orchestration.loading.readings import quote
+from orchestration.loading.worksheets import refuse_vast
 
 ROWS = 200
 
@@ -77,6 +78,7 @@ def _xlsx(delivery: Delivery, scratch: Path) -> Iterator[Sample]:
     try:
         workbook = CalamineWorkbook.from_path(str(delivery.path))
         for name in workbook.sheet_names:
+            refuse_vast(delivery.path, delivery.file, name)
             cells = workbook.get_sheet_by_name(name).to_python()
             rows = [[str(cell) for cell in row] for row in cells if any(cell != "" for cell in row)]
             if rows:

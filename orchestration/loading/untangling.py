@@ -25,7 +25,8 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
     quoted, plain = r' *+"(?:[^"]|"")*+" *+', rf'(?! *+")[^{mark}]*+'
     field = re.compile(rf"({quoted}|{plain})(?:{mark}|\Z)", re.DOTALL)
     record = re.compile(rf"(?:{quoted}|{plain})(?:{mark}(?:{quoted}|{plain}))*+", re.DOTALL)
-    opened = re.compile(rf'(?:(?:{quoted}|{plain}){mark})*+ *+"(?:[^"]|"")*+', re.DOTALL)
+    complete = re.compile(rf"(?:(?:{quoted}|{plain}){mark})*+", re.DOTALL)
+    opened = re.compile(rf'{complete.pattern} *+"(?:[^"]|"")*+', re.DOTALL)
 
     def split(text: str) -> list[str]:
         values: list[str] = []
@@ -47,7 +48,10 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
     with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:
         writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
         row, began = -1 - above, 0  # the header is row 0
-        pending: list[str] = []  # lines of a record whose quote is still open
+        # of a record whose quote is still open: its lines, its values before that quote, and what stands since it
+        pending: list[str] = []
+        before: list[str] = []
+        inside: list[str] = []
 
         def write(reason: str, text: str, values: list[str]) -> None:
             if row < 0:
@@ -65,6 +69,16 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
             else:
                 write("", text, values)
 
+        def closed(values: list[str]) -> list[str]:
+            """All values of the record, when the first of these is the rest of what the quote opened."""
+            if inside:
+                before.append("".join(inside) + values[0])
+                inside.clear()
+                before.extend(values[1:])
+            else:
+                before[:] = values
+            return before
+
         for number, line in enumerate(lines, 1):
             if not pending:
                 if not line.strip():
@@ -75,18 +89,30 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
                     values = text.split(delimiter)
                     write_split(text, values)
                     continue
+            continues = bool(pending)
             pending.append(line)
-            if len(pending) > 1 and '"' not in line:
+            if continues and '"' not in line:
+                inside.append(line)
                 continue
-            text = "".join(pending).rstrip("\r\n")
+            # the open quote stands for all lines before: looking at them again would take the square of the time
+            text = ('"' if continues else "") + line.rstrip("\r\n")
             whole = record.fullmatch(text)
             if not whole and opened.fullmatch(text):
+                found = complete.match(text)
+                assert found  # it may be empty
+                if end := found.end():
+                    closed(split(text[: end - len(delimiter)]))
+                elif not continues:
+                    before.clear()
+                text += line[len(line.rstrip("\r\n")) :]
+                inside.append(text[end:].lstrip(" ")[1:].replace('""', '"'))
                 continue
-            if not whole and len(pending) > 1:
+            if not whole and continues:
                 raise swallowed(row, began, pending[0])
-            values = split(text) if whole else []
+            values = closed(split(text)) if whole else []
             if whole and len(values) != fields and any(later.count(delimiter) == fields - 1 for later in pending[1:-1]):
                 raise swallowed(row, began, pending[0])
+            text = "".join(pending).rstrip("\r\n")
             pending = []
             if row == 0:
                 continue

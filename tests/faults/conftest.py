@@ -1,0 +1,3 @@
+"""Fixtures of several suites."""
+
+from tests.unit.delivered import delivered as delivered
