@@ -38,8 +38,9 @@ COLUMNS = (
     "win_back_rank",
 )
 ADDRESS = COLUMNS.index("address")
-# A spreadsheet runs a text that starts like this as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet runs a text that starts like this as a formula; so would it what follows another separator than ours,
+# when that is the one of its language.
+FORMULA = re.compile(r"""((?:^|[;|\t\r\n\v\f])[\s"']*)(?=[=+\-@＝＋－＠])""")
 E164 = re.compile(r"\+\d{5,15}")
 # Names of countries in use that the phone library does not have.
 SHORT_NAMES = {
@@ -125,11 +126,9 @@ def _regions() -> dict[str, str]:
 
 
 def defused(cell: Any) -> Any:
-    """The cell, escaped if a spreadsheet would run it as a formula;
+    """The cell, escaped where a spreadsheet would run it or a part of it as a formula;
     an E.164 number cannot do harm and stays dialable."""
-    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not E164.fullmatch(cell):
-        return f"'{cell}"
-    return cell
+    return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) and not E164.fullmatch(cell) else cell
 
 
 def _write_csv(file: Path, rows: Sequence[Sequence[Any]]) -> None:

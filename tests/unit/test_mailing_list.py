@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from python_calamine import CalamineWorkbook
 
 from orchestration.errors import UserError
-from orchestration.readers.mailing_list import address_on, command, e164, region_of, write_mailing_list
+from orchestration.readers.mailing_list import address_on, command, defused, e164, region_of, write_mailing_list
 
 # customer_id, name, channel, address, country, reason_code, win_back_rank
 CONTACTS = [
@@ -67,6 +67,19 @@ def test_no_text_of_the_csv_is_a_formula(warehouse) -> None:
     write_mailing_list(warehouse, "email", warehouse / "list.csv")
     [row] = cells(warehouse / "list.csv")
     assert (row["customer_id"], row["name"], row["address"]) == ("'-4", "Dora\rD.", "'=dora@example.com")
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝"])
+@pytest.mark.parametrize("separator", ["", ";", "|", "\t", "\n", "\r\n", "x;", " ", "x\n ", 'x; "'])
+def test_no_part_of_a_text_is_a_formula_whatever_separates_the_cells(separator, start) -> None:
+    assert defused(f"{separator}{start}cmd()") == f"{separator}'{start}cmd()"
+
+
+@pytest.mark.parametrize(
+    "text", ["+359888123456", "a-b@example.org", "Anna-Maria", "1 + 1 = 2", "x; y", "", "R&D | HR"]
+)
+def test_what_is_no_formula_stays_as_it_is(text) -> None:
+    assert defused(text) == text
 
 
 def test_xlsx_keeps_phones_as_text(warehouse) -> None:
