@@ -173,6 +173,8 @@ def load_mapping(extracts: Path) -> Mapping:
         raise UserError(f"{other.name} is not read: the mapping is called {FILE_NAME}. {advice}; nothing was loaded.")
     if not path.exists():
         return Mapping()
+    if not is_within(path, extracts):
+        raise UserError(f"{FILE_NAME} is a link that leads out of {extracts}. Copy the file there; nothing was loaded.")
     own = read_yaml(path, FILE_NAME)
     presets = _presets(own)
     merged = Block()
@@ -184,6 +186,11 @@ def load_mapping(extracts: Path) -> Mapping:
         merged["tables"] = _with_presets(presets, tables if isinstance(tables, Block) else Block())
     mapping = MappingReader().mapping(merged)
     return replace(mapping, content_hash=sha256(path.read_bytes()).hexdigest())
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether the path, its links followed, lies in the folder."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def preset_mapping(preset: str) -> Mapping:

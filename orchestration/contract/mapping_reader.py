@@ -79,6 +79,7 @@ ADD_KEYS = ("days", "months", "years")
 SNAPSHOTS = ("all", "folder")
 INCLUSIVE = ("ended_on", "covers_until")
 SUBSCRIPTIONS = "billing.subscriptions"
+LONGEST_PATTERN = 1_000  # bytes
 PSEUDONYMS = ("customer_id", "employee_id")
 
 
@@ -132,7 +133,7 @@ class MappingReader:
         delimiter = self._choice(block, "delimiter", DELIMITERS)
         rule = SourceRule(
             table,
-            files=tuple(self._texts("files", block["files"])) if "files" in block else (),
+            files=self._files(block),
             delivery=self._choice(block, "delivery", ("delta", "snapshot")) or "delta",
             snapshot=self._snapshot(block),
             history=self._flag(block, "history"),
@@ -162,6 +163,15 @@ class MappingReader:
                 columns[str(name)] = self._column(rule, name, value)
         self._consistent(rule, block)
         return replace(rule, columns=columns)
+
+    def _files(self, block: Block) -> tuple[Text, ...]:
+        patterns = self._listed(block, "files")
+        for pattern in patterns:
+            if pattern.startswith("/") or ".." in pattern.split("/"):
+                self._say(pattern, f"'{pattern}' leads out of the extracts folder; files are named from there")
+            elif len(pattern.encode()) > LONGEST_PATTERN or pattern.count("**") > 2:
+                self._say(pattern, f"'{pattern[:60]} …' is too long a pattern, or has more than two **")
+        return patterns
 
     def _consistent(self, rule: SourceRule, block: Block) -> None:
         """Keys that need or exclude one another."""

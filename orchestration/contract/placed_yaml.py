@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from orchestration.errors import UserError, refuse_if
+
+MOST_BYTES, MOST_VALUES, DEEPEST = 1_000_000, 50_000, 20
+# Control characters, and halves of a character.
+_NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 class Text(str):
@@ -42,8 +47,12 @@ class Block(dict):
 
 def read_yaml(path: Path, name: str, shipped: bool = False) -> Block:
     """A YAML file as Blocks, Items and Texts; `name` is what errors call it. Raises UserError with every problem."""
+    if path.stat().st_size > MOST_BYTES:
+        raise UserError(f"{name} is larger than {MOST_BYTES:,} bytes, which no mapping needs. Nothing was loaded.")
     try:
         node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise UserError(f"{name} is nested too deeply. Nothing was loaded.") from None
     except UnicodeDecodeError as error:
         raise UserError(
             f"{name} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8; nothing was loaded."
@@ -55,28 +64,37 @@ def read_yaml(path: Path, name: str, shipped: bool = False) -> Block:
         raise UserError(f"{name}{line}: this is not valid YAML: {what}. Nothing was loaded.") from None
 
     problems: list[str] = []
+    converted = 0
 
-    def convert(node: Any) -> Text | Items | Block:
+    def convert(node: Any, depth: int = 0) -> Text | Items | Block:
+        nonlocal converted
         place = f"{name}, line {node.start_mark.line + 1}"
+        converted += 1
+        if converted > MOST_VALUES or depth > DEEPEST:
+            # an alias is followed each time, so that a few lines can stand for any number of values, or for themselves
+            what = f"more than {MOST_VALUES:,} values" if converted > MOST_VALUES else "nested too deeply"
+            raise UserError(f"{place}: this is {what}, with its aliases (*name). Nothing was loaded.")
         if isinstance(node, yaml.ScalarNode):
+            if not node.value.isprintable() and (wrong := _NO_TEXT.search(node.value)):
+                problems.append(f"{place}: a value holds the character {ascii(wrong[0])}, which no text has.")
             text = Text(node.value)
             text.place, text.shipped = place, shipped
             text.left_out = node.value == "" and node.style is None
             return text
         if isinstance(node, yaml.SequenceNode):
-            items = Items(map(convert, node.value))
+            items = Items(convert(item, depth + 1) for item in node.value)
             items.place = place
             return items
         block = Block()
         block.place = place
         for key_node, value_node in node.value:
-            key = convert(key_node)
+            key = convert(key_node, depth + 1)
             if not isinstance(key, Text):
                 problems.append(f"{place}: a key must be a plain name.")
                 continue
             if key in block:
                 problems.append(f"{key.place}: '{key}' stands here twice.")
-            block[key] = convert(value_node)
+            block[key] = convert(value_node, depth + 1)
         return block
 
     tree = Block() if node is None else convert(node)

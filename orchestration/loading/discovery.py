@@ -5,13 +5,14 @@ import os
 import re
 from calendar import monthrange
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from orchestration.contract.mapping import FILE_NAME, Mapping, SourceRule
+from orchestration.contract.mapping import FILE_NAME, Mapping, SourceRule, is_within
 from orchestration.contract.names import nearest
 from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, UserError, refuse_if
@@ -130,6 +131,14 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
     deliveries, hashes = [], {}
     for rule, path in _once(found):
         file, format = _relative(path, extracts), _format(path)
+        if not file.isprintable() and not _is_text(file):
+            problems.append(f"{ascii(file)}: the name of this file is not UTF-8. Rename it.")
+            continue
+        if not is_within(path, extracts):
+            problems.append(
+                f"{file} is a link that leads out of {extracts}. Copy the file there, so that nothing else is read."
+            )
+            continue
         if not format:
             problems.append(
                 f"{file}: files of this kind cannot be read ({rule.table.name}). Save it as CSV or TSV (also .gz,"
@@ -159,6 +168,7 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
 def readable_files(folder: Path) -> list[Delivery]:
     """Every file of a folder that could be an extract, in the order of their paths, not yet of any table."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+    paths = [path for path in paths if _is_text(str(path)) and is_within(path, folder)]
     return [
         Delivery("", "", path, _relative(path, folder), format, _suffixes(path), _relative(path, folder), _stamp(path))
         for path in paths
@@ -253,6 +263,11 @@ def _relative(path: Path, extracts: Path) -> str:
     return Path(os.path.relpath(path, extracts)).as_posix()
 
 
+def _is_text(name: str) -> bool:
+    """Whether a file's name could be decoded: what could not stands in it as halves of characters."""
+    return not re.search("[\ud800-\udfff]", name)
+
+
 def _is_hidden(path: Path, extracts: Path) -> bool:
     """Hidden files, and the lock files that a spreadsheet lays beside an open workbook."""
     return any(part.startswith((".", "~$")) for part in path.relative_to(extracts).parts)
@@ -260,8 +275,9 @@ def _is_hidden(path: Path, extracts: Path) -> bool:
 
 def _matching(extracts: Path, pattern: str) -> list[Path]:
     literal = extracts / pattern
-    if literal.is_file():
-        return [literal]
+    with suppress(OSError):  # too long for a name; a pattern may be longer
+        if literal.is_file():
+            return [literal]
     names = glob.glob(pattern, root_dir=extracts, recursive=True)
     return sorted(path for name in names if (path := extracts / name).is_file() and not path.name.startswith("~$"))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import time
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,105 @@ def test_a_quoted_value_of_many_lines_is_one_value(tmp_path):
     untangle(source, copy, "notes.csv", ",", 2)
     with copy.open(encoding="utf-8", newline="") as lines:
         assert [row[4:] for row in csv.reader(lines)] == [["1", 'first "line"\n\n " \nlast'], ["2", "y"]]
+
+
+GOOD = ",".join(HEADER) + "\n1,c,2024-01-31,1.5\n"
+# Each line stands for four times as many values as the one before.
+BOMB = "a: &a [x, x]\n" + "\n".join(f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}]" for a, b in pairwise("abcdefghijkl"))
+ONE_TABLE = "tables:\n  billing.invoices:\n    files: "
+
+
+class TestMapping:
+    """extracts.yml may come from whoever delivers the extracts."""
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            (BOMB, "more than 50,000 values"),
+            ("tables: &a\n  billing.invoices: *a\n", "nested too deeply"),
+            ("tables: &a [*a]\n", "nested too deeply"),
+            ("tables: " + "[" * 5_000, "nested too deeply"),
+            ("tables: " + "{a: " * 5_000, "nested too deeply"),
+            ("\n".join(" " * i + "a:" for i in range(900)), "nested too deeply"),
+            ("#" * 1_000_001, "larger than 1,000,000 bytes"),
+            ('time_zone: "UTC\\0"\n', r"line 1: a value holds the character '\x00'"),
+            ('time_zone: "\\ud800"\n', r"line 1: a value holds the character '\ud800'"),
+            ("preset: ../../secret\n", "there is no preset '../../secret'"),
+            ("preset: {a: b}\n", "there is no preset"),
+            ("preset: [[a]]\n", "there is no preset"),
+            ("preset:\n", "there is no preset"),
+            (ONE_TABLE + "../secret/*.csv\n", "leads out of the extracts folder"),
+            (ONE_TABLE + "billing/../../secret/x.csv\n", "leads out of the extracts folder"),
+            (ONE_TABLE + "/etc/passwd\n", "leads out of the extracts folder"),
+            (ONE_TABLE + f"'{'*' * 2_000}'\n", "too long a pattern"),
+            (ONE_TABLE + "a" * 300 + "\n", "no file matches"),
+            (ONE_TABLE + "'**/**/**/*.csv'\n", "more than two **"),
+        ],
+    )
+    def test_what_would_break_the_reader_is_rejected(self, delivered, text, told):
+        (delivered.root / "secret").mkdir()
+        (delivered.root / "secret" / "x.csv").write_text("Marked Person\n" + GOOD)
+        delivered.write("billing/invoices.csv", GOOD)
+        started = time.process_time()
+        message = delivered.refused(text)
+        assert told in message
+        assert "Marked" not in message
+        assert time.process_time() - started < 20
+
+    def test_aliases_of_ordinary_size_are_followed(self, delivered):
+        delivered.write("a/invoices.csv", GOOD)
+        delivered.load(
+            "tables:\n  billing.invoices:\n"
+            "  - {name: a, files: a/*.csv, columns: &columns {amount: {from: amount, scale: 0.01}}}\n"
+            "  - {name: b, files: a/*.csv, columns: *columns}\n"
+        )
+        assert delivered.column("billing.invoices", "amount") == ["0.015", "0.015"]
+
+
+class TestLinks:
+    """What the extracts folder holds is read, and nothing else."""
+
+    @pytest.fixture
+    def secret(self, delivered) -> Path:
+        folder = delivered.root / "secret"
+        folder.mkdir()
+        (folder / "invoices.csv").write_text("Marked Person\n" + GOOD)
+        (folder / "extracts.yml").write_text("Marked: Person\n")
+        return folder
+
+    @pytest.mark.parametrize(
+        ("link", "target", "mapping"),
+        [
+            ("billing/invoices.csv", "invoices.csv", None),
+            ("billing/invoices", "", "tables: {billing.invoices: {files: 'billing/**/*.csv'}}"),
+            ("billing", "", None),
+            ("linked", "", "tables: {billing.invoices: {files: linked/invoices.csv}}"),
+        ],
+    )
+    def test_that_lead_out_are_not_followed(self, delivered, secret, link, target, mapping):
+        delivered.write("notes.txt", "")
+        (delivered.folder / link).parent.mkdir(exist_ok=True)
+        (delivered.folder / link).symlink_to(secret / target)
+        message = delivered.refused(mapping)
+        assert "is a link that leads out of" in message
+        assert "Marked" not in message
+
+    def test_of_the_mapping_that_lead_out_are_not_followed(self, delivered, secret):
+        delivered.write("billing/invoices.csv", GOOD)
+        (delivered.folder / "extracts.yml").symlink_to(secret / "extracts.yml")
+        message = delivered.refused()
+        assert "extracts.yml is a link that leads out of" in message
+        assert "Marked" not in message
+
+    def test_within_the_folder_are_followed(self, delivered):
+        delivered.write("2024/export.csv", GOOD)
+        (delivered.folder / "billing").mkdir()
+        (delivered.folder / "billing" / "invoices.csv").symlink_to("../2024/export.csv")
+        delivered.load()
+        assert len(delivered.rows("billing.invoices", "*")) == 1
+
+
+def test_a_name_that_is_not_utf8_is_told(delivered):
+    delivered.write("billing/invoices.csv", GOOD)
+    os.close(os.open(os.fsencode(delivered.folder) + b"/billing/invoices_\xff.csv", os.O_CREAT | os.O_WRONLY))
+    assert r"billing/invoices_\udcff.csv': the name of this file is not UTF-8" in delivered.refused()
