@@ -9,7 +9,8 @@ import gc
 import os
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,11 +136,14 @@ def rollback(warehouse: Path) -> None:
 
     if not warehouse.is_dir():
         raise click.BadParameter(f"There is no folder {warehouse}.", param_hint="--warehouse")
-    left, current = publishing.rollback(Warehouse(warehouse))
-    click.echo(
-        f"{warehouse / 'churn.duckdb'} is the version {current} again, with its exports and private.duckdb. "
-        f"{left} stays in {warehouse / 'published' / left}; the next refresh publishes a new version."
-    )
+    place = Warehouse(warehouse)
+    before = publishing.current_version(place)
+    with _noting("The version before is published.", lambda: publishing.current_version(place) != before):
+        left, current = publishing.rollback(place)
+        click.echo(
+            f"{warehouse / 'churn.duckdb'} is the version {current} again, with its exports and private.duckdb. "
+            f"{left} stays in {warehouse / 'published' / left}; the next refresh publishes a new version."
+        )
 
 
 @cli.command()
@@ -204,21 +208,50 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. Readers keep the last published version; the next refresh starts clean.", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        done = _note(error) or "Readers keep the last published version; the next refresh starts clean."
+        _tell(f"Interrupted. {done}")
         sys.exit(INTERRUPTED)
     except ChurnError as error:
-        click.echo(str(error), err=True)
+        _tell(str(error))
         sys.exit(error.exit_code)
     except Exception as error:
         from orchestration.refresh.session import reason
 
-        click.echo(f"{reason(error)}. Nothing was changed for readers.", err=True)
+        _tell(f"{reason(error)}. {_note(error) or 'Nothing was changed for readers.'}")
         sys.exit(EnvironmentFailure.exit_code)
     finally:
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # a pipe that was closed must not change the exit code
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         gc.freeze()  # or the interpreter looks through them for three more seconds before it ends
+
+
+def _tell(text: str) -> None:
+    """Say it on stderr; where that is a pipe that was closed, the exit code has to do."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+@contextmanager
+def _noting(done: str, is_done: Callable[[], bool]) -> Iterator[None]:
+    """Whatever fails within after `is_done` says so: a failure to print must not deny what has happened."""
+    try:
+        yield
+    except BaseException as error:
+        if is_done():
+            error.add_note(done)
+        raise
+
+
+def _note(error: BaseException) -> str:
+    """What was noted at the error, or at the one that click took it for."""
+    return " ".join(getattr(error.__cause__ if isinstance(error, click.Abort) else error, "__notes__", ()))
 
 
 def _refresh(
@@ -228,7 +261,10 @@ def _refresh(
     from orchestration.refresh.session import refreshing
 
     progress = Progress()
-    with refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh) as current:
+    with (
+        refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh) as current,
+        _noting("The new version is published.", lambda: current.is_published),
+    ):
         with current.stage("start"):
             from dagster import DagsterExecutionInterruptedError
 
@@ -250,7 +286,8 @@ def _refresh(
                 )
             except DagsterExecutionInterruptedError:
                 raise KeyboardInterrupt from None
-    _print_result(current)
+    with _noting("The new version is published.", lambda: True):
+        _print_result(current)
 
 
 def _print_result(current: Refresh) -> None:

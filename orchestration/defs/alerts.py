@@ -74,7 +74,7 @@ def told(context: dg.RunFailureSensorContext) -> str:
     ]
     return "\n".join(
         [
-            "The churn refresh failed. Readers keep the last published version.",
+            "The churn refresh failed.",
             *(failed or [context.failure_event.message or ""]),
             f"Run {context.dagster_run.run_id}",
         ]

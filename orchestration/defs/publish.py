@@ -23,11 +23,8 @@ def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     written beside and renamed over the last version when every critical check passed."""
     refresh = context.resources.refresh
     counts = steps.publish(refresh)
+    with refresh.explaining("headline"):
+        numbers = headline(refresh.warehouse.current, refresh.id).metadata()
     return dg.MaterializeResult(
-        metadata={
-            "refresh_id": refresh.id,
-            "as_of": refresh.as_of.isoformat(),
-            "rows": counts,
-            **headline(refresh.warehouse.current, refresh.id).metadata(),
-        }
+        metadata={"refresh_id": refresh.id, "as_of": refresh.as_of.isoformat(), "rows": counts, **numbers}
     )

@@ -1,10 +1,12 @@
-"""What a refresh is doing, for the person who waits: on stderr, live on a terminal, plain lines elsewhere."""
+"""What a refresh is doing, for the person who waits: on stderr, live on a terminal, plain lines elsewhere.
+
+Where nobody can be told, because stderr is a pipe that was closed or a file on a full disk, the refresh goes on."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Progress:
@@ -28,7 +30,7 @@ class Progress:
         try:
             yield
             self.seconds[name] = time.perf_counter() - started
-            self._console.print(f"{name}: {self.seconds[name]:.1f} s", markup=False)
+            self._print(f"{name}: {self.seconds[name]:.1f} s")
         finally:
             if self._status:
                 self._status.stop()
@@ -38,8 +40,12 @@ class Progress:
         if self._status:
             self._status.update(f"{self._stage}: {text.replace('[', chr(92) + '[')}")
         else:
-            self._console.print(f"  {text}", markup=False)
+            self._print(f"  {text}")
 
     def warn(self, text: str) -> None:
         """Something that the person should know and that stops nothing."""
-        self._console.print(f"warning: {text}", markup=False, style="yellow")
+        self._print(f"warning: {text}", "yellow")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        with suppress(OSError):
+            self._console.print(text, markup=False, style=style)

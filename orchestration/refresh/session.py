@@ -61,6 +61,11 @@ class Refresh:
         return self.as_of
 
     @property
+    def is_published(self) -> bool:
+        """Whether readers have its version already; what fails then takes nothing back."""
+        return publishing.current_version(self.warehouse) == self.id
+
+    @property
     def variables(self) -> dict[str, Any]:
         """The vars of the dbt project."""
         return {
@@ -106,7 +111,7 @@ class Refresh:
         try:
             yield
         except Exception as error:
-            self.failure = self.failure or explained(error, doing, self.warehouse)
+            self.failure = self.failure or explained(error, doing, self.warehouse, self.is_published)
             if isinstance(self.failure, UserError):
                 raise Withheld(
                     f"{doing}: the extracts must be corrected first. On the command line,"
@@ -167,7 +172,7 @@ def refreshing(
             # A disk that is full has been told already, and the next refresh settles what can't be settled now.
             with suppress(duckdb.Error, OSError):
                 publishing.reconcile(warehouse)
-                if publishing.current_version(warehouse) == refresh.id:
+                if refresh.is_published:
                     status = folder.PUBLISHED
                 elif refresh.failure:
                     status = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
@@ -175,7 +180,7 @@ def refreshing(
                     folder.finish(con, refresh.id, status)
 
 
-def explained(error: Exception, doing: str, warehouse: Warehouse) -> ChurnError:
+def explained(error: Exception, doing: str, warehouse: Warehouse, is_published: bool) -> ChurnError:
     """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private
     log."""
     if isinstance(error, ChurnError):
@@ -184,9 +189,8 @@ def explained(error: Exception, doing: str, warehouse: Warehouse) -> ChurnError:
         f"{doing}\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}:"
         f" {without_values(str(error))}"
     )
-    return EnvironmentFailure(
-        f"{doing}: {reason(error)}; details in {warehouse.log}. Readers keep the last published version."
-    )
+    readers = "The new version is published" if is_published else "Readers keep the last published version"
+    return EnvironmentFailure(f"{doing}: {reason(error)}; details in {warehouse.log}. {readers}.")
 
 
 def reason(error: Exception) -> str:

@@ -177,7 +177,7 @@ def _report(refresh: Refresh) -> None:
             add_report(refresh.warehouse)
     except Exception as error:
         refresh.progress.warn(
-            f"Published, but without a report. {explained(error, 'writing the report', refresh.warehouse)}"
+            f"Published, but without a report. {explained(error, 'writing the report', refresh.warehouse, True)}"
         )
 
 

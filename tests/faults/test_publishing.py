@@ -232,6 +232,16 @@ def test_rollback_of_nothing_says_so(warehouse):
         publishing.rollback(warehouse)
 
 
+def test_a_rollback_that_cannot_be_told_does_not_deny_it(warehouse):
+    for version in ("v1", "v2"):
+        publish(warehouse, version)
+    command = [Path(sys.executable).with_name("churn"), "rollback", "--warehouse", warehouse.folder]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, versions_seen(warehouse)) == (4, {"v1"})
+    assert done.stderr == "No space left on device. The version before is published.\n"
+
+
 def test_keeps_five_versions(warehouse):
     for number in range(1, 8):
         publish(warehouse, f"v{number}")

@@ -3,6 +3,7 @@ and the next refresh is as if nothing had been."""
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import shutil
@@ -175,6 +176,31 @@ def test_a_full_disk_is_told_and_costs_readers_nothing(tmp_path, warehouse, undi
         assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
     code, _, err = refresh(extracts, warehouse)
     assert code == 0, err
+
+
+def fill(number: int) -> None:
+    """From now on what is written to stdout (1) or stderr (2) meets a full disk."""
+    os.dup2(os.open("/dev/full", os.O_WRONLY), number)
+
+
+def test_what_fails_after_the_publish_does_not_deny_it(warehouse, undisturbed, extracts):
+    code, _, err = refresh(extracts, warehouse, partial(fill, 1))
+    assert code == 4
+    assert err.endswith("No space left on device. The new version is published.\n")
+    assert history(warehouse)[-1] == "published"
+    code, _, err = refresh(extracts, warehouse, at("publish", None, partial(signal.raise_signal, signal.SIGTERM)))
+    assert code == 130
+    assert err.endswith("Interrupted. The new version is published.\n")
+    code, _, err = refresh(extracts, warehouse, at("publish", None, partial(int, "x")))
+    assert code == 4
+    assert err.endswith("The new version is published.\n")
+    assert history(warehouse) == ["published"] * 4
+
+
+def test_a_refresh_that_nobody_listens_to_goes_on(warehouse, extracts):
+    code, out, _ = refresh(extracts, warehouse, partial(fill, 2))
+    assert code == 0
+    assert "2024-06" in out
 
 
 def test_a_refused_refresh_changes_nothing_for_readers(tmp_path, warehouse, undisturbed):
