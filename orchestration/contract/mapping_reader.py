@@ -276,8 +276,9 @@ class MappingReader:
         if encoding is None:
             return None
         try:
+            b"x".decode(encoding, "replace")  # fails for what is no encoding of text, such as hex
             return codecs.lookup(encoding).name
-        except LookupError:
+        except (LookupError, ValueError):
             self._say(
                 encoding,
                 f"there is no encoding '{encoding}'; such are utf-8, utf-16, windows-1251, windows-1252, latin-1",
@@ -303,9 +304,10 @@ class MappingReader:
             self._say(self._key(block, "unpivot"), "'unpivot' needs columns (a pattern), name and value")
             return None
         try:
+            re.compile(columns)  # for names; the engine reads it for rows
             with duckdb.connect() as engine:
                 engine.execute("select regexp_full_match('x', ?)", [str(columns)])
-        except duckdb.Error as error:
+        except (duckdb.Error, re.error, OverflowError) as error:
             self._say(columns, f"'{columns}' is not a pattern: {_last_part(error)}")
         return Unpivot(str(columns), str(column_name(name)), str(column_name(value)))
 
@@ -440,7 +442,7 @@ class MappingReader:
         return value and str(value)
 
 
-def _last_part(error: duckdb.Error) -> str:
+def _last_part(error: Exception) -> str:
     return str(error).splitlines()[0].rpartition(": ")[2]
 
 

@@ -40,6 +40,15 @@ def refuse_personal(segments: Iterable[str], mapping: Mapping) -> None:
             )
 
 
+def refuse_reserved(segments: Iterable[str]) -> None:
+    """UserError for a segment that could not be told from the whole company, or not be found in a row."""
+    for name in segments:
+        if name == "all":
+            raise UserError("policy segments: 'all' stands for the whole company. Give the column another name.")
+        if name == "*" or re.search(r'["\\]', name):
+            raise UserError(f"policy segments: {name!r} cannot be read by its name. Give the column another one.")
+
+
 def refuse_unknown(segments: Iterable[str], con: duckdb.DuckDBPyConnection) -> None:
     """UserError for a segment that no row of the customers files that are in force has."""
     named = named_segments()

@@ -57,7 +57,7 @@ def read_extracts(
                 if own:
                     progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
                     load = SourceLoad(con, mapping, rule, own)
-                    problems += load.read(readers, full_refresh)
+                    problems += _read(load, readers, full_refresh)
                     loads.append(load)
         problems += [
             f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end."
@@ -110,6 +110,16 @@ def read_extracts(
     for load in loads:
         report.warnings += load.shared_lines()
     return report
+
+
+def _read(load: SourceLoad, readers: Readers, full_refresh: bool) -> list[str]:
+    """The problems of a source; none where a file vanished or was replaced meanwhile: that is looked for afterwards."""
+    try:
+        return load.read(readers, full_refresh)
+    except (OSError, duckdb.Error):
+        if any(delivery.changed() for delivery in load.deliveries):
+            return []
+        raise
 
 
 def _no_billing(extracts: Path, deliveries: list[Delivery]) -> str:

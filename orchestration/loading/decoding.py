@@ -134,6 +134,12 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
             except UnicodeDecodeError as error:
                 _refuse_binary(delivery, error.object)
                 raise _undecodable(delivery, encoding, error, lines) from None
+            except UnicodeError as error:
+                raise UserError(
+                    f"{delivery.file} cannot be read as {encoding} ({error}). Declare the encoding that it has, without"
+                    " a byte order mark utf-16-le, utf-16-be, utf-32-le or utf-32-be (encoding: under"
+                    f" {delivery.table} in extracts.yml)."
+                ) from None
             undecodable |= UNDECODABLE in text
             recoded = block or b"" if in_place else text.encode()
             _refuse_binary(delivery, recoded)

@@ -102,6 +102,16 @@ def lacking_columns(
     )
 
 
+def unreadable_parquet(deliveries: list[Delivery], error: duckdb.Error) -> UserError:
+    """What a damaged file makes of an error of the engine, which may be of any kind. Raises the error itself where the
+    machine is at fault."""
+    names = ", ".join(delivery.file for delivery in deliveries)
+    of_a_file = any(str(delivery.path) in str(error) for delivery in deliveries)
+    if isinstance(error, duckdb.OutOfMemoryException) or (isinstance(error, duckdb.IOException) and not of_a_file):
+        raise error
+    return UserError(f"{names} is no readable Parquet file ({_first_line(error)[:200]}). Deliver it again.")
+
+
 class Readers:
     """Reads files into temporary tables of `con`; copies lie in the folder `scratch`. The methods raise UserError."""
 
@@ -284,10 +294,8 @@ class Readers:
             )
             try:
                 described = self.con.execute(f"describe select * exclude (file_row_number) from {scan}").fetchall()
-            except duckdb.InvalidInputException as error:
-                problems.append(
-                    f"{delivery.file} is no readable Parquet file ({_first_line(error)}). Deliver it again."
-                )
+            except duckdb.Error as error:
+                problems.append(str(unreadable_parquet([delivery], error)))
                 continue
             columns = {
                 " ".join(name.split()): _parquet_source(f"c{i}", kind, self.time_zone)
@@ -336,6 +344,9 @@ class Readers:
             f"select row_number() over () as n, json as document from read_json_objects({name}, format = '{form}',"
             f" ignore_errors = {form == 'newline_delimited'}, maximum_object_size = {size})"
         )
+        for key, path in (("records", rule.records), ("explode", rule.explode)):
+            if path:
+                _refuse_wildcards(path, key)
         if rule.records:
             # lists are made before they are unnested:
             # a step that still carried the document would copy it for each record
@@ -552,16 +563,23 @@ def _json_object(sources: dict[str, Source]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
+    return (str(error).splitlines() or [type(error).__name__])[0].removeprefix("Invalid Input Error: ")
 
 
 # How many rows of a file are looked at for its header.
 HEADER_ROWS = 50
+# The engine makes room for each column of a CSV file: 20,000 took 14 GB.
+MOST_COLUMNS = 5_000
 
 
 def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple[str, ...]:
     """Names of the columns, each once: blanks around them trimmed, blanks in a row as one, the nameless and the
     repeated numbered. Raises UserError where a column that the table uses stands there twice."""
+    if len(cells) > MOST_COLUMNS:
+        raise UserError(
+            f"{delivery.file} has {len(cells):,} columns; at most {MOST_COLUMNS:,} can be read."
+            " Export those that are needed."
+        )
     names, seen = [], set()
     used: set[str] = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
     used |= set(rule.table.columns) | set(rule.fill_down)
@@ -801,8 +819,15 @@ def _json_path(path: str) -> list[str | int]:
 
 
 def _path_sql(path: str | list[str | int]) -> str:
-    steps = _json_path(path) if isinstance(path, str) else path
-    return quote("$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps))
+    steps = (_json_path(path) or [path]) if isinstance(path, str) else path
+    if not {"", "*"}.isdisjoint(steps):  # a path takes them for another thing, a pointer for keys
+        return quote("".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps))
+    return quote("$" + "".join(f"[{step}]" if isinstance(step, int) else f".{json.dumps(step)}" for step in steps))
+
+
+def _refuse_wildcards(path: Text, key: str) -> None:
+    if not _json_path(path) or not {"", "*"}.isdisjoint(_json_path(path)):
+        raise UserError(f"{path.place}: '{path}' ({key}) must be the keys that lead to an array, as in data.items.")
 
 
 def _json_list(document: str, path: str) -> str:

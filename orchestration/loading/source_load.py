@@ -15,7 +15,7 @@ from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column
 from orchestration.errors import UserError
 from orchestration.loading import identities, money, readings, registry
 from orchestration.loading.discovery import Delivery
-from orchestration.loading.readers import Readers, Source, Stage
+from orchestration.loading.readers import Readers, Source, Stage, unreadable_parquet
 from orchestration.loading.report import FileReport, LoadReport
 from orchestration.warehouse.quoting import identifier, quote
 
@@ -677,11 +677,10 @@ class SourceLoad:
     def _run(self, stage: Stage, sql: str) -> duckdb.DuckDBPyConnection:
         try:
             return self.con.execute(sql)
-        except duckdb.InvalidInputException as error:  # Parquet is read here for the first time
-            names = ", ".join(delivery.file for delivery in stage.deliveries)
-            raise UserError(
-                f"{names} cannot be read to the end ({str(error).splitlines()[0]}). Deliver it again."
-            ) from None
+        except duckdb.Error as error:
+            if any(delivery.format != "parquet" for delivery in stage.deliveries):
+                raise
+            raise unreadable_parquet(stage.deliveries, error) from None  # its rows are read here for the first time
 
     def shared_lines(self) -> list[str]:
         """Warnings of paths that deliver mostly the same lines, where lines are known only by their file and row."""

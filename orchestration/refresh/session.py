@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
 import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,7 @@ import duckdb
 
 from orchestration.contract.policies import Value, effective_policies, segments
 from orchestration.contract.reason_aliases import own_aliases
-from orchestration.contract.segments import refuse_personal
+from orchestration.contract.segments import refuse_personal, refuse_reserved
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
 from orchestration.transform.project import code_version
 from orchestration.warehouse import folder, publishing
@@ -143,6 +144,7 @@ def refreshing(
 
     mapping = load_mapping(extracts)
     values = effective_policies(mapping.policies, policies)
+    refuse_reserved(segments(values))
     refuse_personal(segments(values), mapping)
     found = find_extracts(extracts, mapping)
     warehouse = Warehouse(warehouse_folder)
@@ -195,6 +197,9 @@ def explained(error: Exception, doing: str, warehouse: Warehouse, is_published: 
 
 def reason(error: Exception) -> str:
     """Why the environment failed, in a few words that repeat no data."""
+    history = getattr(error, "orig", error)  # SQLAlchemy's error of what SQLite said
+    if isinstance(history, sqlite3.OperationalError):
+        return f"{str(history).splitlines()[0]} (Dagster's run history)"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
     if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | MemoryError):

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 import os
 import re
+import sqlite3
 import time
 import zipfile
 from itertools import pairwise
 from pathlib import Path
 
+import duckdb
 import pytest
+import sqlalchemy.exc
 import xlsxwriter
 
+from orchestration.contract.segments import refuse_reserved
 from orchestration.errors import UserError
-from orchestration.loading import worksheets
+from orchestration.loading import readers, worksheets
 from orchestration.loading.untangling import untangle
+from orchestration.refresh.session import reason
 from tests.unit.delivered import Delivered
 
 HEADER = ["invoice_id", "customer_id", "issued_at", "amount"]
@@ -209,3 +216,112 @@ def test_a_name_that_is_not_utf8_is_told(delivered):
     delivered.write("billing/invoices.csv", GOOD)
     os.close(os.open(os.fsencode(delivered.folder) + b"/billing/invoices_\xff.csv", os.O_CREAT | os.O_WRONLY))
     assert r"billing/invoices_\udcff.csv': the name of this file is not UTF-8" in delivered.refused()
+
+
+def parquet(folder: Path) -> bytes:
+    path = folder / "sound.parquet"
+    columns = "i::varchar as invoice_id, 'c' as customer_id, date '2024-01-31' as issued_at, 1.5 as amount"
+    with duckdb.connect() as con:
+        con.execute(f"copy (select {columns} from range(1000) as numbers (i)) to '{path}' (format parquet)")
+    return path.read_bytes()
+
+
+def test_a_damaged_parquet_file_is_named(delivered):
+    """The engine has a dozen kinds of errors for it; what it reads in spite of the damage is none."""
+    sound, named = parquet(delivered.root), 0
+    places = [len(sound) * part // 12 for part in range(1, 12)]
+    for damaged in [sound[: len(sound) // 2], *(sound[:at] + b"\xff\xfe\xfd" + sound[at + 3 :] for at in places)]:
+        delivered.write("billing/invoices.parquet", damaged)
+        try:
+            delivered.load()
+        except UserError as error:
+            assert "billing/invoices.parquet is no readable Parquet file" in str(error)
+            named += 1
+    assert named > 5
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "base64", "zlib", "idna", "undefined", "no-such", "'a\\0b'"])
+def test_an_encoding_that_is_none_of_text_is_rejected(delivered, encoding):
+    delivered.write("billing/invoices.csv", GOOD)
+    message = delivered.refused(f'tables: {{billing.invoices: {{encoding: "{encoding}"}}}}')
+    assert "there is no encoding" in message or "which no text has" in message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "punycode"])
+def test_an_encoding_that_cannot_read_the_file_is_told(delivered, encoding):
+    delivered.write("billing/invoices.csv", GOOD)
+    message = delivered.refused(f"tables: {{billing.invoices: {{encoding: {encoding}}}}}")
+    assert f"billing/invoices.csv cannot be read as {encoding}" in message
+
+
+ODD_KEYS = ['a"b', "a\\b", "a'b", "*", "/", "~", "$", "#"]
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+@pytest.mark.parametrize("file", ["invoices.json", "invoices.csv"])
+def test_any_name_of_a_column_is_read(delivered, key, file):
+    row = dict(zip(HEADER, ROW, strict=True))
+    row[key] = row.pop("customer_id")
+    text = io.StringIO()
+    csv.writer(text).writerows([row, row.values()])
+    delivered.write(f"billing/{file}", json.dumps([row]) if file.endswith("json") else text.getvalue())
+    mapped = json.dumps(key)
+    delivered.load(f"tables: {{billing.invoices: {{columns: {{customer_id: {mapped}}}, where: {{{mapped}: c}}}}}}")
+    assert delivered.column("billing.invoices", "customer_id") == ["c"]
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_any_name_of_an_array_is_read_or_rejected(delivered, key):
+    row = dict(zip(HEADER, ROW, strict=True))
+    delivered.write("billing/invoices.json", json.dumps({key: [row]}))
+    mapping = f"tables: {{billing.invoices: {{records: {json.dumps(key)}}}}}"
+    if key == "*":  # the engine's sign for every key
+        assert "must be the keys that lead to an array" in delivered.refused(mapping)
+    else:
+        delivered.load(mapping)
+        assert delivered.column("billing.invoices", "customer_id") == ["c"]
+
+
+def test_too_many_columns_are_rejected(delivered):
+    names = [*HEADER, *(f"c{number}" for number in range(readers.MOST_COLUMNS))]
+    delivered.write("billing/invoices.csv", ",".join(names) + "\n")
+    assert "5,004 columns; at most 5,000 can be read" in delivered.refused()
+
+
+@pytest.mark.parametrize("name", ["invoices.csv", "invoices.json", "invoices.parquet", "invoices.xlsx"])
+@pytest.mark.parametrize("becomes", ["nothing", "a folder"])
+def test_a_file_that_vanishes_while_it_is_read_is_told(delivered, monkeypatch, name, becomes):
+    if name.endswith("xlsx"):
+        workbook(delivered, "A3")
+    else:
+        content = {"csv": GOOD, "json": json.dumps([dict(zip(HEADER, ROW, strict=True))])}
+        delivered.write(f"billing/{name}", content.get(name.partition(".")[2]) or parquet(delivered.root))
+    stages = readers.Readers.stages
+
+    def vanished(self, rule, deliveries, problems):
+        for delivery in deliveries:
+            delivery.path.unlink()
+            if becomes == "a folder":
+                delivery.path.mkdir()
+        return stages(self, rule, deliveries, problems)
+
+    monkeypatch.setattr(readers.Readers, "stages", vanished)
+    assert f"billing/{name} changed while it was being read" in delivered.refused()
+
+
+@pytest.mark.parametrize(
+    ("segment", "told"),
+    [
+        ("all", "stands for the whole company"),
+        ("*", "cannot be read by its name"),
+        ('a"b', "cannot be read by its name"),
+    ],
+)
+def test_a_segment_that_cannot_be_told_apart_is_rejected(segment, told):
+    with pytest.raises(UserError, match=told):
+        refuse_reserved(["country", segment])
+
+
+def test_a_full_disk_in_the_run_history_is_told():
+    full = sqlalchemy.exc.OperationalError("insert", {}, sqlite3.OperationalError("database or disk is full"))
+    assert reason(full) == "database or disk is full (Dagster's run history)"
