@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -21,6 +20,7 @@ from orchestration.errors import Busy, ChurnError, EnvironmentFailure, Refused, 
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
 from orchestration.warehouse.options import existing_warehouse
+from orchestration.warehouse.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from orchestration.refresh.session import Refresh
@@ -80,8 +80,9 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
     from orchestration.refresh.session import refreshing
 
     with (
-        tempfile.TemporaryDirectory(prefix="churn-check-") as scratch,
-        refreshing(extracts, Path(scratch), Progress(), as_of and as_of.date(), policies) as current,
+        scratch_folder() as scratch,
+        _showing(scratch / "refresh.log"),
+        refreshing(extracts, scratch, Progress(), as_of and as_of.date(), policies) as current,
     ):
         report = steps.load(current)
         steps.build(current, "raw")
@@ -107,8 +108,8 @@ def init(context: click.Context, extracts: Path) -> None:
     mapping = extracts / FILE_NAME
     if mapping.exists() or mapping.with_suffix(".yaml").exists():
         raise UserError(f"{mapping} is there already and was left as it is. Move it away to have another one proposed.")
-    with tempfile.TemporaryDirectory(prefix="churn-init-") as scratch:
-        text = propose(extracts, Path(scratch))
+    with scratch_folder() as scratch:
+        text = propose(extracts, scratch)
     with mapping.open("x", encoding="utf-8") as file:
         file.write(text)
     click.echo(f"{mapping} was written:\n\n{text}\nWhat churn check says to it:\n")
@@ -247,6 +248,18 @@ def _noting(done: str, is_done: Callable[[], bool]) -> Iterator[None]:
         if is_done():
             error.add_note(done)
         raise
+
+
+@contextmanager
+def _showing(log: Path) -> Iterator[None]:
+    """A failure within brings its details along: the log goes with its folder."""
+    try:
+        yield
+    except EnvironmentFailure as failure:
+        if not log.exists():
+            raise
+        said = str(failure).replace(f"details in {log}", "details follow")
+        raise EnvironmentFailure(f"{said}\n{log.read_text(encoding='utf-8')}".rstrip()) from None
 
 
 def _note(error: BaseException) -> str:
