@@ -3,6 +3,7 @@ Numbers and codes, nobody's row."""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,9 @@ _ONE_GRAIN = {"period_grain": "'month'", "cohort_grain": "'month'", "segment_typ
 _KEYS = {*_ONE_GRAIN, "segment", "period_start", "period_end", "cohort_start", "is_complete"}
 _SHARES = {"rate", "share", "retention", "csat", "margin"}
 _NUMBERS = ("BIGINT", "INTEGER", "DOUBLE", "DECIMAL", "HUGEINT")
+
+# What would make more of a text than a text.
+_MARKUP = re.compile(r"([\\`*\[\]<>|&])")
 
 
 def glimpse(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> str | None:
@@ -76,7 +80,7 @@ def _figure(name: str, value: Any) -> str:
         return "–"
     if isinstance(value, float | Decimal):
         return f"{value:.1%}" if _SHARES.intersection(name.split("_")) else f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else _MARKUP.sub(r"\\\1", " ".join(str(value).split()))
 
 
 def _markdown(header: Any, rows: list[Any]) -> str:

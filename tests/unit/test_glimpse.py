@@ -46,6 +46,15 @@ def test_a_mart_of_several_rows_a_month_shows_those_of_the_latest_complete_month
     assert glimpse(con, "marts", "by_reason") == "| reason_code | lost |\n| --- | --- |\n| died | 1 |\n| price | 2 |"
 
 
+def test_a_text_of_the_extracts_is_shown_as_it_is(con):
+    con.execute("create table marts.by_team (period_start date, is_complete boolean, team varchar, lost integer)")
+    con.execute(
+        "insert into marts.by_team values ('2024-01-01', true, ?, 3)", ["a | [b](javascript:c)\n<img> high_price"]
+    )
+    shown = glimpse(con, "marts", "by_team").splitlines()[2:]
+    assert shown == [r"| a \| \[b\](javascript:c) \<img\> high_price | 3 |"]
+
+
 def test_a_mart_without_a_complete_month_shows_that(con):
     con.execute(
         "create table marts.rates as select date '2024-01-01' as period_start, false as is_complete, 1 as customers"
