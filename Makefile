@@ -1,5 +1,6 @@
 # make demo   set up what is missing, then build and publish the demo company
 # make test   set up what is missing, then run all tests
+# make test-faults    the same faults as in make test, and many more of them: an hour
 # make lint   set up what is missing, then check the style of Python and SQL and the types of the Python code
 # make bench  time refreshes of several sizes
 # make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
@@ -12,7 +13,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header -
 WAREHOUSE = demo/warehouse
 PORT = 8088
 
-.PHONY: install demo test lint bench superset test-superset lock
+.PHONY: install demo test test-faults lint bench superset test-superset lock
 install: .venv/.installed
 
 demo: install
@@ -20,6 +21,10 @@ demo: install
 
 test: install
 	$(BIN)/pytest -n auto --dist loadfile $(TESTS)
+
+# FUZZ_FIRST=n goes on with other seeds.
+test-faults: install
+	FAULTS=all FUZZ_INPUTS=$${FUZZ_INPUTS:-20000} $(BIN)/pytest -n auto --dist worksteal tests/faults
 
 # Python warns of semaphores that the workers of sqlfluff leave behind.
 lint: install

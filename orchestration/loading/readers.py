@@ -804,7 +804,7 @@ def _json_form(delivery: Delivery, path: Path) -> str:
             return "array"
         try:
             json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # the engine reads what is nested too deeply for Python
             return "unstructured"
         return "newline_delimited" if any(line.strip() for line in text) else "unstructured"
 

@@ -43,7 +43,7 @@ def samples(delivery: Delivery, scratch: Path) -> Iterator[Sample]:
     read = {"csv": _csv, "xlsx": _xlsx, "json": _json, "parquet": _parquet}[delivery.format]
     try:
         yield from read(delivery, scratch)
-    except (UserError, csv.Error, json.JSONDecodeError, duckdb.Error):
+    except (UserError, csv.Error, json.JSONDecodeError, RecursionError, duckdb.Error):
         return
 
 

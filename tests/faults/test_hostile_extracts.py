@@ -10,6 +10,7 @@ import re
 import sqlite3
 import time
 import zipfile
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -280,6 +281,16 @@ def test_any_name_of_an_array_is_read_or_rejected(delivered, key):
     else:
         delivered.load(mapping)
         assert delivered.column("billing.invoices", "customer_id") == ["c"]
+
+
+@pytest.mark.parametrize("name", ["invoices.json", "invoices.jsonl"])
+@pytest.mark.parametrize("depth", [100, 5_000, 100_000])
+def test_json_nested_to_any_depth_is_read_or_rejected(delivered, name, depth):
+    row = json.dumps(dict(zip(HEADER, ROW, strict=True))).removesuffix("}")
+    delivered.write(f"billing/{name}", f'{row}, "deep": {"[" * depth}{"]" * depth}}}\n' * 2)
+    with suppress(UserError):
+        delivered.load()
+        assert delivered.con.execute("select sum(rows_read) from raw.loads").fetchone() == (2,)
 
 
 def test_too_many_columns_are_rejected(delivered):

@@ -18,6 +18,8 @@ import duckdb
 import pytest
 
 from orchestration.errors import Refused, UserError
+from orchestration.readers.replacing import replacing
+from orchestration.readers.report import page
 from orchestration.transform.project import DOCS
 from orchestration.warehouse import folder, publishing
 from orchestration.warehouse.folder import Warehouse
@@ -375,21 +377,38 @@ def killed_at(call: int, action: Callable[[], object]) -> bool:
     os._exit(0)
 
 
-@pytest.mark.parametrize("action", ["publish", "rollback"])
+def report(warehouse: Warehouse) -> None:
+    """Add a report that says which version it is of."""
+
+    def write(database: Path, folder: Path, _: str | None) -> Path:
+        folder.mkdir(exist_ok=True)
+        with replacing(folder / "index.html") as new:
+            new.write_text(database.parent.name)
+        return folder / "index.html"
+
+    page.write_report = write
+    with warehouse.locked():
+        page.add_report(warehouse)
+
+
+@pytest.mark.parametrize("action", ["publish", "rollback", "report"])
 def test_a_kill_at_any_change_of_files_leaves_one_whole_version(tmp_path, action):
     prepared = Warehouse(tmp_path / "prepared")
     publish(prepared, "v1")
     publish(prepared, "v2")
+    with prepared.connect() as con:
+        con.execute("create schema intermediate; create table intermediate.int_reporting_currency (currency varchar)")
     outcomes = set()
     for call in range(1, 1000):
         warehouse = Warehouse(tmp_path / f"killed {call}")
         shutil.copytree(prepared.folder, warehouse.folder, symlinks=True, dirs_exist_ok=True)
-        killed = killed_at(
-            call, partial(publish, warehouse, "v3") if action == "publish" else partial(publishing.rollback, warehouse)
-        )
+        actions = {"publish": partial(publish, warehouse, "v3"), "report": partial(report, warehouse)}
+        killed = killed_at(call, actions.get(action) or partial(publishing.rollback, warehouse))
         with duckdb.connect(str(warehouse.current), read_only=True) as con:
             [(seen,)] = con.execute("select distinct version from marts.rates").fetchall()
         assert versions_seen(warehouse) == {seen}  # before anybody has settled anything
+        if (shown := warehouse.folder / "report" / "index.html").exists():
+            assert shown.read_text() == seen
         with warehouse.locked():
             publishing.reconcile(warehouse)
         assert versions_seen(warehouse) == {seen}
@@ -411,4 +430,5 @@ def test_a_kill_at_any_change_of_files_leaves_one_whole_version(tmp_path, action
                 assert found in (expected, {})
         shutil.rmtree(warehouse.folder)
     assert not killed
-    assert outcomes == ({"v2", "v3"} if action == "publish" else {"v2", "v1"})
+    assert outcomes == {"publish": {"v2", "v3"}, "rollback": {"v2", "v1"}, "report": {"v2"}}[action]
+    assert action != "report" or shown.read_text() == "v2"

@@ -1,0 +1,60 @@
+"""Whatever is delivered is accounted for row by row, or rejected in a sentence: never a traceback, never for ever.
+
+`make test-faults` tries FUZZ_INPUTS seeds from FUZZ_FIRST on; `make test` a few, and those that found something."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestration.errors import UserError
+from tests.faults.fuzz.inputs import write_extracts
+from tests.unit.delivered import Delivered
+
+# Seeds that broke the loader once.
+FOUND = (1176,)
+A_FEW = range(1, 60)
+FIRST, INPUTS = int(os.environ.get("FUZZ_FIRST", 1_000)), int(os.environ.get("FUZZ_INPUTS", 0))
+LONGEST = 60  # seconds
+
+
+def outcome(folder: Path, seed: int) -> str:
+    """'accounted' or 'rejected'; AssertionError, or whatever the loader raised, where it is neither."""
+    folder.mkdir()
+    delivered = Delivered(folder)
+    write_extracts(delivered.folder, seed)
+    started = time.process_time()
+    try:
+        report = delivered.load()
+    except UserError as error:
+        assert str(error).strip()
+        return "rejected"
+    finally:
+        assert time.process_time() - started < LONGEST
+        stored = dict(_stored(delivered))
+        delivered.con.close()
+    for file in report.files:
+        assert stored.get(file.load_id, 0) == file.rows_read - file.rows_filtered, file
+    return "accounted"
+
+
+def _stored(delivered: Delivered) -> list[tuple[str, int]]:
+    tables = delivered.con.execute("select 1 from duckdb_tables() where table_name = 'billing__invoices_rows'")
+    if not tables.fetchall():
+        return []
+    return delivered.con.execute("select load_id, count(*) from raw.billing__invoices_rows group by all").fetchall()
+
+
+def test_seeds_that_found_something_and_a_few_more(tmp_path):
+    assert {outcome(tmp_path / str(seed), seed) for seed in (*FOUND, *A_FEW)} == {"accounted", "rejected"}
+
+
+@pytest.mark.skipif(not INPUTS, reason="`make test-faults` tries many")
+def test_many_seeds(tmp_path):
+    for seed in range(FIRST, FIRST + INPUTS):
+        outcome(tmp_path / str(seed), seed)
+        shutil.rmtree(tmp_path / str(seed))
