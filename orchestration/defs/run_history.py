@@ -6,31 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import sqlalchemy
+import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
 
-# Steps' output is not captured: it is the person's terminal. One refresh at a time, beside the lock of the folder.
-_CONFIG = """\
-telemetry: {enabled: false}
-nux: {enabled: false}
-compute_logs:
-  module: dagster._core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-event_log_storage:
-  module: orchestration.defs.run_history
-  class: EventLog
-  config: {base_dir: %s}
-concurrency:
-  runs: {max_concurrent_runs: 1}
-"""
 
 # Tag of a run of the command line: the id of its refresh.
 REFRESH_TAG = "churn/refresh_id"
+
+
+def _config(home: Path) -> dict[str, Any]:
+    """Dagster's settings. Steps' output is not captured: it is the person's terminal. One refresh at a time, beside the
+    lock of the folder."""
+    return {
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+        "compute_logs": {
+            "module": "dagster._core.storage.noop_compute_log_manager",
+            "class": "NoOpComputeLogManager",
+        },
+        "event_log_storage": {"module": __name__, "class": "EventLog", "config": {"base_dir": str(home / "events")}},
+        "concurrency": {"runs": {"max_concurrent_runs": 1}},
+    }
 
 
 class EventLog(ConsolidatedSqliteEventLogStorage):
@@ -65,8 +68,10 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
 def run_history(home: Path) -> dg.DagsterInstance:
     """Dagster's instance in the folder `home` (DAGSTER_HOME), made when it is missing."""
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(_CONFIG % (home / "events"), encoding="utf-8")
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home)))
+    config = _config(home)
+    (home / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    # Dagster takes the file's path for a pattern: in a folder named `[1]` it would find nothing, and turn telemetry on
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=config))
 
 
 def fail_left_runs(instance: dg.DagsterInstance, own: str | None = None, of_commands: bool = False) -> None:

@@ -20,6 +20,7 @@ import dagster as dg
 import uvicorn
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
+from dagster._serdes import serialize_value
 from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -85,7 +86,7 @@ def serve(instance: dg.DagsterInstance, port: int) -> None:
     instance.optimize_for_webserver(*_DATABASE)
     target = ModuleTarget(DEFINITIONS, attribute=None, working_directory=str(ROOT), location_name=None)
     with (
-        _daemon() as daemon,
+        _daemon(instance) as daemon,
         WorkspaceProcessContext(instance, target, dg.__version__, code_server_log_level="warning") as context,
     ):
         app = OwnPagesOnly(create_app_from_workspace_process_context(context))
@@ -111,10 +112,10 @@ def _listening(port: int) -> socket.socket:
 
 
 @contextmanager
-def _daemon() -> Iterator[subprocess.Popen[bytes]]:
+def _daemon(instance: dg.DagsterInstance) -> Iterator[subprocess.Popen[bytes]]:
     """The process that runs the schedule, the sensors and the queue of runs."""
-    run = ["dagster._daemon", "run", "-m", DEFINITIONS, "-d", str(ROOT), "--log-level", "warning"]
-    daemon = subprocess.Popen([sys.executable, "-m", *run])
+    run = ["dagster._daemon", "run", "--instance-ref", serialize_value(instance.get_ref()), "--log-level", "warning"]
+    daemon = subprocess.Popen([sys.executable, "-m", *run, "-m", DEFINITIONS, "-d", str(ROOT)])
     try:
         yield daemon
     finally:

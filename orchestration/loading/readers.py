@@ -106,7 +106,7 @@ def unreadable_parquet(deliveries: list[Delivery], error: duckdb.Error) -> UserE
     """What a damaged file makes of an error of the engine, which may be of any kind. Raises the error itself where the
     machine is at fault."""
     names = ", ".join(delivery.file for delivery in deliveries)
-    of_a_file = any(str(delivery.path) in str(error) for delivery in deliveries)
+    of_a_file = any(delivery.path.suffix in str(error) for delivery in deliveries)  # it may be read through a link
     if isinstance(error, duckdb.OutOfMemoryException) or (isinstance(error, duckdb.IOException) and not of_a_file):
         raise error
     return UserError(f"{names} is no readable Parquet file ({_first_line(error)[:200]}). Deliver it again.")

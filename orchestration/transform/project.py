@@ -116,7 +116,8 @@ def build(
 
     workspace.mkdir(exist_ok=True)
     profile = yaml.safe_load((ROOT / "profiles.yml").read_text(encoding="utf-8"))
-    profile["churn_warehouse"]["outputs"]["duckdb"] |= {"path": str(build_file), "config_options": settings(scratch)}
+    options = {name: _plain(value) for name, value in settings(scratch).items()}
+    profile["churn_warehouse"]["outputs"]["duckdb"] |= {"path": _plain(str(build_file)), "config_options": options}
     (workspace / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     # --select takes several names as several words
     selection = [word for argument in SELECTIONS[gate] for word in argument.split()]
@@ -134,6 +135,11 @@ def build(
         return _invoke(arguments, workspace, _load_manifest(), on_event).results
     finally:
         DuckDBConnectionManager.close_all_connections()
+
+
+def _plain(text: str) -> str:
+    """The text as dbt's profile takes it: a path with braces would be a template."""
+    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if "{" in text else text
 
 
 @cache

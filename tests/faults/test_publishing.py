@@ -130,8 +130,9 @@ def test_publishes_everything_of_one_version(warehouse):
     assert not list(warehouse.folder.rglob("churn.duckdb.wal"))
 
 
-def test_only_the_owner_reads_what_is_private(warehouse):
-    umask = os.umask(0o022)
+@pytest.mark.parametrize(("given", "readers"), [(0o000, 0o444), (0o022, 0o444), (0o027, 0o440), (0o077, 0o400)])
+def test_only_the_owner_reads_what_is_private_whatever_the_umask(warehouse, given, readers):
+    umask = os.umask(given)
     try:
         publish(warehouse, "v1")
     finally:
@@ -140,7 +141,9 @@ def test_only_the_owner_reads_what_is_private(warehouse):
         name: stat.S_IMODE((warehouse.folder / name).stat().st_mode)
         for name in ("build.duckdb", "private.duckdb", "churn.duckdb", "exports")
     }
-    assert modes == {"build.duckdb": 0o600, "private.duckdb": 0o400, "churn.duckdb": 0o444, "exports": 0o755}
+    folders = 0o777 & ~given
+    assert modes == {"build.duckdb": 0o600, "private.duckdb": 0o400, "churn.duckdb": readers, "exports": folders}
+    assert not warehouse.log.exists() or stat.S_IMODE(warehouse.log.stat().st_mode) == 0o600
 
 
 def test_nobody_may_write_to_what_is_published(warehouse):

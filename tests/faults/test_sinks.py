@@ -32,7 +32,7 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """A folder with `warehouse`, published from extracts in which everything is named like this."""
-    folder = tmp_path_factory.mktemp("sinks") / "inner" / "place"
+    folder = tmp_path_factory.mktemp("sinks") / "inner" / """it's "a" place; място [1] {{ 2 }}"""
     extracts, start = folder / "extracts", date(2023, 1, 3)
     write_csv(
         extracts / "crm" / "customers.csv", [{"customer_id": name, "name": "P", "country": name} for name in HOSTILE]

@@ -149,7 +149,8 @@ with Warehouse(Path(sys.argv[1])).locked():
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory) -> Iterator[tuple[str, Path, str]]:
     """The address of a running `churn ui`, the folder where it was called, and a run that was left there before."""
-    folder = tmp_path_factory.mktemp("ui")
+    folder = tmp_path_factory.mktemp("ui") / "it's [1]"
+    folder.mkdir()
     for name in TRAPS:
         (folder / f"{name}.py").write_text(f"open({str(folder / 'executed')!r}, 'a').write({name!r})")
     with run_history(folder / "warehouse" / "dagster") as instance:
@@ -213,3 +214,9 @@ def test_a_run_left_before_the_ui_was_opened_is_failed(ui):
     assert asked(address, f'{{runOrError(runId: "{left}") {{... on Run {{status}}}}}}') == {
         "runOrError": {"status": "FAILURE"}
     }
+
+
+def test_no_name_of_a_folder_turns_telemetry_on(tmp_path):
+    """It is off in dagster.yaml, where the folder's name stands too: one with a bracket made the file unreadable."""
+    with run_history(tmp_path / """it's "a" place; [1] {{ 2 }} #""" / "dagster") as instance:
+        assert not instance.telemetry_enabled

@@ -16,7 +16,7 @@ from tests.faults.fuzz.inputs import write_extracts
 from tests.unit.delivered import Delivered
 
 # Seeds that broke the loader once.
-FOUND = (1176,)
+FOUND = (1176, 1647)
 A_FEW = range(1, 60)
 FIRST, INPUTS = int(os.environ.get("FUZZ_FIRST", 1_000)), int(os.environ.get("FUZZ_INPUTS", 0))
 LONGEST = 60  # seconds
