@@ -16,7 +16,6 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
 
-
 # Tag of a run of the command line: the id of its refresh.
 REFRESH_TAG = "churn/refresh_id"
 
