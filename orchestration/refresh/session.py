@@ -182,7 +182,7 @@ def refreshing(
                     folder.finish(con, refresh.id, status)
 
 
-def explained(error: Exception, doing: str, warehouse: Warehouse, is_published: bool) -> ChurnError:
+def explained(error: Exception, doing: str, warehouse: Warehouse, is_published: bool = False) -> ChurnError:
     """The error as a sentence for a person; what is not one already leaves its traceback in the warehouse's private
     log."""
     if isinstance(error, ChurnError):
