@@ -167,8 +167,10 @@ class MappingReader:
     def _files(self, block: Block) -> tuple[Text, ...]:
         patterns = self._listed(block, "files")
         for pattern in patterns:
-            if pattern.startswith("/") or ".." in pattern.split("/"):
-                self._say(pattern, f"'{pattern}' leads out of the extracts folder; files are named from there")
+            if pattern.startswith("/") or ".." in pattern.split("/")[1:]:
+                self._say(
+                    pattern, f"'{pattern}' leads further out of the extracts folder than to the one beside it (../)"
+                )
             elif len(pattern.encode()) > LONGEST_PATTERN or pattern.count("**") > 2:
                 self._say(pattern, f"'{pattern[:60]} …' is too long a pattern, or has more than two **")
         return patterns

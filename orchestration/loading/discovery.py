@@ -134,10 +134,9 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
         if not file.isprintable() and not _is_text(file):
             problems.append(f"{ascii(file)}: the name of this file is not UTF-8. Rename it.")
             continue
-        if not is_within(path, extracts):
-            problems.append(
-                f"{file} is a link that leads out of {extracts}. Copy the file there, so that nothing else is read."
-            )
+        home = extracts.resolve().parent if file.startswith("../") else extracts
+        if not is_within(path, home) or home == home.parent:
+            problems.append(f"{file} leads out of {home}. Copy the file there, so that nothing else is read.")
             continue
         if not format:
             problems.append(
