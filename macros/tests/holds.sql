@@ -36,6 +36,6 @@ having count(*) > 0
     {%- if key and not found.is_personal -%}
     min(concat_ws(' ', {{ key | join(', ') }}))
     {%- else -%}
-    cast(null as varchar)
+    cast(null as {{ dbt.type_string() }})
     {%- endif -%}
 {%- endmacro %}
