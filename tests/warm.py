@@ -10,7 +10,7 @@ from orchestration.transform import project
 
 contract()
 steps.manifest()
-project._load_manifest()
+project.load_manifest()
 defs.resolve_job_def("refresh")
 
 gc.freeze()  # a collection in a fork would copy all of it

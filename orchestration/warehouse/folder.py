@@ -4,6 +4,7 @@ build.duckdb     the writer's database (0600): raw, staging, intermediate, marts
 published/<id>/  one published version whole: churn.duckdb, private.duckdb (0600), exports/, data_docs/, docs/, report/
 churn.duckdb     the current version; private.duckdb, exports, docs and report are links to the same version
 data_docs/       what the last refresh's expectations found, published or not
+settings.yml     the engine that runs the models, where it is not DuckDB
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
 """
 
@@ -42,6 +43,7 @@ class Warehouse:
         self.log = self.folder / "refresh.log"
         self.scratch = self.folder / "tmp"
         self.pseudonym_key = self.folder / "pseudonym.key"
+        self.settings = self.folder / "settings.yml"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
