@@ -22,7 +22,10 @@
 {% macro duckdb__integer_divide(a, b) %}(({{ a }}) // ({{ b }})){% endmacro %}
 
 {% macro number_series(first, last) %}{{ return(adapter.dispatch('number_series')(first, last)) }}{% endmacro %}
-{% macro spark__number_series(first, last) %}explode(sequence({{ first }}, {{ last }})){% endmacro %}
+{#- Spark's sequence counts down where the first is greater. -#}
+{% macro spark__number_series(first, last) -%}
+    explode(if({{ first }} <= {{ last }}, sequence({{ first }}, {{ last }}), array()))
+{%- endmacro %}
 {% macro duckdb__number_series(first, last) %}unnest(range({{ first }}, {{ last }} + 1)){% endmacro %}
 
 {#- Months of a period, by grain. -#}

@@ -1,7 +1,11 @@
 {#- Text functions that engines spell differently. -#}
 
 {% macro json_text(document, key) %}{{ return(adapter.dispatch('json_text')(document, key)) }}{% endmacro %}
-{% macro spark__json_text(document, key) %}get_json_object({{ document }}, '$[\'{{ key | replace("'", "''") }}\']'){% endmacro %}
+{#- Spark's paths know no key with an apostrophe. -#}
+{% macro spark__json_text(document, key) -%}
+    {%- set literal = dbt.string_literal(dbt.escape_single_quotes(key | replace('\\', '\\\\'))) -%}
+    try_element_at(from_json({{ document }}, 'map<string, string>'), {{ literal }})
+{%- endmacro %}
 {% macro duckdb__json_text(document, key) %}json_extract_string({{ document }}, '$."{{ key | replace("'", "''") }}"'){% endmacro %}
 
 {#- Free text for comparison: lower case, every run of what is neither letter nor digit one blank, trimmed. The loader has

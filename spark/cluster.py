@@ -32,6 +32,7 @@ _SETTINGS = {
     "spark.executor.extraJavaOptions": _QUICK,
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.maxPlanStringLength": "100",
     "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:churn;create=true",
     "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
     "spark.hadoop.hive.metastore.schema.verification": "false",
@@ -97,6 +98,8 @@ def cluster(
         server += ["--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "spark-internal"]
         server += ["--hiveconf", f"hive.server2.thrift.port={thrift}"]
         server += ["--hiveconf", "hive.server2.thrift.bind.host=127.0.0.1"]
+        # By default each statement gets a new thread, which reads Hive's configuration anew: half of the server's time
+        server += ["--hiveconf", "hive.server2.async.exec.threads=8"]
         run("thriftserver", server, environment, thrift)
         yield f"thrift://127.0.0.1:{thrift}"
 

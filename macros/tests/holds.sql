@@ -12,7 +12,7 @@ with broken as (
 )
 {% for law in laws %}
 select
-    '{{ law | replace("'", "''") }}' as law,
+    {{ dbt.string_literal(dbt.escape_single_quotes(law)) }} as law,
     {{ sample_key(model) }} as sample_key,
     (select count(*) from broken) as rows_broken
 from broken
