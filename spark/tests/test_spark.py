@@ -6,7 +6,9 @@ import os
 import random
 import shutil
 import signal
+from collections import defaultdict
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -31,6 +33,8 @@ from tests.reference.company import Policies
 
 # Doubles out of logarithms; their cells are compared, to the tolerance.
 INEXACT = "survival_curves.parquet"
+# Spark 4.1.4 fails on it ("key not found") where unions are of constants, as the rows of a unit test are.
+BROKEN_RULE = "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion"
 # Holds the ids of refreshes.
 OF_REFRESHES = "restatements.parquet"
 
@@ -59,6 +63,15 @@ class Company:
         assert compared > 100 and found == []
         one, other = exports(self.by_duckdb), exports(self.by_spark)
         assert [name for name in one | other if one.get(name) != other.get(name) and name not in (INEXACT, *but)] == []
+
+
+def first_half(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Of each folder the first half of its files, and all rates of exchange: without them nothing is published."""
+    folders = defaultdict(list)
+    for name in sorted(files):
+        folders[Path(name).parent].append(name)
+    chosen = {name for own in folders.values() for name in own[: len(own) // 2 + len(own) % 2]}
+    return {name: content for name, content in files.items() if name in chosen or "fx_rates" in name}
 
 
 def lose_an_executor(folder: Path) -> None:
@@ -99,7 +112,8 @@ def test_the_unit_tests_of_the_models_pass_on_spark(demo, tmp_path) -> None:
     engine = EngineSettings.of(warehouse, {}).start(warehouse, built.name)
     profile = yaml.safe_load((project.ROOT / "profiles.yml").read_text(encoding="utf-8"))
     with engine.running() as (output, manifest):
-        profile["churn_warehouse"]["outputs"]["spark"] |= output
+        parameters = output["server_side_parameters"] | {"set:hiveconf:spark.sql.optimizer.excludedRules": BROKEN_RULE}
+        profile["churn_warehouse"]["outputs"]["spark"] |= output | {"server_side_parameters": parameters}
         (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
         arguments = ["test", "--select", "test_type:unit", "--vars", "{as_of: '2024-04-30'}"]
         arguments += ["--target-path", str(tmp_path), "--no-write-json"]
@@ -123,12 +137,11 @@ def test_a_random_company_that_is_corrected_killed_and_changes_engines(tmp_path,
         fiscal_year_start_month=rng.choice((1, 4)),
     )
     files = files_of(Recipe(seed, AS_OF, 26, policies, customers=80).company())
-    named = {name: value for name, value in vars(policies).items() if name != "segments" and value is not None}
+    named = {name: value for name, value in asdict(policies).items() if name != "segments" and value is not None}
     chosen = [word for name, value in named.items() for word in ("--policy", f"{name}={value}")]
     company = Company(tmp_path, AS_OF, spark, storage)
     deliver(company.extracts, {"extracts.yml": MAPPING.encode()})
-    first = sorted(files, key=lambda name: "fx_rates" not in name)[::2]
-    deliver(company.extracts, {name: files[name] for name in [*first, *(name for name in files if "fx_rates" in name)]})
+    deliver(company.extracts, first_half(files))
     company.published(company.by_duckdb, *chosen)
     shutil.copytree(company.by_duckdb, company.by_spark, symlinks=True)
 
