@@ -1,5 +1,5 @@
 """The made-up company of `benchmarks.refresh` on Spark: time of each stage, peak memory of each process, and what the
-tasks of the cluster read, shuffled and took.
+tasks of the cluster took and shuffled.
 
     PYTHONPATH=. .venv-spark/bin/python -m benchmarks.spark 1000000 2     invoices, workers of one core each
 
@@ -53,6 +53,9 @@ def main(invoices: int, workers: int) -> None:
                     f"{invoices:>11,} invoices, {workers} workers, {run} refresh: {times.removeprefix('time').strip()}"
                 )
                 print(f"{'':>11} peak GiB so far: refresh {peak:.1f}, {jvms}", flush=True)
+        for folder in ("raw", "built"):
+            size = sum(file.stat().st_size for file in Path(scratch, "storage", folder).rglob("*.parquet"))
+            print(f"{'':>11} storage/{folder}: {size / 2**20:,.0f} MiB")
         begin = 0.0
         for run, end in zip(("first", "second"), ends, strict=True):
             print(f"{'':>11} {run} refresh, all tasks: {_tasks(events, begin, end)}")
@@ -60,22 +63,19 @@ def main(invoices: int, workers: int) -> None:
 
 
 def _tasks(events: Path, begin: float, end: float) -> str:
-    """What the tasks that finished between two moments have read, shuffled and taken."""
-    count, cpu, read, shuffled, spilled = 0, 0.0, 0, 0, 0
+    """What the tasks that finished between two moments have taken and shuffled. (What they read from a local disk, Spark
+    does not count.)"""
+    count, cpu, shuffled, spilled = 0, 0.0, 0, 0
     for line in next(events.iterdir()).read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
         if event["Event"] == "SparkListenerTaskEnd" and begin < event["Task Info"]["Finish Time"] / 1000 <= end:
             metrics = event["Task Metrics"]
             count += 1
             cpu += metrics["Executor CPU Time"] / 1e9
-            read += metrics["Input Metrics"]["Bytes Read"]
             shuffled += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
             spilled += metrics["Disk Bytes Spilled"]
     mib = 2**20
-    return (
-        f"{count:,} tasks, {cpu:.0f} s of CPU, {read / mib:,.0f} MiB read, {shuffled / mib:,.0f} MiB shuffled,"
-        f" {spilled / mib:,.0f} MiB spilled"
-    )
+    return f"{count:,} tasks, {cpu:.0f} s of CPU, {shuffled / mib:,.0f} MiB shuffled, {spilled / mib:,.0f} MiB spilled"
 
 
 def _peaks(scratch: Path) -> list[tuple[str, float]]:

@@ -100,6 +100,7 @@ def cluster(
         server += ["--hiveconf", "hive.server2.thrift.bind.host=127.0.0.1"]
         # By default each statement gets a new thread, which reads Hive's configuration anew: half of the server's time
         server += ["--hiveconf", "hive.server2.async.exec.threads=8"]
+        server += ["--hiveconf", "hive.server2.async.exec.keepalive.time=3600s"]
         run("thriftserver", server, environment, thrift)
         yield f"thrift://127.0.0.1:{thrift}"
 
