@@ -63,8 +63,8 @@ def main(invoices: int, workers: int) -> None:
 
 
 def _tasks(events: Path, begin: float, end: float) -> str:
-    """What the tasks that finished between two moments have taken and shuffled. (What they read from a local disk, Spark
-    does not count.)"""
+    """What the tasks that finished between two moments have taken and shuffled. (What they read from a local disk,
+    Spark does not count.)"""
     count, cpu, shuffled, spilled = 0, 0.0, 0, 0
     for line in next(events.iterdir()).read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
