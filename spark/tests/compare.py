@@ -12,7 +12,7 @@ from orchestration.warehouse.quoting import identifier, quote
 # Doubles may differ in their last bits where logarithms go into them.
 TOLERANCE = 1e-12
 # What only tells one refresh from another.
-OF_THE_REFRESH = {"refresh_id", "loaded_at"}
+OF_THE_REFRESH = {"refresh_id", "loaded_at", "restated_at"}
 JOURNALS = {CHECK_RESULTS.name, REFRESH_HISTORY.name}
 
 
