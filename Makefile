@@ -5,6 +5,8 @@
 # make bench  time refreshes of several sizes
 # make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
 # make test-superset  set that environment up and test it; `make test` leaves it alone
+# make spark          start a small Spark cluster on 127.0.0.1, refresh the demo company on it, stop it (its own environment, 1.9 GB)
+# make test-spark     set that environment up and compare Spark with DuckDB, cell by cell; `make test` leaves it alone
 # Needs Python 3.11, 3.12 or 3.13, make and git; everything else goes into .venv from the hashed lock files.
 
 BIN := .venv/bin
@@ -13,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header -
 WAREHOUSE = demo/warehouse
 PORT = 8088
 
-.PHONY: install demo test test-faults lint bench superset test-superset lock
+.PHONY: install demo test test-faults lint bench superset test-superset spark test-spark lock
 install: .venv/.installed
 
 demo: install
@@ -46,11 +48,18 @@ superset: install
 test-superset: .venv-superset/.installed
 	$(BIN)/pytest superset/tests
 
+spark: .venv-spark/.installed
+	@PYTHONPATH=. .venv-spark/bin/python -m spark.demo demo/spark
+
+test-spark: .venv-spark/.installed
+	PYTHONPATH=. .venv-spark/bin/pytest spark/tests
+
 # The only step that may change the versions. Lock files name packages and hashes, never an index.
 lock: install
 	$(COMPILE) --upgrade requirements.in -o requirements.lock
 	$(COMPILE) --upgrade requirements-uv.in -o requirements-uv.lock
 	$(COMPILE) --upgrade requirements-superset.in -o requirements-superset.lock
+	$(COMPILE) --upgrade requirements-spark.in -o requirements-spark.lock
 
 # The stamp is written last: an interrupted set-up starts again. Bytecode, the dbt manifest and the report's script are prepared
 # here because they would cost the first refresh half a minute.
@@ -75,4 +84,13 @@ lock: install
 	    echo "make: Superset wants Python 3.11 or 3.12 on the PATH; install one and run make again." >&2; exit 1; }
 	$(UV) pip install --quiet --python .venv-superset/bin/python --require-hashes --compile-bytecode \
 	    --build-constraints requirements-superset.lock -r requirements-superset.lock
+	@touch $@
+
+# All that a refresh needs, in the same versions, with dbt's adapter for Spark and Spark itself.
+.venv-spark/.installed: pyproject.toml requirements-spark.lock | .venv/.installed
+	@$(UV) venv --quiet --clear --no-python-downloads --python $(BIN)/python .venv-spark
+	$(UV) pip install --quiet --python .venv-spark/bin/python --require-hashes --compile-bytecode \
+	    --build-constraints requirements-spark.lock -r requirements-spark.lock
+	@$(UV) pip install --quiet --python .venv-spark/bin/python --no-deps --editable .
+	@.venv-spark/bin/python -m orchestration.transform.project
 	@touch $@

@@ -8,8 +8,11 @@
 --           kept by a call counts as a false alarm.
 with recent as (
     select *
-    from {{ ref('at_risk_backtest') }}
-    qualify dense_rank() over (order by quarter_start desc) <= 4
+    from (
+        select *, dense_rank() over (order by quarter_start desc) as quarters_ago
+        from {{ ref('at_risk_backtest') }}
+    ) as quarters
+    where quarters_ago <= 4
 )
 
 select

@@ -20,7 +20,10 @@ select
     mrr_at_end,
     gross_revenue_retention,
     net_revenue_retention
-from {{ ref('revenue_retention') }}
-where period_grain in ('quarter', 'year') and is_complete
-qualify period_start = max(period_start) over (partition by period_grain) and mrr_at_start > 0
+from (
+    select *, max(period_start) over (partition by period_grain) as last_period_start
+    from {{ ref('revenue_retention') }}
+    where period_grain in ('quarter', 'year') and is_complete
+) as complete_periods
+where period_start = last_period_start and mrr_at_start > 0
 order by period_grain, segment_type <> 'all', segment_type, net_revenue_retention desc, segment

@@ -34,15 +34,47 @@
     }) }}
 {%- endmacro %}
 
-{#- numerator ÷ denominator, each an integer or a product of integers, as money, rounded once, half away from zero; null
+{#- Spark has no gcd. Zeros at the end are struck off both instead, which keeps products as small where numbers are short, as
+    prices and quantities are. -#}
+{% macro spark__fraction(value, digits) -%}
+    {%- set whole = 'cast((' ~ value ~ ') * 1' ~ '0' * digits ~ ' as decimal(38, 0))' -%}
+    {%- set text = 'cast(' ~ whole ~ ' as string)' -%}
+    {%- set zeros = 'least(' ~ digits ~ ', length(' ~ text ~ ") - length(rtrim('0', " ~ text ~ ')))' -%}
+    {%- set divisor = "cast(rpad('1', 1 + " ~ zeros ~ ", '0') as bigint)" -%}
+    {{ return({
+        'n': 'cast(' ~ whole ~ ' div ' ~ divisor ~ ' as decimal(38, 0))',
+        'd': 'cast(1' ~ '0' * digits ~ ' div ' ~ divisor ~ ' as decimal(38, 0))',
+    }) }}
+{%- endmacro %}
+
+{#- numerator ÷ denominator, each a list of integers to multiply, as money, rounded once, half away from zero; null
     where the denominator is 0. By integers, because decimal ÷ decimal is a double in DuckDB and turns 37.425 into 37.42;
     where a product outgrows 38 digits, by doubles after all, of which fifteen digits hold. -#}
 {% macro money_ratio(numerator, denominator) %}{{ return(adapter.dispatch('money_ratio')(numerator, denominator)) }}{% endmacro %}
 {% macro duckdb__money_ratio(numerator, denominator) -%}
+    {%- set numerator, denominator = numerator | join(' * '), denominator | join(' * ') -%}
     coalesce(
         try({{ exact_money_ratio(numerator, denominator) }}),
         cast(round((1e0 * {{ numerator }}) / nullif(1e0 * {{ denominator }}, 0), 2) as decimal(38, 2))
     )
+{%- endmacro %}
+{% macro spark__money_ratio(numerator, denominator) -%}
+    coalesce(
+        {{ exact_money_ratio(_try_product(numerator), _try_product(denominator)) }},
+        cast(round(({{ _double_product(numerator) }}) / nullif({{ _double_product(denominator) }}, 0), 2) as decimal(38, 2))
+    )
+{%- endmacro %}
+
+{#- Spark: the product of integers, null where it outgrows 38 digits; the same as a double. -#}
+{% macro _try_product(factors) -%}
+    {%- set product = namespace(sql='cast(' ~ factors[0] ~ ' as decimal(38, 0))') -%}
+    {%- for factor in factors[1:] -%}
+        {%- set product.sql = 'try_multiply(' ~ product.sql ~ ', cast(' ~ factor ~ ' as decimal(38, 0)))' -%}
+    {%- endfor -%}
+    {{ return(product.sql) }}
+{%- endmacro %}
+{% macro _double_product(factors) -%}
+    {%- for factor in factors %}cast({{ factor }} as double){{ ' * ' if not loop.last }}{% endfor -%}
 {%- endmacro %}
 
 {#- The same of numbers that fit for certain; also of aggregates. -#}
@@ -52,11 +84,18 @@
     {%- set d = 'nullif(cast(' ~ denominator ~ ' as hugeint), 0)' -%}
     cast(cast(sign({{ n }}) * sign({{ d }}) as hugeint) * ((abs({{ n }}) * 200 + abs({{ d }})) // (2 * abs({{ d }}))) as decimal(38, 0)) * 0.01::decimal(3, 2)
 {%- endmacro %}
+{% macro spark__exact_money_ratio(numerator, denominator) -%}
+    {%- set n = 'cast(' ~ numerator ~ ' as decimal(38, 0))' -%}
+    {%- set d = 'nullif(cast(' ~ denominator ~ ' as decimal(38, 0)), 0)' -%}
+    {%- set dividend = 'try_add(try_multiply(abs(' ~ n ~ '), cast(200 as decimal(38, 0))), abs(' ~ d ~ '))' -%}
+    {%- set divisor = 'try_multiply(cast(2 as decimal(38, 0)), abs(' ~ d ~ '))' -%}
+    cast(cast(sign({{ n }}) * sign({{ d }}) as int) * ({{ dividend }} div {{ divisor }}) as decimal(38, 0)) * cast(0.01 as decimal(3, 2))
+{%- endmacro %}
 
 {#- Money in hundredths, a whole number: the unit in which quotients of money are calculated. -#}
 {% macro cents(amount) %}cast(cast({{ amount }} as decimal(38, 2)) * 100 as {{ type_wide_integer() }}){% endmacro %}
 {% macro type_wide_integer() %}{{ return(adapter.dispatch('type_wide_integer')()) }}{% endmacro %}
-{% macro default__type_wide_integer() %}decimal(38, 0){% endmacro %}
+{% macro spark__type_wide_integer() %}decimal(38, 0){% endmacro %}
 {% macro duckdb__type_wide_integer() %}hugeint{% endmacro %}
 
 {% macro money(amount) %}cast({{ amount }} as decimal(18, 2)){% endmacro %}
@@ -64,3 +103,15 @@
 {#- A sum of doubles in a fixed order, so that the same rows give the same last digit. -#}
 {% macro ordered_sum(value, order_by) %}{{ return(adapter.dispatch('ordered_sum')(value, order_by)) }}{% endmacro %}
 {% macro duckdb__ordered_sum(value, order_by) %}sum({{ value }} order by {{ order_by }}){% endmacro %}
+{% macro spark__ordered_sum(value, order_by) -%}
+    aggregate(
+        {{ _ordered_list(value, order_by) }},
+        cast(null as double),
+        (total, next) -> coalesce(total + next.value, next.value)
+    )
+{%- endmacro %}
+
+{#- Spark: the values that are not null in the order of an expression, as structs with the field `value`. -#}
+{% macro _ordered_list(value, order_by) -%}
+    array_sort(collect_list(case when {{ value }} is not null then struct({{ order_by }} as place, {{ value }} as value) end))
+{%- endmacro %}

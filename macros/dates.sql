@@ -5,24 +5,27 @@
 {% macro as_of() %}cast('{{ var("as_of") or "YYYY-MM-DD" }}' as date){% endmacro %}
 
 {% macro add_days(day, days) %}{{ return(adapter.dispatch('add_days')(day, days)) }}{% endmacro %}
-{% macro default__add_days(day, days) %}date_add({{ day }}, {{ days }}){% endmacro %}
+{% macro spark__add_days(day, days) %}date_add({{ day }}, {{ days }}){% endmacro %}
 {% macro duckdb__add_days(day, days) %}({{ day }} + cast({{ days }} as integer)){% endmacro %}
 
 {#- The day so many months before; where it doesn't exist, the month's last. -#}
 {% macro months_before(day, months) %}{{ return(adapter.dispatch('months_before')(day, months)) }}{% endmacro %}
-{% macro default__months_before(day, months) %}add_months({{ day }}, -{{ months }}){% endmacro %}
+{% macro spark__months_before(day, months) %}add_months({{ day }}, -{{ months }}){% endmacro %}
 {% macro duckdb__months_before(day, months) %}cast({{ day }} - to_months({{ months }}) as date){% endmacro %}
 
 {% macro days_between(from_day, to_day) %}{{ return(adapter.dispatch('days_between')(from_day, to_day)) }}{% endmacro %}
-{% macro default__days_between(from_day, to_day) %}datediff({{ to_day }}, {{ from_day }}){% endmacro %}
+{% macro spark__days_between(from_day, to_day) %}datediff({{ to_day }}, {{ from_day }}){% endmacro %}
 {% macro duckdb__days_between(from_day, to_day) %}({{ to_day }} - {{ from_day }}){% endmacro %}
 
 {% macro integer_divide(a, b) %}{{ return(adapter.dispatch('integer_divide')(a, b)) }}{% endmacro %}
-{% macro default__integer_divide(a, b) %}(({{ a }}) div ({{ b }})){% endmacro %}
+{% macro spark__integer_divide(a, b) %}(({{ a }}) div ({{ b }})){% endmacro %}
 {% macro duckdb__integer_divide(a, b) %}(({{ a }}) // ({{ b }})){% endmacro %}
 
 {% macro number_series(first, last) %}{{ return(adapter.dispatch('number_series')(first, last)) }}{% endmacro %}
-{% macro default__number_series(first, last) %}explode(sequence({{ first }}, {{ last }})){% endmacro %}
+{#- Spark's sequence counts down where the first is greater. -#}
+{% macro spark__number_series(first, last) -%}
+    explode(if({{ first }} <= {{ last }}, sequence({{ first }}, {{ last }}), array()))
+{%- endmacro %}
 {% macro duckdb__number_series(first, last) %}unnest(range({{ first }}, {{ last }} + 1)){% endmacro %}
 
 {#- Months of a period, by grain. -#}
@@ -52,7 +55,7 @@
 
 {#- The last value that is not null, up to this row. -#}
 {% macro last_known(column, partition_by, order_by) %}{{ return(adapter.dispatch('last_known')(column, partition_by, order_by)) }}{% endmacro %}
-{% macro default__last_known(column, partition_by, order_by) -%}
+{% macro spark__last_known(column, partition_by, order_by) -%}
     last_value({{ column }}, true) over (partition by {{ partition_by }} order by {{ order_by }})
 {%- endmacro %}
 {% macro duckdb__last_known(column, partition_by, order_by) -%}

@@ -12,7 +12,7 @@
 
 {#- Whole microseconds between two timestamps of the company's time zone, as clocks on the wall show them. -#}
 {% macro microseconds_between(from_time, to_time) %}{{ return(adapter.dispatch('microseconds_between')(from_time, to_time)) }}{% endmacro %}
-{% macro default__microseconds_between(from_time, to_time) %}(unix_micros({{ to_time }}) - unix_micros({{ from_time }})){% endmacro %}
+{% macro spark__microseconds_between(from_time, to_time) %}(unix_micros({{ to_time }}) - unix_micros({{ from_time }})){% endmacro %}
 {% macro duckdb__microseconds_between(from_time, to_time) %}(epoch_us({{ to_time }}) - epoch_us({{ from_time }})){% endmacro %}
 
 {#- Whether a step of handling a case (first_response, resolution) took no longer than the policy allows, and the time it

@@ -1,12 +1,17 @@
 {#- Text functions that engines spell differently. -#}
 
 {% macro json_text(document, key) %}{{ return(adapter.dispatch('json_text')(document, key)) }}{% endmacro %}
-{% macro default__json_text(document, key) %}get_json_object({{ document }}, '$[\'{{ key | replace("'", "''") }}\']'){% endmacro %}
+{#- Spark's paths know no key with an apostrophe. -#}
+{% macro spark__json_text(document, key) -%}
+    {%- set literal = dbt.string_literal(dbt.escape_single_quotes(key | replace('\\', '\\\\'))) -%}
+    try_element_at(from_json({{ document }}, 'map<string, string>'), {{ literal }})
+{%- endmacro %}
 {% macro duckdb__json_text(document, key) %}json_extract_string({{ document }}, '$."{{ key | replace("'", "''") }}"'){% endmacro %}
 
-{#- Free text for comparison: lower case, every run of what is neither letter nor digit one blank, trimmed. -#}
+{#- Free text for comparison: lower case, every run of what is neither letter nor digit one blank, trimmed. The loader has
+    composed its letters already (NFC); DuckDB does it for what earlier versions have loaded too. -#}
 {% macro normalise_text(text) %}{{ return(adapter.dispatch('normalise_text')(text)) }}{% endmacro %}
-{% macro default__normalise_text(text) %}trim(regexp_replace(lower({{ text }}), '[^\\p{L}\\p{Nd}]+', ' ')){% endmacro %}
+{% macro spark__normalise_text(text) %}trim(regexp_replace(lower({{ text }}), '[^\\p{L}\\p{Nd}]+', ' ')){% endmacro %}
 {% macro duckdb__normalise_text(text) %}trim(regexp_replace(lower(nfc_normalize({{ text }})), '[^\p{L}\p{Nd}]+', ' ', 'g')){% endmacro %}
 
 {#- Text whose Levenshtein's distance is counted in characters. DuckDB's counts bytes, so each letter of `alphabet` (the
@@ -14,7 +19,7 @@
     deletion in an alias: equal to none. -#}
 {% macro comparable_text(text, alphabet) %}{{ return(adapter.dispatch('comparable_text')(text, alphabet, 7)) }}{% endmacro %}
 {% macro comparable_alias(alias, alphabet) %}{{ return(adapter.dispatch('comparable_text')(alias, alphabet, 127)) }}{% endmacro %}
-{% macro default__comparable_text(text, alphabet, stranger) %}{{ text }}{% endmacro %}
+{% macro spark__comparable_text(text, alphabet, stranger) %}{{ text }}{% endmacro %}
 {% macro duckdb__comparable_text(text, alphabet, stranger) -%}
     {#- normalised text holds no upper case, punctuation or control characters: their bytes are free -#}
     {%- set printable = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ!"#$%&()*+,-./:;<=>?@[]^_`{|}~' -%}
@@ -26,7 +31,14 @@
 
 {#- The distinct letters beyond ASCII of a text column, in order, as one text. -#}
 {% macro alphabet_of(column) %}{{ return(adapter.dispatch('alphabet_of')(column)) }}{% endmacro %}
-{% macro default__alphabet_of(column) %}cast('' as string){% endmacro %}
+{#- Spark's levenshtein counts characters: it needs no alphabet. -#}
+{% macro spark__alphabet_of(column) %}max(''){% endmacro %}
 {% macro duckdb__alphabet_of(column) -%}
     array_to_string(list_sort(list_distinct(string_split(regexp_replace(coalesce(string_agg({{ column }}, ''), ''), '[\x00-\x7f]', '', 'g'), ''))), '')
+{%- endmacro %}
+
+{#- dbt's own for Spark takes the values in any order; `order_by_clause` is `order by` and one expression. -#}
+{% macro spark__listagg(measure, delimiter_text, order_by_clause, limit_num) -%}
+    {%- set order_by = (order_by_clause or measure) | replace('order by ', '') -%}
+    array_join(transform({{ _ordered_list(measure, order_by) }}, item -> item.value), {{ delimiter_text }})
 {%- endmacro %}

@@ -5,17 +5,19 @@ dbt, Dagster and Great Expectations take seconds to import, so each command impo
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestration.engines import SETTINGS
 from orchestration.errors import Busy, ChurnError, EnvironmentFailure, Refused, UserError
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
@@ -39,6 +41,39 @@ _as_of = click.option(
 _policies = click.option(
     "--policy", "policies", multiple=True, metavar="NAME=VALUE", help="Set a policy; wins over extracts.yml."
 )
+_engine = [
+    click.option(
+        "--engine",
+        type=click.Choice(["duckdb", "spark"]),
+        envvar="CHURN_ENGINE",
+        help="What runs the models; default: what the warehouse had before, at first duckdb.",
+    ),
+    click.option("--spark-url", metavar="thrift://HOST:PORT", envvar="CHURN_SPARK_URL", help="Spark's Thrift server."),
+    click.option(
+        "--spark-storage",
+        type=click.Path(file_okay=False),
+        envvar="CHURN_SPARK_STORAGE",
+        help="Folder that the whole cluster sees under this path.",
+    ),
+    click.option(
+        "--spark-prefix",
+        metavar="PREFIX",
+        envvar="CHURN_SPARK_PREFIX",
+        help="What the names of our databases on Spark begin with; default: churn_.",
+    ),
+]
+
+
+def _with_engine(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of the engine, which the command gets as one dict, `engine`."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        command(*args, engine={name: options.pop(name) for name in SETTINGS}, **options)
+
+    for option in reversed(_engine):
+        run = option(run)
+    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,11 +96,17 @@ cli.add_command(workbook.command)
 @click.option(
     "--full-refresh", is_flag=True, help="Rebuild everything after raw, and read the files still present again."
 )
+@_with_engine
 def refresh(
-    extracts: Path, warehouse: Path, as_of: datetime | None, policies: tuple[str, ...], full_refresh: bool
+    extracts: Path,
+    warehouse: Path,
+    as_of: datetime | None,
+    policies: tuple[str, ...],
+    full_refresh: bool,
+    engine: Mapping[str, str | None],
 ) -> None:
     """Load, build, check and publish."""
-    _refresh(extracts, warehouse, as_of, policies, full_refresh)
+    _refresh(extracts, warehouse, as_of, policies, full_refresh, engine)
 
 
 @cli.command()
@@ -119,13 +160,14 @@ def init(context: click.Context, extracts: Path) -> None:
 @cli.command()
 @click.option("--extracts", type=_folder, default="demo/extracts", show_default=True)
 @click.option("--warehouse", type=_folder, default="demo/warehouse", show_default=True)
-def demo(extracts: Path, warehouse: Path) -> None:
+@_with_engine
+def demo(extracts: Path, warehouse: Path, engine: Mapping[str, str | None]) -> None:
     """Write the demo company's extracts and refresh from them."""
     from orchestration.demo import write_extracts
 
     click.echo(f"Writing the demo company's extracts to {extracts}", err=True)
     write_extracts(extracts)
-    _refresh(extracts, warehouse, datetime.fromisoformat(DEMO_AS_OF))
+    _refresh(extracts, warehouse, datetime.fromisoformat(DEMO_AS_OF), engine=engine)
 
 
 @cli.command()
@@ -268,14 +310,19 @@ def _note(error: BaseException) -> str:
 
 
 def _refresh(
-    extracts: Path, warehouse: Path, as_of: datetime | None, policies: tuple[str, ...] = (), full_refresh: bool = False
+    extracts: Path,
+    warehouse: Path,
+    as_of: datetime | None,
+    policies: tuple[str, ...] = (),
+    full_refresh: bool = False,
+    engine: Mapping[str, str | None] | None = None,
 ) -> None:
     from orchestration.refresh.progress import Progress
     from orchestration.refresh.session import refreshing
 
     progress = Progress()
     with (
-        refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh) as current,
+        refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh, engine) as current,
         _noting("The new version is published.", lambda: current.is_published),
     ):
         with current.stage("start"):

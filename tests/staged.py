@@ -21,7 +21,7 @@ def build(database: Path, models: Iterable[str], variables: Mapping[str, Any]) -
     arguments += ["--target-path", str(database.parent / "dbt"), "--no-write-json"]
     with mock.patch.dict(os.environ, {"CHURN_BUILD_DB": str(database)}):
         try:
-            results = project._invoke(arguments, project.ROOT, project._load_manifest()).results
+            results = project._invoke(arguments, project.ROOT, project.load_manifest()).results
         finally:
             DuckDBConnectionManager.close_all_connections()
     assert [f"{one.node.name}: {one.message}" for one in results if one.status != "success"] == []

@@ -11,11 +11,11 @@ from orchestration.transform import project
 
 contract()
 steps.manifest()
-project._load_manifest()
+project.load_manifest()
 defs.resolve_job_def("refresh")
 with tempfile.TemporaryDirectory() as folder:
     arguments = ["compile", "--select", "dim_employees", "--indirect-selection", "empty", "--target-path", folder]
     arguments += ["--no-introspect", "--no-populate-cache", "--no-write-json"]
-    project._invoke(arguments, project.ROOT, project._load_manifest())
+    project._invoke(arguments, project.ROOT, project.load_manifest())
 
 gc.freeze()  # a collection in a fork would copy all of it

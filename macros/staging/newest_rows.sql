@@ -18,12 +18,18 @@ select
     {%- if keep_raw_row %},
     raw_row
     {%- endif %}
-from {{ base }}
-where row_outcome = 'loaded' and in_force and not is_history
-    {%- if row_key %} and ({{ row_key }} is not null or is_current) {%- endif %}
-qualify row_number() over (
-    partition by {{ key_of(table) }} {%- if row_key %}, case when {{ row_key }} is null then delivery_number end {%- endif %}
-    order by {{ newest_first(table) }}
-) = 1
+from (
+    select *, row_number() over (
+        partition by {{ key_of(table) }} {%- if row_key %}, case when {{ row_key }} is null then delivery_number end {%- endif %}
+
+        order by {{ newest_first(table) }}
+    ) as recency
+    from {{ base }}
+    where row_outcome = 'loaded' and in_force and not is_history
+        {%- if row_key %}
+        and ({{ row_key }} is not null or is_current)
+        {%- endif %}
+) as versions
+where recency = 1
     {%- endif -%}
 {%- endmacro %}

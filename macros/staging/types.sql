@@ -43,5 +43,5 @@
 
 {#- Says that a CTE be read anew wherever it is used: DuckDB would keep a copy of a big table in memory. -#}
 {% macro inlined() %}{{ return(adapter.dispatch('inlined')()) }}{% endmacro %}
-{% macro default__inlined() %}{% endmacro %}
+{% macro spark__inlined() %}{% endmacro %}
 {% macro duckdb__inlined() %}not materialized{% endmacro %}

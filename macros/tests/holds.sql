@@ -12,7 +12,7 @@ with broken as (
 )
 {% for law in laws %}
 select
-    '{{ law | replace("'", "''") }}' as law,
+    {{ dbt.string_literal(dbt.escape_single_quotes(law)) }} as law,
     {{ sample_key(model) }} as sample_key,
     (select count(*) from broken) as rows_broken
 from broken
@@ -36,6 +36,6 @@ having count(*) > 0
     {%- if key and not found.is_personal -%}
     min(concat_ws(' ', {{ key | join(', ') }}))
     {%- else -%}
-    cast(null as varchar)
+    cast(null as {{ dbt.type_string() }})
     {%- endif -%}
 {%- endmacro %}

@@ -8,15 +8,17 @@ with refreshes as (
 
 this_refresh as (
     select * from refreshes
-    qualify row_number() over (order by refresh_id desc) = 1
+    where refresh_id = (select max(history.refresh_id) from refreshes as history)
 ),
 
 last_published as (
-    select refreshes.*
-    from refreshes
-    cross join this_refresh
-    where refreshes.status = 'published' and refreshes.refresh_id < this_refresh.refresh_id
-    qualify row_number() over (order by refreshes.refresh_id desc) = 1
+    select * from refreshes
+    where refresh_id = (
+        select max(history.refresh_id)
+        from refreshes as history
+        cross join this_refresh
+        where history.status = 'published' and history.refresh_id < this_refresh.refresh_id
+    )
 ),
 
 closed_months as (
@@ -86,10 +88,15 @@ causes as (
 
 told as (
     {% if is_incremental() %}
-    select versions.*
-    from {{ this }} as versions
-    inner join refreshes on refreshes.refresh_id = versions.refresh_id and refreshes.status = 'published'
-    qualify row_number() over (partition by versions.period_start order by versions.refresh_id desc) = 1
+    select *
+    from (
+        select
+            versions.*,
+            row_number() over (partition by versions.period_start order by versions.refresh_id desc) as recency
+        from {{ this }} as versions
+        inner join refreshes on refreshes.refresh_id = versions.refresh_id and refreshes.status = 'published'
+    ) as published_versions
+    where recency = 1
     {% else %}
     -- nothing was told yet
     select cast(null as {{ dbt.type_string() }}) as refresh_id, closed_months.* from closed_months where false

@@ -1,11 +1,17 @@
 -- How each case was handled: by whom, how fast (whole microseconds; at once where only the day of the answer is known)
 -- and to whose satisfaction. Satisfied is who gives at
 -- least four of five points, on whatever scale; of several answers about a case the last one stands.
-with opinions as (
-    select case_id, score * 5 >= coalesce(scale_max, 5) * 4 as is_satisfied
+with answers as (
+    select
+        case_id,
+        score * 5 >= coalesce(scale_max, 5) * 4 as is_satisfied,
+        row_number() over (partition by case_id order by answered_at desc, response_id desc) as recency
     from {{ ref('int_surveys') }}
     where kind = 'csat' and case_id is not null
-    qualify row_number() over (partition by case_id order by answered_at desc, response_id desc) = 1
+),
+
+opinions as (
+    select case_id, is_satisfied from answers where recency = 1
 )
 
 select

@@ -14,9 +14,15 @@ with cards as (
 -- a customer's own card says more than that of another system
 links as (
     select from_id, to_id
-    from cards
-    where from_id <> to_id
-    qualify row_number() over (partition by from_id order by delivered_id = from_id desc, delivered_id) = 1
+    from (
+        select
+            from_id,
+            to_id,
+            row_number() over (partition by from_id order by delivered_id = from_id desc, delivered_id) as precedence
+        from cards
+        where from_id <> to_id
+    ) as merged_cards
+    where precedence = 1
 ),
 
 {{ chain_ends('links') }}

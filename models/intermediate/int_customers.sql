@@ -33,9 +33,17 @@ counting_subscribers as (
 -- of several rows on the first day: the smallest subscription_id, then the first delivered
 first_plans as (
     select customer_id, plan_id
-    from {{ ref('int_counting_rows') }}
-    where exists_yet
-    qualify row_number() over (partition by customer_id order by row_started_on, subscription_id, delivery_number) = 1
+    from (
+        select
+            customer_id,
+            plan_id,
+            row_number() over (
+                partition by customer_id order by row_started_on, subscription_id, delivery_number
+            ) as row_order
+        from {{ ref('int_counting_rows') }}
+        where exists_yet
+    ) as counting
+    where row_order = 1
 )
 
 select

@@ -60,10 +60,17 @@ lists as (
 ),
 
 list_days as (
-    select source, snapshot_on as newest_on, lag(snapshot_on) over by_day as before_on
-    from (select distinct source, snapshot_on from lists) as days
-    window by_day as (partition by source order by snapshot_on)
-    qualify lead(snapshot_on) over by_day is null
+    select source, snapshot_on as newest_on, before_on
+    from (
+        select
+            source,
+            snapshot_on,
+            lag(snapshot_on) over by_day as before_on,
+            lead(snapshot_on) over by_day is null as is_newest
+        from (select distinct source, snapshot_on from lists) as days
+        window by_day as (partition by source order by snapshot_on)
+    ) as neighbours
+    where is_newest
 ),
 
 first_listed as (

@@ -14,9 +14,14 @@ with written as (
 
 normalised as (
     select {{ normalise_text('alias') }} as alias, reason_code, language, precedence from written
+),
+
+ranked_aliases as (
+    select *, row_number() over (partition by alias order by precedence, reason_code) as choice
+    from normalised
+    where alias <> ''
 )
 
 select alias, reason_code, language
-from normalised
-where alias <> ''
-qualify row_number() over (partition by alias order by precedence, reason_code) = 1
+from ranked_aliases
+where choice = 1

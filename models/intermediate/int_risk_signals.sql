@@ -16,14 +16,21 @@ gave_notice as (
 ),
 
 latest_payments as (
-    select assessments.assessed_on, assessments.customer_id, payments.status
-    from assessments
-    inner join {{ ref('int_payments') }} as payments
-        on payments.customer_id = assessments.customer_id and payments.paid_on < assessments.assessed_on
-    qualify row_number() over (
-        partition by assessments.assessed_on, assessments.customer_id
-        order by payments.paid_at desc, payments.payment_id desc
-    ) = 1
+    select assessed_on, customer_id, status
+    from (
+        select
+            assessments.assessed_on,
+            assessments.customer_id,
+            payments.status,
+            row_number() over (
+                partition by assessments.assessed_on, assessments.customer_id
+                order by payments.paid_at desc, payments.payment_id desc
+            ) as recency
+        from assessments
+        inner join {{ ref('int_payments') }} as payments
+            on payments.customer_id = assessments.customer_id and payments.paid_on < assessments.assessed_on
+    ) as earlier_payments
+    where recency = 1
 ),
 
 payment_failing as (
@@ -84,16 +91,23 @@ slow_answer as (
 ),
 
 latest_scores as (
-    select assessments.assessed_on, assessments.customer_id, responses.score
-    from assessments
-    inner join {{ ref('int_surveys') }} as responses
-        on responses.customer_id = assessments.customer_id
-        and responses.kind = 'nps'
-        and responses.answered_on < assessments.assessed_on
-    qualify row_number() over (
-        partition by assessments.assessed_on, assessments.customer_id
-        order by responses.answered_at desc, responses.response_id desc
-    ) = 1
+    select assessed_on, customer_id, score
+    from (
+        select
+            assessments.assessed_on,
+            assessments.customer_id,
+            responses.score,
+            row_number() over (
+                partition by assessments.assessed_on, assessments.customer_id
+                order by responses.answered_at desc, responses.response_id desc
+            ) as recency
+        from assessments
+        inner join {{ ref('int_surveys') }} as responses
+            on responses.customer_id = assessments.customer_id
+            and responses.kind = 'nps'
+            and responses.answered_on < assessments.assessed_on
+    ) as earlier_responses
+    where recency = 1
 ),
 
 detractor as (

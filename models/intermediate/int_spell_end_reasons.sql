@@ -1,6 +1,6 @@
 -- Why each ended spell ended: the latest note of the farewell interview, else what the billing system says of the row
 -- that ended with it, else nobody asked.
-with ended as (
+with spells as (
     select
         customer_id,
         spell_number,
@@ -10,35 +10,52 @@ with ended as (
         greatest({{ add_days('ended_on', -1) }}, started_on) as last_active_on,
         lead(started_on) over (partition by customer_id order by spell_number) as returned_on
     from {{ ref('int_customer_spells') }}
-    qualify ended_on is not null
+),
+
+ended as (
+    select * from spells where ended_on is not null
 ),
 
 notes as (
-    select ended.customer_id, ended.spell_number, departures.reason as reason_text
-    from ended
-    inner join {{ ref('int_departures') }} as departures
-        on departures.customer_id = ended.customer_id
-        and departures.noted_on >= ended.started_on
-        and departures.noted_on >= {{ add_days('ended.last_active_on', '-' ~ var('reason_window_days')) }}
-        and (ended.returned_on is null or departures.noted_on < ended.returned_on)
-    qualify row_number() over (
-        partition by ended.customer_id, ended.spell_number
-        order by departures.noted_at desc, departures.departure_id desc
-    ) = 1
+    select customer_id, spell_number, reason_text
+    from (
+        select
+            ended.customer_id,
+            ended.spell_number,
+            departures.reason as reason_text,
+            row_number() over (
+                partition by ended.customer_id, ended.spell_number
+                order by departures.noted_at desc, departures.departure_id desc
+            ) as recency
+        from ended
+        inner join {{ ref('int_departures') }} as departures
+            on departures.customer_id = ended.customer_id
+            and departures.noted_on >= ended.started_on
+            and departures.noted_on >= {{ add_days('ended.last_active_on', '-' ~ var('reason_window_days')) }}
+            and (ended.returned_on is null or departures.noted_on < ended.returned_on)
+    ) as notes_of_spells
+    where recency = 1
 ),
 
 billing_reasons as (
-    select ended.customer_id, ended.spell_number, counting.end_reason as reason_text
-    from ended
-    inner join {{ ref('int_customers') }} as customers
-        on customers.customer_id = ended.customer_id and customers.activity_basis = 'subscription'
-    inner join {{ ref('int_counting_rows') }} as counting
-        on counting.customer_id = ended.customer_id and counting.ended_on = ended.ended_on and counting.exists_yet
-    where counting.end_reason is not null
-    qualify row_number() over (
-        partition by ended.customer_id, ended.spell_number
-        order by counting.row_started_on desc, counting.subscription_id desc
-    ) = 1
+    select customer_id, spell_number, reason_text
+    from (
+        select
+            ended.customer_id,
+            ended.spell_number,
+            counting.end_reason as reason_text,
+            row_number() over (
+                partition by ended.customer_id, ended.spell_number
+                order by counting.row_started_on desc, counting.subscription_id desc
+            ) as recency
+        from ended
+        inner join {{ ref('int_customers') }} as customers
+            on customers.customer_id = ended.customer_id and customers.activity_basis = 'subscription'
+        inner join {{ ref('int_counting_rows') }} as counting
+            on counting.customer_id = ended.customer_id and counting.ended_on = ended.ended_on and counting.exists_yet
+        where counting.end_reason is not null
+    ) as reasons_of_rows
+    where recency = 1
 )
 
 select

@@ -37,8 +37,8 @@ select
     currency,
     exchange_rate,
     {{ money(money_ratio(
-        price.n ~ ' * ' ~ quantity.n ~ ' * ' ~ share_paid.n ~ ' * ' ~ rate.n ~ ' * interval_parts',
-        price.d ~ ' * ' ~ quantity.d ~ ' * ' ~ share_paid.d ~ ' * ' ~ rate.d ~ ' * interval_months'
+        [price.n, quantity.n, share_paid.n, rate.n, 'interval_parts'],
+        [price.d, quantity.d, share_paid.d, rate.d, 'interval_months']
     )) }} as monthly_amount,
     has_paying_status,
     is_inactive_since_unknown,

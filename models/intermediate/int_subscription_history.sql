@@ -14,16 +14,20 @@ listed_days as (
 
 -- of several rows of a subscription in one list, the last
 listed as (
-    select
-        lists.source,
-        lists.snapshot_on,
-        delivered.* exclude (source)
-    from {{ ref('base_billing__subscriptions') }} as delivered
-    inner join lists using (load_id)
-    where delivered.row_outcome = 'loaded' and delivered.is_history
-    qualify row_number() over (
-        partition by lists.source, lists.snapshot_on, delivered.subscription_id order by delivered.delivery_number desc
-    ) = 1
+    select *
+    from (
+        select
+            delivered.*,
+            lists.snapshot_on,
+            row_number() over (
+                partition by delivered.source, lists.snapshot_on, delivered.subscription_id
+                order by delivered.delivery_number desc
+            ) as recency
+        from {{ ref('base_billing__subscriptions') }} as delivered
+        inner join lists on lists.load_id = delivered.load_id
+        where delivered.row_outcome = 'loaded' and delivered.is_history
+    ) as rows_of_lists
+    where recency = 1
 ),
 
 compared as (
@@ -63,9 +67,11 @@ versions as (
                 else greatest(snapshot_on, coalesce(started_on, snapshot_on)) end
         ) over (
             partition by source, subscription_id, version_number order by snapshot_on
-        ) as version_started_on
+        ) as version_started_on,
+        row_number() over (
+            partition by source, subscription_id, version_number order by snapshot_on desc
+        ) as lists_until_last
     from numbered
-    qualify row_number() over (partition by source, subscription_id, version_number order by snapshot_on desc) = 1
 )
 
 select
@@ -90,5 +96,6 @@ select
     updated_at,
     delivery_number
 from versions
--- what a list announced and the next one lacks never began
-where next_on is null or next_on >= version_started_on
+where lists_until_last = 1
+    -- what a list announced and the next one lacks never began
+    and (next_on is null or next_on >= version_started_on)

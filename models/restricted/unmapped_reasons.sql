@@ -30,10 +30,13 @@ aliases as (
 -- Measuring one text against every alias takes some milliseconds, and nobody maps more than these in one sitting.
 measured_texts as (
     select texts.normalised, {{ comparable_text('texts.normalised', 'alphabet.letters') }} as comparable
-    from texts
+    from (
+        select normalised, row_number() over (order by count desc, normalised) as frequency_rank
+        from texts
+        where normalised <> ''
+    ) as texts
     cross join alphabet
-    where texts.normalised <> ''
-    qualify row_number() over (order by texts.count desc, texts.normalised) <= 500
+    where texts.frequency_rank <= 500
 ),
 
 measured as (
@@ -50,8 +53,11 @@ measured as (
 
 nearest as (
     select *
-    from measured
-    qualify row_number() over (partition by normalised order by similarity desc, alias) = 1
+    from (
+        select *, row_number() over (partition by normalised order by similarity desc, alias) as nearness
+        from measured
+    ) as ranked
+    where nearness = 1
 )
 
 select

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.defs.run_history import fail_left_runs
+from orchestration.engines import SETTINGS
 from orchestration.refresh.progress import Progress
 from orchestration.refresh.session import Refresh, refreshing
 
@@ -26,6 +27,10 @@ refresh_job = dg.define_asset_job(
         ),
         "policies": dg.Field([str], default_value=[], description="NAME=VALUE."),
         "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything after raw."),
+        "engine": dg.Field(dg.Noneable(str), default_value=None, description="duckdb or spark; else CHURN_ENGINE."),
+        "spark_url": dg.Field(dg.Noneable(str), default_value=None, description="Else CHURN_SPARK_URL."),
+        "spark_storage": dg.Field(dg.Noneable(str), default_value=None, description="Else CHURN_SPARK_STORAGE."),
+        "spark_prefix": dg.Field(dg.Noneable(str), default_value=None, description="Else CHURN_SPARK_PREFIX."),
     }
 )
 def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
@@ -39,6 +44,7 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
         as_of=config["as_of"] and date.fromisoformat(config["as_of"]),
         policies=config["policies"],
         full_refresh=config["full_refresh"],
+        engine={name: config[name] or os.environ.get(f"CHURN_{name.upper()}") for name in SETTINGS},
     ) as refresh:
         assert context.instance  # Dagster gives one to every run
         fail_left_runs(context.instance, context.run_id)

@@ -110,8 +110,9 @@ def _key(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def published(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[dict[str, str], str]:
-    """For the view of a table: of each column with marked ids its expression, and the joins that they need."""
+def published(con: duckdb.DuckDBPyConnection, table: Table, schema: str) -> tuple[dict[str, str], str]:
+    """For the view of a table in `schema`: of each column with marked ids its expression, and the joins that they
+    need."""
     kinds = {kind for (kind,) in con.execute("select distinct identifies from raw.spellings").fetchall()}
     expressions, joins = {}, ""
     for name, column in table.columns.items():
@@ -119,7 +120,7 @@ def published(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[dict[str, s
             spelling = identifier(f"spelling_of_{name}")
             expressions[name] = f"coalesce({spelling}.id, delivered.{identifier(name)})"
             joins += (
-                f" left join raw.spellings as {spelling} on {spelling}.identifies = {quote(column.identifies)}"
+                f" left join {schema}.spellings as {spelling} on {spelling}.identifies = {quote(column.identifies)}"
                 f" and {spelling}.marked = delivered.{identifier(name)}"
             )
     return expressions, joins

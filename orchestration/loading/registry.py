@@ -12,7 +12,7 @@ from datetime import date
 import duckdb
 
 from orchestration.contract.mapping import Mapping, SourceRule
-from orchestration.contract.tables import contract
+from orchestration.contract.tables import Table, contract
 from orchestration.loading import identities
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
 from orchestration.warehouse.folder import now
@@ -90,21 +90,25 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_views(con: duckdb.DuckDBPyConnection) -> None:
-    """The view of each contract table: the rows of all loads, with what the registry knows of their load."""
+    """The view of each contract table."""
     for table in contract().values():
-        published, joins = identities.published(con, table)
-        names = ", ".join(
-            f"{published.get(name, f'delivered.{identifier(name)}')} as {identifier(name)}"
-            for name in [*table.columns, "load_id", "raw_row", "malformed", "row_number"]
-        )
-        con.execute(
-            f"create or replace view raw.{table.raw} as"
-            f" select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force,"
-            " loads.source, loads.seen_as_of, loads.status_means, loads.is_history"
-            f" from raw.{table.raw}_rows as delivered inner join raw.loads as loads"
-            " on loads.load_id = delivered.load_id"
-            f"{joins}"
-        )
+        con.execute(f"create or replace view raw.{table.raw} as {view(con, table)}")
+
+
+def view(con: duckdb.DuckDBPyConnection, table: Table, schema: str = "raw") -> str:
+    """SQL of a contract table: the rows of all loads, with what the registry knows of their load."""
+    published, joins = identities.published(con, table, schema)
+    names = ", ".join(
+        f"{published.get(name, f'delivered.{identifier(name)}')} as {identifier(name)}"
+        for name in [*table.columns, "load_id", "raw_row", "malformed", "row_number"]
+    )
+    return (
+        f"select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force,"
+        " loads.source, loads.seen_as_of, loads.status_means, loads.is_history"
+        f" from {schema}.{table.raw}_rows as delivered inner join {schema}.loads as loads"
+        " on loads.load_id = delivered.load_id"
+        f"{joins}"
+    )
 
 
 def known_loads(con: duckdb.DuckDBPyConnection, rule: SourceRule) -> dict[str, Load]:

@@ -472,7 +472,8 @@ class SourceLoad:
         elif column.identifies:
             value = identities.id_text(text, self.rule, column, mapped)
         else:
-            return text
+            # composed letters: engines other than DuckDB can't normalise them, and "é" in two letters equals no alias
+            return f"nfc_normalize({text})"
         return f"case when {text} is not null then coalesce({value}, 'unreadable: ' || {text}) end"
 
     def _number(self, name: str, mapped: ColumnRule, native: str, has_native: str, currency: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sqlite3
 import threading
@@ -19,6 +18,7 @@ import duckdb
 from orchestration.contract.policies import Value, effective_policies, segments
 from orchestration.contract.reason_aliases import own_aliases
 from orchestration.contract.segments import refuse_personal, refuse_reserved
+from orchestration.engines import Engine, EngineSettings, without_values
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
 from orchestration.transform.project import code_version
 from orchestration.warehouse import folder, publishing
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from orchestration.loading import LoadReport
     from orchestration.loading.discovery import Extracts
     from orchestration.refresh.progress import Progress
-
-_SPEAKS_OF_NO_VALUE = re.compile(r"(Binder|Catalog|Parser|Compilation|IO|Out of Memory) Error|\[Errno")
 
 # Tag of a Dagster run: the content of the extracts that it refreshed from.
 CONTENT_TAG = "churn/content"
@@ -49,6 +47,7 @@ class Refresh:
     full_refresh: bool
     progress: Progress
     judge: Judge
+    engine: Engine
     failure: ChurnError | None = None
     loaded: LoadReport | None = None
     previous: str | None = None
@@ -136,8 +135,10 @@ def refreshing(
     as_of: date | None = None,
     policies: Iterable[str] = (),
     full_refresh: bool = False,
+    engine: Mapping[str, str | None] | None = None,
 ) -> Iterator[Refresh]:
-    """Hold the warehouse for a refresh, and enter it into the history with the way it ends."""
+    """Hold the warehouse for a refresh, and enter it into the history with the way it ends.
+    `engine` says what EngineSettings are other than the warehouse's own."""
     from expectations import judge_beside
     from orchestration.contract.mapping import load_mapping
     from orchestration.loading.discovery import find_extracts
@@ -148,20 +149,24 @@ def refreshing(
     refuse_personal(segments(values), mapping)
     found = find_extracts(extracts, mapping)
     warehouse = Warehouse(warehouse_folder)
+    engine_settings = EngineSettings.of(warehouse, engine or {})
     with warehouse.locked(), judge_beside() as judge:
         publishing.reconcile(warehouse)
         with warehouse.connect() as con:
-            refresh = Refresh(
-                id=folder.new_refresh_id(max(folder.newest_id(con), publishing.newest_id(warehouse))),
-                warehouse=warehouse,
-                extracts=found,
-                as_of=as_of,
-                policies=values,
-                full_refresh=full_refresh,
-                progress=progress,
-                judge=judge,
-                previous=publishing.current_version(warehouse),
-            )
+            refresh_id = folder.new_refresh_id(max(folder.newest_id(con), publishing.newest_id(warehouse)))
+        refresh = Refresh(
+            id=refresh_id,
+            warehouse=warehouse,
+            extracts=found,
+            as_of=as_of,
+            policies=values,
+            full_refresh=full_refresh,
+            progress=progress,
+            judge=judge,
+            engine=engine_settings.start(warehouse, refresh_id),
+            previous=publishing.current_version(warehouse),
+        )
+        with warehouse.connect() as con:
             settings = {**values, "reporting_currency": mapping.reporting_currency, "snapshots": mapping.snapshots}
             folder.begin(con, refresh.id, refresh.as_of, settings, refresh.previous, code_version())
         status = folder.INTERRUPTED
@@ -176,6 +181,7 @@ def refreshing(
                 publishing.reconcile(warehouse)
                 if refresh.is_published:
                     status = folder.PUBLISHED
+                    engine_settings.keep(warehouse)
                 elif refresh.failure:
                     status = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
                 with warehouse.connect() as con:
@@ -205,12 +211,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | MemoryError):
         return str(error).splitlines()[0] if str(error) else "out of memory"
     return f"internal error ({type(error).__name__})"
-
-
-def without_values(message: str) -> str:
-    """An engine's message where it speaks of names, files or memory;
-    of any other only its kind, for it may quote a value."""
-    if _SPEAKS_OF_NO_VALUE.search(message):
-        return message
-    kinds = dict.fromkeys(re.findall(r"[A-Z]\w* Error", message))
-    return f"{', '.join(kinds)}{': ' if kinds else ''}(its message may quote values)"

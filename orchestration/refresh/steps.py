@@ -3,17 +3,15 @@ Dagster's assets run them, `churn check` the first ones."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestration.contract.policies import segments
 from orchestration.contract.segments import refuse_unknown
 from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.refresh.session import Refresh, explained, without_values
+from orchestration.refresh.session import Refresh, explained
 from orchestration.transform import project
 from orchestration.warehouse import folder, publishing
 
@@ -24,16 +22,14 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import GenericTestNode
 
     from expectations import CheckResult, Gate
+    from orchestration.engines import Engine
     from orchestration.loading import LoadReport
 
 _SEVERITY = {"ERROR": "critical", "WARN": "warning"}
 _STATUS = {"pass": "passed", "warn": "failed", "fail": "failed"}
 
 
-@cache
-def manifest() -> Mapping[str, Any]:
-    """The project's manifest, as prepared."""
-    return json.loads(project.prepare_manifest().read_text(encoding="utf-8"))
+manifest = project.manifest
 
 
 def load(refresh: Refresh) -> LoadReport:
@@ -43,6 +39,7 @@ def load(refresh: Refresh) -> LoadReport:
 
     with refresh.stage("load extracts"):
         with refresh.warehouse.connect() as con:
+            refresh.engine.begin(con)
             report = read_extracts(
                 refresh.extracts,
                 con,
@@ -69,9 +66,10 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
     """
     with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]):
         warehouse = refresh.warehouse
+        with warehouse.connect() as con:
+            refresh.engine.prepare(con, gate)
         results = project.build(
-            warehouse.build,
-            warehouse.scratch,
+            refresh.engine,
             warehouse.dbt,
             gate,
             refresh.variables,
@@ -80,8 +78,11 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
         )
         tests = [result for result in results if result.node.resource_type == "test"]
         with warehouse.connect() as con:
+            refresh.engine.adopt(con, results)
             counts = row_counts(con)
-            refresh.found |= {test_key(result): found for result in tests if (found := broken_laws(con, result))}
+            refresh.found |= {
+                test_key(result): found for result in tests if (found := broken_laws(refresh.engine, con, result))
+            }
         refresh.record(_test_row(result, gate, counts) for result in tests)
         built = {result.node.name: result for result in results if result.node.resource_type != "test"}
         if gate == "raw":
@@ -91,7 +92,7 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
                 refresh.progress.warn(doubt)
         broken = [result for result in built.values() if result.status == "error"]
         if broken:
-            messages = {result.node.name: without_values(str(result.message)) for result in broken}
+            messages = {result.node.name: refresh.engine.without_values(str(result.message)) for result in broken}
             refresh.warehouse.write_log("\n".join(f"{name}: {message}" for name, message in messages.items()))
             reason = next(
                 (line for message in messages.values() for line in message.splitlines() if "Error:" in line), ""
@@ -182,11 +183,17 @@ def _report(refresh: Refresh) -> None:
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Rows of each table of the open database, by schema.table."""
+    """Rows of each table of the open database, by schema.table, and of what another engine has built."""
     tables = con.execute(
         "select schema_name || '.' || table_name, estimated_size from duckdb_tables() where not internal"
-    )
-    return dict(tables.fetchall())
+    ).fetchall()
+    views = con.execute(
+        "select schema_name || '.' || view_name from duckdb_views() where not internal and schema_name <> 'raw'"
+    ).fetchall()
+    counts = dict(tables)
+    for (view,) in views:
+        [(counts[view],)] = con.execute(f"select count(*) from {view}").fetchall()
+    return counts
 
 
 def declared_checks() -> set[tuple[str, str]]:
@@ -202,13 +209,14 @@ def test_key(result: NodeResult) -> tuple[str, str]:
     return _test_key(manifest()["nodes"][result.node.unique_id])
 
 
-def broken_laws(con: duckdb.DuckDBPyConnection, result: NodeResult) -> str:
+def broken_laws(engine: Engine, con: duckdb.DuckDBPyConnection, result: NodeResult) -> str:
     """The laws that a failed test of the kind `holds` found broken, each with a key for which it is;
     nothing of any other test."""
     kind = manifest()["nodes"][result.node.unique_id].get("test_metadata") or {}
     if kind.get("name") != "holds" or result.status not in ("fail", "warn"):
         return ""
-    rows = con.execute(f"select law, sample_key from ({cast('GenericTestNode', result.node).compiled_code})").fetchall()
+    test = cast("GenericTestNode", result.node)
+    rows = engine.rows(con, f"select law, sample_key from ({test.compiled_code}) as broken_laws")
     return "; ".join(f"{law} (for example {key})" if key else law for law, key in rows)
 
 

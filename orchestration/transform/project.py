@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
 from orchestration import ROOT
 from orchestration.transform.docs_page import write_docs
-from orchestration.warehouse.connection import settings
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.results import NodeResult
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TARGET = ROOT / "target"
 MANIFEST = TARGET / "manifest.json"
 DOCS = TARGET / "docs" / "index.html"
-_PARSED = TARGET / "partial_parse.msgpack"
+_PARSED = "partial_parse.msgpack"
 _STAMP = TARGET / "manifest.stamp"
 _INPUTS = ("models", "macros", "seeds", "tests/dbt", "dbt_project.yml", "profiles.yml", "requirements.lock")
 _CODE = ("orchestration", "expectations")
@@ -72,7 +72,7 @@ def prepare_manifest() -> Path:
             _STAMP.exists()
             and _STAMP.read_text() == current
             and MANIFEST.exists()
-            and _PARSED.exists()
+            and (TARGET / _PARSED).exists()
             and DOCS.exists()
         ):
             _STAMP.unlink(missing_ok=True)
@@ -98,27 +98,31 @@ def _name_policies(manifest: Mapping[str, Any]) -> None:
             node["description"] = f"{node['description'].strip()} Policies: {', '.join(policies)}."
 
 
+class Target(Protocol):
+    """Where dbt runs the models."""
+
+    @property
+    def name(self) -> str:
+        """The target in profiles.yml."""
+
+    def running(self) -> AbstractContextManager[tuple[Mapping[str, Any], Manifest]]:
+        """While dbt runs: what its profile says besides, and the project as it is there."""
+
+
 def build(
-    build_file: Path,
-    scratch: Path,
+    target: Target,
     workspace: Path,
     gate: str,
     variables: Mapping[str, Any],
     full_refresh: bool,
     on_event: Callable[[Any], None],
 ) -> list[NodeResult]:
-    """Build the seeds and models of a gate (raw, marts) with their tests into `build_file`; one result per node.
+    """Build the seeds and models of a gate (raw, marts) with their tests on `target`; one result per node.
 
-    Compiled SQL and dbt's profile go to `workspace`, what outgrows memory to `scratch`. Failing nodes are results, not
-    exceptions. The database is closed afterwards.
+    Compiled SQL and dbt's profile go to `workspace`. Failing nodes are results, not exceptions.
     """
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
     workspace.mkdir(exist_ok=True)
     profile = yaml.safe_load((ROOT / "profiles.yml").read_text(encoding="utf-8"))
-    options = {name: _plain(value) for name, value in settings(scratch).items()}
-    profile["churn_warehouse"]["outputs"]["duckdb"] |= {"path": _plain(str(build_file)), "config_options": options}
-    (workspace / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     # --select takes several names as several words
     selection = [word for argument in SELECTIONS[gate] for word in argument.split()]
     arguments = [
@@ -131,24 +135,54 @@ def build(
         json.dumps(dict(variables)),
     ]
     arguments += ["--target-path", str(workspace), "--no-write-json", *(["--full-refresh"] if full_refresh else [])]
-    try:
-        return _invoke(arguments, workspace, _load_manifest(), on_event).results
-    finally:
-        DuckDBConnectionManager.close_all_connections()
+    with target.running() as (output, project):
+        profile["churn_warehouse"]["outputs"][target.name] |= _plain(output)
+        (workspace / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+        return _invoke(arguments, workspace, project, on_event, target.name).results
 
 
-def _plain(text: str) -> str:
-    """The text as dbt's profile takes it: a path with braces would be a template."""
-    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if "{" in text else text
+def _plain(value: Any) -> Any:
+    """The texts in the value as dbt's profile takes them: a path with braces would be a template."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, str) and "{" in value:
+        return f"{{{{ {json.dumps(value, ensure_ascii=False)} }}}}"
+    return value
 
 
 @cache
-def _load_manifest() -> Manifest:
+def manifest() -> Mapping[str, Any]:
+    """The project's manifest, as prepared."""
+    return json.loads(prepare_manifest().read_text(encoding="utf-8"))
+
+
+@cache
+def load_manifest() -> Manifest:
+    """The project as dbt has parsed it for DuckDB."""
+    prepare_manifest()
+    return _parsed(TARGET)
+
+
+def spark_manifest() -> Manifest:
+    """The project as dbt parses it for Spark, for the caller to change; parsed when a file of it has changed."""
+    from filelock import FileLock
+
+    folder = TARGET / "spark"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(TARGET / ".lock"):
+        stamp, current = folder / "manifest.stamp", fingerprint(*_INPUTS)
+        if not (stamp.exists() and stamp.read_text() == current):
+            stamp.unlink(missing_ok=True)
+            _invoke(["parse", "--target-path", str(folder)], ROOT, target="spark")
+            stamp.write_text(current)
+    return _parsed(folder)
+
+
+def _parsed(folder: Path) -> Manifest:
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    prepare_manifest()
-    manifest = Manifest.from_msgpack(_PARSED.read_bytes(), decoder=extended_mashumuro_decoder)
+    manifest = Manifest.from_msgpack((folder / _PARSED).read_bytes(), decoder=extended_mashumuro_decoder)
     manifest.build_flat_graph()
     return manifest
 
@@ -158,6 +192,7 @@ def _invoke(
     profiles: Path,
     manifest: Manifest | None = None,
     on_event: Callable[[Any], None] | None = None,
+    target: str = "duckdb",
 ) -> Any:
     """The result of a dbt command; raises what dbt itself could not handle."""
     from dbt.cli.main import dbtRunner
@@ -179,7 +214,7 @@ def _invoke(
         "--profiles-dir",
         str(profiles),
         "--target",
-        "duckdb",
+        target,
         "--log-path",
         str(TARGET / "logs"),
     ]

@@ -24,8 +24,9 @@ import pytest
 from orchestration.contract.mapping import load_mapping
 from orchestration.contract.segments import refuse_personal
 from orchestration.contract.tables import contract
+from orchestration.engines import without_values
 from orchestration.errors import UserError
-from orchestration.refresh.session import explained, without_values
+from orchestration.refresh.session import explained
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn

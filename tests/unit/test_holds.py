@@ -9,8 +9,10 @@ import duckdb
 import pytest
 
 from orchestration import ROOT
+from orchestration.engines import DuckDB
 from orchestration.refresh import steps
 from orchestration.transform import project
+from orchestration.warehouse.folder import Warehouse
 
 LAW = "customers_at_start = customers_kept + customers_lost"
 
@@ -20,7 +22,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SimpleNamesp
     """The compiled nodes of the tests, by name."""
     arguments = ["compile", "--select", "laws_of_churn_rates", "laws_of_unmapped_reasons", "--no-introspect"]
     arguments += ["--no-populate-cache", "--no-write-json", "--target-path", str(tmp_path_factory.mktemp("compiled"))]
-    results = project._invoke(arguments, ROOT, project._load_manifest()).results
+    results = project._invoke(arguments, ROOT, project.load_manifest()).results
     return {result.node.name: result.node for result in results}
 
 
@@ -44,7 +46,7 @@ def test_each_broken_law_is_named_with_a_key_and_rows_are_counted(compiled, tmp_
             ) as periods (period_start, lost, at_end)
             """
         )
-        assert steps.broken_laws(con, failing(node)) == (
+        assert steps.broken_laws(DuckDB(Warehouse(tmp_path)), con, failing(node)) == (
             f"{LAW} (for example month 2024-02-01 all all);"
             " customers_at_end = customers_kept + customers_new + customers_returned"
             " (for example month 2024-03-01 all all)"
@@ -52,7 +54,7 @@ def test_each_broken_law_is_named_with_a_key_and_rows_are_counted(compiled, tmp_
         assert con.execute(f"select {node.config.fail_calc} from ({node.compiled_code})").fetchone() == (2,)
         con.execute("delete from marts.churn_rates where customers_lost = 2")
         assert con.execute(f"select {node.config.fail_calc} from ({node.compiled_code})").fetchone() == (0,)
-        assert steps.broken_laws(con, SimpleNamespace(node=node, status="pass")) == ""
+        assert steps.broken_laws(DuckDB(Warehouse(tmp_path)), con, SimpleNamespace(node=node, status="pass")) == ""
 
 
 def test_no_key_of_a_table_with_personal_data_is_named(compiled, tmp_path: Path) -> None:
@@ -61,4 +63,7 @@ def test_no_key_of_a_table_with_personal_data_is_named(compiled, tmp_path: Path)
             "create schema restricted; create table restricted.unmapped_reasons as"
             " select 'Marked Person' as normalised, 0 as count, 0.5 as similarity"
         )
-        assert steps.broken_laws(con, failing(compiled["laws_of_unmapped_reasons"])) == "count > 0"
+        assert (
+            steps.broken_laws(DuckDB(Warehouse(tmp_path)), con, failing(compiled["laws_of_unmapped_reasons"]))
+            == "count > 0"
+        )

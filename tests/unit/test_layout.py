@@ -13,7 +13,7 @@ ROWS = [
     {"cli", "demo", "definitions"},
     {"defs"},
     {"refresh"},
-    {"readers"},
+    {"readers", "engines"},
     {"loading", "transform"},
     {"warehouse"},
     {"contract"},

@@ -424,3 +424,12 @@ def test_lines_need_an_amount_or_quantity_and_price(delivered):
         "billing/invoice_lines.csv", "invoice_id,customer_id,issued_at,quantity,unit_price\n1,c,2024-01-31,1,2\n"
     )
     delivered.load()
+
+
+def test_letters_in_two_parts_are_loaded_as_one(delivered):
+    delivered.write(
+        "billing/subscriptions.csv",
+        "subscription_id,customer_id,started_on,ended_on,end_reason\n1,a,2024-01-31,2024-02-29,trop che\u0301r\n",
+    )
+    delivered.load("tables: {}")
+    assert delivered.column("billing.subscriptions", "end_reason") == ["trop ch\u00e9r"]

@@ -148,3 +148,8 @@ def test_no_aliases_and_nothing_published(tmp_path) -> None:
     assert own_aliases(tmp_path) == []
     result = CliRunner().invoke(command, ["--warehouse", str(tmp_path)])
     assert isinstance(result.exception, UserError) and "churn refresh" in str(result.exception)
+
+
+def test_an_alias_with_letters_in_two_parts_is_the_same(tmp_path) -> None:
+    (tmp_path / ALIASES).write_text("alias,reason_code\ntrop che\u0301r,high_price\n", encoding="utf-8")
+    assert [row["alias"] for row in own_aliases(tmp_path)] == ["trop ch\u00e9r"]

@@ -543,6 +543,6 @@ def test_the_definition_uses_only_words_that_its_readers_know():
         for table in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"][0]["tables"]:
             assert table.get("config", {}).get("meta", {}).keys() <= of_table
             assert all(
-                column["config"]["meta"].keys() <= of_column and column["data_type"] == "varchar"
+                column["config"]["meta"].keys() <= of_column and column["data_type"] == "string"
                 for column in table["columns"]
             )

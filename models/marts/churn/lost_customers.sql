@@ -87,9 +87,9 @@ select
     customers.contact_allowed,
     channels.channel as best_channel,
     valued.expected_recoverable_sales,
-    row_number() over (
+    cast(row_number() over (
         order by valued.expected_recoverable_sales desc, valued.sales_last_365_days desc, valued.customer_id
-    ) as win_back_rank
+    ) as bigint) as win_back_rank
 from valued
 inner join {{ ref('int_customers') }} as customers using (customer_id)
 left join {{ ref('int_best_channels') }} as channels using (customer_id)

@@ -57,8 +57,8 @@ select
     {{ money('purchase_amount') }} as purchase_amount,
     customers_purchasing,
     {{ money('revenue') }} as revenue,
-    {{ money(money_ratio(cents('purchase_amount'), '100 * purchases')) }} as average_check,
+    {{ money(money_ratio([cents('purchase_amount')], ['100', 'purchases'])) }} as average_check,
     median_check,
     {{ safe_divide('purchases', 'customers_purchasing') }} as purchases_per_customer,
-    {{ money(money_ratio(cents('revenue'), '100 * customers_purchasing')) }} as revenue_per_customer
+    {{ money(money_ratio([cents('revenue')], ['100', 'customers_purchasing'])) }} as revenue_per_customer
 from filled

@@ -11,10 +11,15 @@ with responses as (
 
 last_responses as (
     select period_grain, period_number, customer_id, score
-    from responses
-    qualify row_number() over (
-        partition by period_grain, period_number, customer_id order by answered_at desc, response_id desc
-    ) = 1
+    from (
+        select
+            *,
+            row_number() over (
+                partition by period_grain, period_number, customer_id order by answered_at desc, response_id desc
+            ) as recency
+        from responses
+    ) as responses_of_periods
+    where recency = 1
 ),
 
 -- answers of customers that nobody else knows have no segment and drop out here

@@ -122,7 +122,7 @@ select
     case when is_complete then {{ safe_divide('customers_purchasing', 'cohort_size') }} end as purchase_rate,
     {{ money('revenue') }} as revenue,
     {{ money('cumulative_revenue') }} as cumulative_revenue,
-    {{ money(money_ratio(cents('cumulative_revenue'), '100 * cohort_size')) }} as revenue_per_customer,
+    {{ money(money_ratio([cents('cumulative_revenue')], ['100', 'cohort_size'])) }} as revenue_per_customer,
     {{ money('mrr_initial') }} as mrr_initial,
     {{ money('mrr_at_close') }} as mrr_at_close,
     case when is_complete then {{ safe_divide('mrr_at_close', 'mrr_initial') }} end as mrr_retention_rate

@@ -44,10 +44,10 @@ select
     customer_id,
     {{ money('revenue') }} as revenue,
     {{ safe_divide('margin_numerator', 'margin_denominator') }} as profit_margin,
-    {{ money(money_ratio(cents('revenue') ~ ' * margin_numerator', '100 * margin_denominator')) }} as gross_profit,
+    {{ money(money_ratio([cents('revenue'), 'margin_numerator'], ['100', 'margin_denominator'])) }} as gross_profit,
     cast(purchases as bigint) as purchases,
     {{ money('purchase_amount') }} as purchase_amount,
-    {{ money(money_ratio(cents('purchase_amount'), '100 * purchases')) }} as average_check,
+    {{ money(money_ratio([cents('purchase_amount')], ['100', 'purchases'])) }} as average_check,
     {{ money('mrr') }} as mrr,
     cast(tenure_days as bigint) as tenure_days
 from filled

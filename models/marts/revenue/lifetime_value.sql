@@ -34,9 +34,12 @@ select
     end as expected_lifetime_months,
     case
         when customers_lost > 0
-            then {{ money(money_ratio('sales_cents * margin_numerator', '100 * margin_denominator * customers_lost')) }}
+            then {{ money(money_ratio(
+                ['sales_cents', 'margin_numerator'], ['100', 'margin_denominator', 'customers_lost']
+            )) }}
         else {{ money(money_ratio(
-            'sales_cents * margin_numerator * 60', '100 * margin_denominator * customers_at_start * period_months'
+            ['sales_cents', 'margin_numerator', '60'],
+            ['100', 'margin_denominator', 'customers_at_start', 'period_months']
         )) }}
     end as lifetime_value
 from parts

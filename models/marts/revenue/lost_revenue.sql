@@ -55,20 +55,20 @@ select
     customers_at_start,
     customers_lost,
     churn_rate,
-    {{ money(money_ratio('sales_cents', 'lost_sales_denominator')) }} as average_sales_per_customer,
-    {{ money(money_ratio('lost_sales_numerator', 'lost_sales_denominator')) }} as lost_sales,
+    {{ money(money_ratio(['sales_cents'], ['lost_sales_denominator'])) }} as average_sales_per_customer,
+    {{ money(money_ratio(['lost_sales_numerator'], ['lost_sales_denominator'])) }} as lost_sales,
     {{ money(
-        money_ratio('lost_sales_numerator * periods_a_year', 'lost_sales_denominator')
+        money_ratio(['lost_sales_numerator', 'periods_a_year'], ['lost_sales_denominator'])
     ) }} as lost_sales_annualised,
     {{ money('sales_of_customers_at_start') }} as sales_of_customers_at_start,
     {{ money('lost_customers_sales') }} as lost_customers_sales,
     {{ safe_divide('margin_numerator', 'margin_denominator') }} as profit_margin,
-    {{ money(money_ratio('sales_cents * margin_numerator', '100 * margin_denominator')) }} as profit,
+    {{ money(money_ratio(['sales_cents', 'margin_numerator'], ['100', 'margin_denominator'])) }} as profit,
     {{ money(
-        money_ratio('lost_sales_numerator * margin_numerator', 'lost_sales_denominator * margin_denominator')
+        money_ratio(['lost_sales_numerator', 'margin_numerator'], ['lost_sales_denominator', 'margin_denominator'])
     ) }} as lost_profit,
     {{ money(
-        money_ratio(cents('lost_customers_sales') ~ ' * margin_numerator', '100 * margin_denominator')
+        money_ratio([cents('lost_customers_sales'), 'margin_numerator'], ['100', 'margin_denominator'])
     ) }} as lost_customers_profit,
     mrr_churned,
     {{ money('round(recoverable_sales_if_heard, 2)') }} as recoverable_sales_if_heard,

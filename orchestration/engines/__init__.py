@@ -1,0 +1,159 @@
+"""Which engine runs the models: DuckDB in this process, or Spark on a cluster (see `spark`).
+
+DuckDB loads, judges and publishes either way, out of build.duckdb. What the models made of the raw tables lies there as
+tables when DuckDB ran them, as views on Parquet files when Spark did.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import yaml
+
+from orchestration.contract.names import nearest
+from orchestration.errors import UserError
+from orchestration.transform import project
+from orchestration.warehouse.connection import settings
+from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY, Warehouse
+from orchestration.warehouse.quoting import identifier
+
+if TYPE_CHECKING:
+    import duckdb
+    from dbt.artifacts.schemas.results import NodeResult
+    from dbt.contracts.graph.manifest import Manifest
+
+_SPEAKS_OF_NO_VALUE = re.compile(r"(Binder|Catalog|Parser|Compilation|IO|Out of Memory) Error|\[Errno")
+# Appended to, never rebuilt: the tables of build.duckdb that outlive a refresh on any engine, besides those of `raw`.
+KEPT = (
+    ("history", "closed_month_versions"),
+    ("quality", CHECK_RESULTS.name),
+    ("quality", REFRESH_HISTORY.name),
+)
+
+
+class Engine(Protocol):
+    """What a refresh asks of the engine that runs the models."""
+
+    def begin(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Before anything is loaded: see that the engine answers, and forget what another one made."""
+
+    def prepare(self, con: duckdb.DuckDBPyConnection, gate: str) -> None:
+        """Before dbt builds the models of a gate: give the engine what they read."""
+
+    @property
+    def name(self) -> str:
+        """The target in profiles.yml."""
+
+    def running(self) -> AbstractContextManager[tuple[Mapping[str, Any], Manifest]]:
+        """While dbt runs: what its profile says besides, and the project as it is on this engine."""
+
+    def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
+        """After dbt: make what it built readable in build.duckdb."""
+
+    def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
+        """The rows of a query that was compiled for this engine."""
+
+    def without_values(self, message: str) -> str:
+        """The engine's message as far as it quotes no data."""
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """The engine of a warehouse, as the settings file of its folder keeps it (settings.yml)."""
+
+    engine: str = "duckdb"
+    spark_url: str | None = None
+    spark_storage: str | None = None
+    spark_prefix: str = "churn_"
+
+    @classmethod
+    def of(cls, warehouse: Warehouse, given: Mapping[str, str | None]) -> EngineSettings:
+        """What is `given` wins over the settings file."""
+        kept = yaml.safe_load(warehouse.settings.read_text(encoding="utf-8")) if warehouse.settings.exists() else None
+        if not isinstance(kept or {}, dict):
+            raise UserError(f"{warehouse.settings} must hold lines of the form engine: spark. Nothing was changed.")
+        for name in kept or {}:
+            if name not in SETTINGS:
+                raise UserError(f"{warehouse.settings}: there is no setting '{name}'; {nearest(name, SETTINGS)}.")
+        found = replace(cls(), **{**(kept or {}), **{name: value for name, value in given.items() if value}})
+        if found.engine not in ("duckdb", "spark"):
+            raise UserError(f"The engine is {found.engine!r}, but must be duckdb or spark. Nothing was changed.")
+        return found
+
+    def keep(self, warehouse: Warehouse) -> None:
+        """Remember them for the refreshes that name none; DuckDB needs no file."""
+        if self != EngineSettings() or warehouse.settings.exists():
+            kept = {name: value for name, value in asdict(self).items() if value is not None}
+            warehouse.settings.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
+
+    def start(self, warehouse: Warehouse, refresh_id: str) -> Engine:
+        """The engine for one refresh. Raises UserError when a setting is missing or can't be right."""
+        if self.engine == "duckdb":
+            return DuckDB(warehouse)
+        from orchestration.engines.spark import Spark
+
+        return Spark.of(self, warehouse, refresh_id)
+
+
+SETTINGS = tuple(field.name for field in fields(EngineSettings))
+
+
+@dataclass(frozen=True)
+class DuckDB:
+    """The models run in build.duckdb itself."""
+
+    warehouse: Warehouse
+    name = "duckdb"
+
+    def begin(self, con: duckdb.DuckDBPyConnection) -> None:
+        forget_views(con)
+
+    def prepare(self, con: duckdb.DuckDBPyConnection, gate: str) -> None:
+        pass
+
+    @contextmanager
+    def running(self) -> Iterator[tuple[Mapping[str, Any], Manifest]]:
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        options = settings(self.warehouse.scratch)
+        try:
+            yield {"path": str(self.warehouse.build), "config_options": options}, project.load_manifest()
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+
+    def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
+        pass
+
+    def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
+        return con.execute(query).fetchall()
+
+    def without_values(self, message: str) -> str:
+        return without_values(message)
+
+
+def forget_views(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop the views by which build.duckdb reads what Spark has built."""
+    views = "select schema_name, view_name from duckdb_views() where not internal and schema_name <> 'raw'"
+    for schema, name in con.execute(views).fetchall():
+        con.execute(f"drop view {identifier(schema)}.{identifier(name)}")
+
+
+def forget_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop the tables that DuckDB has built out of `raw`."""
+    tables = "select schema_name, table_name from duckdb_tables() where not internal and schema_name <> 'raw'"
+    for schema, name in con.execute(tables).fetchall():
+        if (schema, name) not in KEPT:
+            con.execute(f"drop table {identifier(schema)}.{identifier(name)}")
+
+
+def without_values(message: str) -> str:
+    """DuckDB's or dbt's message where it speaks of names, files or memory;
+    of any other only its kind, for it may quote a value."""
+    if _SPEAKS_OF_NO_VALUE.search(message):
+        return message
+    kinds = dict.fromkeys(re.findall(r"[A-Z]\w* Error", message))
+    return f"{', '.join(kinds)}{': ' if kinds else ''}(its message may quote values)"

@@ -1,0 +1,345 @@
+"""The models on Spark: dbt runs over a Thrift server, between Parquet files that DuckDB writes and those it reads.
+
+The storage is a folder that this process and the cluster see under the same path:
+raw/<table>_rows/<load_id>.parquet  the rows of one load each, written once
+built/<refresh_id>/                 of one refresh: the registry of loads, and a folder for each table that was built
+
+Only the last refresh's `built` folder is kept. Its tables are views in build.duckdb, so that gates, publishing and
+readers need not know about Spark. What must outlive a rebuild, history.closed_month_versions, is a table of
+build.duckdb: it is lent to Spark for a refresh, and the rows that were appended are taken over.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from orchestration.contract.tables import Table, contract
+from orchestration.engines import EngineSettings, forget_tables, forget_views, without_values
+from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.loading import registry
+from orchestration.transform import project
+from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.quoting import identifier, quote
+
+if TYPE_CHECKING:
+    import duckdb
+    from dbt.artifacts.schemas.results import NodeResult
+    from dbt.contracts.graph.manifest import Manifest
+
+# What makes Spark calculate as DuckDB does; sent with every session, whatever the server's own settings are.
+SESSION = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",  # an overflow is an error, not null
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.legacy.createHiveTableByDefault": "false",
+}
+# In the form that the Thrift server takes. The last is dbt-spark's own and would make overflows null: the server must
+# not heed it, and every session of ours sends it to see that.
+_CONFIGURATION = {
+    **{f"set:hiveconf:{name}": value for name, value in SESSION.items()},
+    "spark.sql.ansi.enabled": "false",
+}
+HISTORY = "closed_month_versions"
+# What tells people what failed and quotes no data: Spark's error class, and its words for lost machines and full disks.
+_CLASS = re.compile(r"(?:Error running query|Exception): \[([A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)*)\]")
+_CAUSES = {
+    "No space left on device": "no space is left on a disk of the cluster or on the storage",
+    "ExecutorLostFailure": "the cluster lost an executor, and retrying did not help",
+    "OutOfMemoryError": "Spark ran out of memory",
+    "SparkContext was shut down": "Spark was stopped",
+    "Permission denied": "Spark may not write to the storage: it must run as the same user",
+    "TTransportException": "the connection to Spark was lost",
+    "TSocket": "the connection to Spark was lost",
+    "Broken pipe": "the connection to Spark was lost",
+    "Connection refused": "the connection to Spark was lost",
+    "Connection reset": "the connection to Spark was lost",
+    "failed to connect": "the connection to Spark was lost",
+}
+
+
+@dataclass(frozen=True)
+class Spark:
+    """Spark for one refresh of a warehouse."""
+
+    host: str
+    port: int
+    user: str
+    prefix: str
+    storage: Path
+    warehouse: Warehouse
+    refresh_id: str
+    name = "spark"
+
+    @classmethod
+    def of(cls, settings: EngineSettings, warehouse: Warehouse, refresh_id: str) -> Spark:
+        if not settings.spark_url or not settings.spark_storage:
+            raise UserError(
+                "The engine spark needs --spark-url thrift://HOST:PORT (its Thrift server) and --spark-storage DIR (a"
+                " folder that the whole cluster sees under this path). Nothing was changed."
+            )
+        url = urlsplit(settings.spark_url)
+        try:
+            port = url.port
+        except ValueError:
+            port = None
+        if url.scheme != "thrift" or not url.hostname or not port or url.password or url.path.strip("/"):
+            raise UserError("--spark-url: write thrift://HOST:PORT, without a password. Nothing was changed.")
+        if not Path(settings.spark_storage).is_absolute() or "'" in settings.spark_storage:
+            raise UserError(
+                f"--spark-storage {settings.spark_storage}: name a folder by its whole path, as the cluster sees it."
+                " Nothing was changed."
+            )
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", settings.spark_prefix):
+            raise UserError(f"--spark-prefix {settings.spark_prefix}: use small letters, digits and underscores.")
+        return cls(
+            url.hostname,
+            port,
+            url.username or "churn",
+            settings.spark_prefix,
+            Path(settings.spark_storage),
+            warehouse,
+            refresh_id,
+        )
+
+    @property
+    def built(self) -> Path:
+        """Where this refresh builds."""
+        return self.storage / "built" / self.refresh_id
+
+    def begin(self, con: duckdb.DuckDBPyConnection) -> None:
+        """See that Spark answers and that its databases are ours, and clear what the refresh before has built."""
+        _require_adapter()
+        with self._cursor() as cursor:
+            self._claim_databases(cursor)
+        forget_views(con)
+        forget_tables(con)
+        self.storage.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.storage.chmod(0o700)
+        shutil.rmtree(self.storage / "built", ignore_errors=True)
+        self.built.mkdir(parents=True)
+
+    def prepare(self, con: duckdb.DuckDBPyConnection, gate: str) -> None:
+        """Before the raw gate: export the loads that are new. Before the marts: lend the history."""
+        if gate == "raw":
+            tables = {("raw", table.raw): table for table in contract().values()}
+            sources = {(one["schema"], one["identifier"]) for one in project.manifest()["sources"].values()}
+            with self._cursor() as cursor:
+                for schema, name in sorted(sources - tables.keys()):
+                    self._offer(con, cursor, schema, name)
+                for table in tables.values():
+                    self._offer_rows(con, cursor, table)
+        else:
+            self._lend_history(con)
+
+    @contextmanager
+    def running(self) -> Iterator[tuple[Mapping[str, Any], Manifest]]:
+        output = {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "schema": f"{self.prefix}staging",
+            "server_side_parameters": _CONFIGURATION,
+        }
+        yield output, self._placed(project.spark_manifest())
+
+    def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
+        """A view in build.duckdb on each table that was built, with the types that its contract declares."""
+        nodes = project.manifest()["nodes"]
+        for result in results:
+            node = nodes[result.node.unique_id]
+            if result.status != "success" or node["resource_type"] not in ("model", "seed"):
+                continue
+            if node["alias"] == HISTORY:
+                self._take_history(con)
+                continue
+            declared = {
+                name: column["data_type"]
+                for name, column in node["columns"].items()
+                if node["config"].get("contract", {}).get("enforced")
+            }
+            schema, name = identifier(node["schema"]), identifier(node["alias"])
+            con.execute(f"create schema if not exists {schema}")
+            con.execute(
+                f"create or replace view {schema}.{name} as"
+                f" {self._select(con, node['schema'], node['alias'], declared)}"
+            )
+
+    def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
+        with self._cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+    def without_values(self, message: str) -> str:
+        """Spark's error class and what it says of lost machines and full disks: its messages quote data."""
+        found = [f"Spark Error: {words}" for sign, words in _CAUSES.items() if sign in message][:1]
+        if not found:
+            found = [f"Spark Error: {name}" for name in _CLASS.findall(message)[:1]]
+        return found[0] if found else without_values(message)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """A session on Spark; what goes wrong in it leaves as a sentence."""
+        from pyhive import hive
+        from thrift.transport.TTransport import TTransportException
+
+        place = f"thrift://{self.host}:{self.port}"
+        untouched = "Readers keep the last published version; run the refresh again when Spark is well."
+        try:
+            connection = hive.connect(self.host, self.port, username=self.user, configuration=_CONFIGURATION)
+        except (TTransportException, OSError, EOFError):
+            raise EnvironmentFailure(
+                f"No Spark Thrift server answers at {place}. Start it, or name another with --spark-url. {untouched}"
+            ) from None
+        try:
+            cursor = connection.cursor()
+            for name, value in SESSION.items():
+                cursor.execute(f"set {name}")
+                if cursor.fetchall()[0][1].lower() != value.lower():
+                    raise EnvironmentFailure(
+                        f"Spark at {place} does not take the setting {name} = {value}. {untouched}"
+                    )
+            yield cursor
+        except (hive.Error, TTransportException, OSError) as error:
+            if isinstance(error, OSError) and error.filename:
+                raise
+            self.warehouse.write_log(f"Spark at {place}: {self.without_values(str(error))}")
+            raise EnvironmentFailure(f"Spark at {place}: {self.without_values(str(error))}. {untouched}") from None
+        finally:
+            with suppress(hive.Error, TTransportException, OSError):
+                connection.close()
+
+    def _claim_databases(self, cursor: Any) -> None:
+        """Make the databases on Spark that the models need; refuse those of somebody else."""
+        owner = f"churn-warehouse in {self.storage}"
+        manifest = project.manifest()
+        relations = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")]
+        for schema in sorted({node["schema"] for node in [*relations, *manifest["sources"].values()]}):
+            name = f"{self.prefix}{schema}"
+            cursor.execute(f"create database if not exists {name} comment {quote(owner)}")
+            cursor.execute(f"describe database {name}")
+            described = dict(cursor.fetchall())
+            if described.get("Comment") != owner:
+                raise UserError(
+                    f"The database {name} on Spark was not made for the warehouse in {self.storage}. Choose another"
+                    " prefix with --spark-prefix, or drop the database if nobody needs it. Nothing was changed."
+                )
+
+    def _offer(self, con: duckdb.DuckDBPyConnection, cursor: Any, schema: str, name: str) -> None:
+        """Copy a table to Spark, whole."""
+        relation, folder = f"{self.prefix}{schema}.{name}", self.built / schema / name
+        folder.mkdir(parents=True)
+        _copy(con, f"select {_in_utc(con, f'{schema}.{name}')} from {schema}.{name}", folder / "0.parquet")
+        cursor.execute(f"drop table if exists {relation}")
+        cursor.execute(f"create table {relation} using parquet location {quote(folder)}")
+
+    def _offer_rows(self, con: duckdb.DuckDBPyConnection, cursor: Any, table: Table) -> None:
+        """A contract table on Spark: the rows of all its loads, and the view on them that `raw` has."""
+        folder, columns = self._export_rows(con, table)
+        relation = f"{self.prefix}raw.{table.raw}"
+        cursor.execute(f"drop table if exists {relation}_rows")
+        cursor.execute(f"create table {relation}_rows ({columns}) using parquet location {quote(folder)}")
+        view = registry.view(con, table, f"{self.prefix}raw").replace('"', "`")
+        cursor.execute(f"create or replace view {relation} as {view}")
+
+    def _export_rows(self, con: duckdb.DuckDBPyConnection, table: Table) -> tuple[Path, str]:
+        """One file for each load of a table, of which most are there already. Returns their folder and its columns."""
+        folder = self.storage / "raw" / f"{table.raw}_rows"
+        folder.mkdir(parents=True, exist_ok=True)
+        loads = {load for (load,) in con.execute(f"select distinct load_id from raw.{table.raw}_rows").fetchall()}
+        texts = [*table.columns, "load_id", "raw_row", "malformed"]
+        for file in folder.iterdir():
+            if file.suffix != ".parquet" or file.stem not in loads:
+                file.unlink()
+        columns = ", ".join(
+            # letters in two parts, as an earlier version may have loaded them: the loader composes them now
+            f"nfc_normalize({identifier(name)}) as {identifier(name)}" if name in table.columns else name
+            for name in texts
+        )
+        for load in loads - {file.stem for file in folder.iterdir()}:
+            query = f"select {columns}, row_number from raw.{table.raw}_rows where load_id = {quote(load)}"
+            _copy(con, query, folder / f"{load}.parquet")
+        return folder, ", ".join([*(f"`{name}` string" for name in texts), "`row_number` bigint"])
+
+    def _lend_history(self, con: duckdb.DuckDBPyConnection) -> None:
+        relation, folder = f"{self.prefix}history.{HISTORY}", self.built / "history" / HISTORY
+        kept = con.execute(
+            "select 1 from duckdb_tables() where (schema_name, table_name) = ('history', ?)", [HISTORY]
+        ).fetchone()
+        with self._cursor() as cursor:
+            cursor.execute(f"drop table if exists {relation}")
+            if kept:
+                folder.mkdir(parents=True)
+                _copy(con, f"from history.{HISTORY}", folder / "0.parquet")
+                cursor.execute(f"create table {relation} using parquet location {quote(folder)}")
+
+    def _take_history(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Append the rows of this refresh."""
+        con.execute("create schema if not exists history")
+        rows = self._select(con, "history", HISTORY, {})
+        con.execute(f"create table if not exists history.{HISTORY} as from ({rows}) limit 0")
+        con.execute(
+            f"insert into history.{HISTORY} by name from ({rows}) where refresh_id = ?"
+            f" and refresh_id not in (select refresh_id from history.{HISTORY})",
+            [self.refresh_id],
+        )
+
+    def _select(self, con: duckdb.DuckDBPyConnection, schema: str, name: str, declared: Mapping[str, str]) -> str:
+        """SQL of a table that Spark has built, with declared types; times are UTC in the files and naive here."""
+        files = f"read_parquet({quote(self.built / schema / name / '*.parquet')})"
+        columns = []
+        for column, kind, *_ in con.execute(f"describe from {files}").fetchall():
+            sql = identifier(column)
+            if kind == "TIMESTAMP WITH TIME ZONE":
+                sql = f"{sql} at time zone 'UTC'"
+            if column in declared:
+                sql = f"cast({sql} as {declared[column]})"
+            columns.append(f"{sql} as {identifier(column)}")
+        return f"select {', '.join(columns)} from {files}"
+
+    def _placed(self, manifest: Manifest) -> Manifest:
+        """The project with its databases prefixed, and its tables as Parquet files in this refresh's folder."""
+        for node in manifest.nodes.values():
+            if node.resource_type in ("model", "seed"):
+                node.config._extra.update(file_format="parquet", location_root=str(self.built / node.schema))
+                node.schema = f"{self.prefix}{node.schema}"
+        for source in manifest.sources.values():
+            source.schema = f"{self.prefix}{source.schema}"
+        manifest.build_flat_graph()
+        return manifest
+
+
+def _copy(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
+    """Write a Parquet file whole or not at all."""
+    unfinished = file.with_suffix(".unfinished")
+    con.execute(f"copy ({query}) to {quote(unfinished)} (format parquet, compression zstd)")
+    os.replace(unfinished, file)
+
+
+def _in_utc(con: duckdb.DuckDBPyConnection, relation: str) -> str:
+    """The columns of a table, times marked as UTC and JSON as text, as Spark reads them."""
+    changed = {"TIMESTAMP": "{} at time zone 'UTC'", "JSON": "cast({} as varchar)"}
+    return ", ".join(
+        f"{changed.get(kind, '{}').format(identifier(column))} as {identifier(column)}"
+        for column, kind, *_ in con.execute(f"describe {relation}").fetchall()
+    )
+
+
+def _require_adapter() -> None:
+    try:
+        import dbt.adapters.spark  # noqa: F401
+        import pyhive  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "dbt's adapter for Spark is not installed here. `make .venv-spark/.installed` makes an environment with it;"
+            " run .venv-spark/bin/churn then. Nothing was changed."
+        ) from None

@@ -1,0 +1,160 @@
+"""A Spark cluster on this machine's loopback: a master, workers and the Thrift server, all out of the pyspark package.
+
+For trying Spark and for the tests; a company that needs Spark has a cluster of its own. Everything that was started is
+stopped again, and its files lie in one folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from orchestration.errors import EnvironmentFailure
+
+JAVA = 17
+_QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# The server reads the extracts of small companies here: two tasks are enough, and more cost more than they save.
+_SETTINGS = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.ui.enabled": "false",
+    # The time of small companies goes into planning and into compiling what then runs for a moment.
+    "spark.driver.extraJavaOptions": _QUICK,
+    "spark.executor.extraJavaOptions": _QUICK,
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.maxPlanStringLength": "100",
+    "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:churn;create=true",
+    "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
+    "spark.hadoop.hive.metastore.schema.verification": "false",
+}
+
+
+def missing() -> str | None:
+    """What this machine lacks for a cluster, in words; None when it lacks nothing."""
+    java = shutil.which("java")
+    if not java:
+        return f"there is no java on the PATH; Spark needs Java {JAVA}"
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = said.partition('"')[2].partition(".")[0].partition('"')[0]
+    if not version.isdigit() or int(version) < JAVA:
+        return f"java is version {version or 'unknown'}; Spark needs Java {JAVA}"
+    if _free_memory() < 6 * 2**30:
+        return "less than 6 GB of memory are free"
+    return None
+
+
+@contextmanager
+def cluster(
+    folder: Path, workers: int = 2, memory: str = "1g", settings: dict[str, str] | None = None
+) -> Iterator[str]:
+    """The URL of the Thrift server of a cluster whose files lie in `folder`."""
+    from pyspark.find_spark_home import _find_spark_home
+
+    home = Path(_find_spark_home())
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    master, thrift = free_port(), free_port()
+    settings = {
+        **_SETTINGS,
+        "spark.executor.memory": memory,
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.local.dir": str(folder / "local"),
+        **(settings or {}),
+    }
+    properties = folder / "spark.conf"
+    properties.write_text("".join(f"{name} {value}\n" for name, value in settings.items()), encoding="utf-8")
+    environment = {
+        **os.environ,
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_NO_DAEMONIZE": "1",
+        "SPARK_DAEMON_MEMORY": "1536m",  # the heap of the Thrift server
+        "SPARK_LOCAL_DIRS": str(folder / "local"),
+    }
+    start = f"{home}/bin/spark-class"
+    where = ["--host", "127.0.0.1", "--webui-port", "0"]
+    small = {**environment, "SPARK_DAEMON_MEMORY": "256m"}
+    with ExitStack() as stack:
+
+        def run(name: str, command: list[str], environment: dict[str, str], port: int | None) -> None:
+            stack.enter_context(_running(name, command, environment, folder, port))
+
+        run("master", [start, "org.apache.spark.deploy.master.Master", *where, "--port", str(master)], small, master)
+        for number in range(1, workers + 1):
+            work = ["--cores", "1", "--memory", memory, "--work-dir", str(folder / f"work{number}")]
+            worker = "org.apache.spark.deploy.worker.Worker"
+            run(f"worker{number}", [start, worker, *where, *work, f"spark://127.0.0.1:{master}"], small, None)
+        server = [f"{home}/bin/spark-submit", "--master", f"spark://127.0.0.1:{master}"]
+        server += ["--properties-file", str(properties)]
+        server += ["--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "spark-internal"]
+        server += ["--hiveconf", f"hive.server2.thrift.port={thrift}"]
+        server += ["--hiveconf", "hive.server2.thrift.bind.host=127.0.0.1"]
+        # By default each statement gets a new thread, which reads Hive's configuration anew: half of the server's time
+        server += ["--hiveconf", "hive.server2.async.exec.threads=8"]
+        server += ["--hiveconf", "hive.server2.async.exec.keepalive.time=3600s"]
+        run("thriftserver", server, environment, thrift)
+        yield f"thrift://127.0.0.1:{thrift}"
+
+
+@contextmanager
+def _running(
+    name: str, command: list[str], environment: dict[str, str], folder: Path, port: int | None
+) -> Iterator[None]:
+    """A process with its children, until the end; ready when it listens on `port`."""
+    log = folder / f"{name}.log"
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=environment, cwd=folder, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while port and not _listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise EnvironmentFailure(f"Spark's {name} did not start; {log} says why.")
+            time.sleep(0.2)
+        yield
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a process and what it started: the group that it leads."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _free_memory() -> int:
+    """Bytes of memory that a new process may have."""
+    for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0

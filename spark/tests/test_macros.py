@@ -1,0 +1,118 @@
+"""Each macro that engines spell differently gives the same on both."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from orchestration.engines import EngineSettings
+from orchestration.transform import project
+from orchestration.warehouse.folder import Warehouse
+from tests.unit.test_portable_sql import DBT_MACROS, SQL
+
+# id, wide, day, other_day, number, amount, text, document
+ROWS = r"""
+select 1 as id, cast(1 as decimal(38, 0)) as wide,
+    cast('2024-01-31' as date) as day, cast('2023-12-01' as date) as other_day, 7 as number,
+    cast(37.425 as decimal(18, 6)) as amount, 'Too  EXPENSIVE!! é' as text,
+    replace('{"a b": "x", "c~d": "1"}', '~', chr(39)) as document
+union all
+select 2, 2, cast('2024-02-29' as date), cast('2025-02-28' as date), -7, cast(-0.005 as decimal(18, 6)),
+    'Скъпо, 100%', '{"a b": null}'
+union all
+select 3, 3, cast(null as date), cast('1999-12-31' as date), 0, cast(123456.123456 as decimal(18, 6)),
+    cast(null as string), replace(replace('{"c~d": 5, "a b": "é ^" q"}', '~', chr(39)), '^', chr(92))
+union all
+select 4, 4, cast('1969-12-31' as date), cast('1970-01-01' as date), 13, cast(null as decimal(18, 6)), 'скъпо 100', '{}'
+union all
+select 5, 5, cast('2023-03-31' as date), cast('2023-03-31' as date), 1, cast(0 as decimal(18, 6)), '', '[1]'
+"""
+LETTERS = "comparable_text(\"'скъпо'\", \"'кпсоъ'\")"
+ALIAS = "comparable_alias(\"'скпа'\", \"'кпсоъ'\")"
+EACH = {
+    "add_days": ["add_days('day', 'number')", "add_days('other_day', -366)"],
+    "months_before": ["months_before('day', 1)", "months_before('day', 12)"],
+    "days_between": ["days_between('day', 'other_day')"],
+    "integer_divide": ["integer_divide('year(other_day) * 12', '7')", "integer_divide('number + 7', '2')"],
+    "microseconds_between": ["microseconds_between('cast(day as timestamp)', 'cast(other_day as timestamp)')"],
+    "json_text": ["json_text('document', 'a b')", "json_text('document', \"c'd\")"],
+    "normalise_text": ["normalise_text('text')"],
+    # of equal fractions each engine may find another
+    "fraction": ["integer_divide(fraction('amount', 6).n ~ ' * 1000000', fraction('amount', 6).d)"],
+    "money_ratio": [
+        "money_ratio([fraction('amount', 6).n, '3'], [fraction('amount', 6).d, '2'])",
+        "money_ratio(['number', '15'], ['1000'])",
+        "money_ratio(['number'], ['number - 7'])",
+        "money_ratio([cents('amount')] + ['wide * 1000000000000'] * 3, ['wide * 900000000000'] * 3)",
+    ],
+    "exact_money_ratio": ["exact_money_ratio('number * 1005', '1000')", "exact_money_ratio('number', '0')"],
+    "type_wide_integer": ["cents('amount')"],
+    "last_known": ["last_known('amount', '1', 'id')"],
+}
+ALL = {
+    "alphabet_of": ["'count(*) * 0 + length(' ~ comparable_text(\"'скъпо'\", alphabet_of('text')) ~ ')'"],
+    # a distance counted in characters
+    "comparable_text": [f"'min(levenshtein(' ~ {LETTERS} ~ ', ' ~ {ALIAS} ~ '))'"],
+    # to the last bit
+    "ordered_sum": ["'cast(' ~ ordered_sum('cast(amount as double) / 3', 'id') ~ ' * 137438953472e0 as bigint)'"],
+    "listagg": ["dbt.listagg('text', \"'; '\", 'order by id')", "dbt.listagg('text', \"'; '\", 'order by number')"],
+}
+OTHERS = {
+    "number_series": "select 'number_series', cast(number as string)"
+    " from (select {{ number_series('number', '9') }} as number from cases where number > 0) as series",
+    "inlined": "select 'inlined', value from (with twice as {{ inlined() }} (select '1' as value) select * from twice)"
+    " as inner_query",
+}
+
+
+def query() -> str:
+    """All macros in one query, (macro, value)."""
+    parts = [
+        f"select '{name} {number}' as macro, concat_ws(': ', id, cast({{{{ {call} }}}} as string)) as value from cases"
+        for name, calls in EACH.items()
+        for number, call in enumerate(calls)
+    ]
+    parts += [
+        f"select '{name} {number}', cast({{{{ {call} }}}} as string) from cases"
+        for name, calls in ALL.items()
+        for number, call in enumerate(calls)
+    ]
+    return f"with cases as ({ROWS})\n" + "\nunion all\n".join([*parts, *OTHERS.values()])
+
+
+def test_every_dispatched_macro_is_tried() -> None:
+    dispatched = {name for text in SQL.values() for name in re.findall(r"{%-? macro spark__(\w+)", text)}
+    assert EACH.keys() | ALL.keys() | OTHERS.keys() == dispatched
+    assert dispatched >= DBT_MACROS
+
+
+def test_macros_give_the_same_on_both_engines(tmp_path: Path, spark: str, storage: Path) -> None:
+    given = {"engine": "spark", "spark_url": spark, "spark_storage": str(storage / "macros")}
+    warehouse = Warehouse(tmp_path)
+    found = []
+    for settings in (EngineSettings(), EngineSettings(**given)):
+        engine = settings.start(warehouse, "id")
+        profile = yaml.safe_load((project.ROOT / "profiles.yml").read_text(encoding="utf-8"))
+        with engine.running() as (output, manifest):
+            profile["churn_warehouse"]["outputs"][engine.name] |= output | {"schema": "default"}
+            (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+            arguments = ["compile", "--inline", query(), "--target-path", str(tmp_path), "--no-introspect"]
+            arguments += ["--no-populate-cache"]
+            [compiled] = project._invoke(arguments, tmp_path, manifest, target=engine.name).results
+        with duckdb.connect() as con:
+            con.execute("pragma disable_optimizer")  # it calculates constants ahead, and fails where `try` would not
+            found.append(sorted(map(tuple, engine.rows(con, compiled.node.compiled_code)), key=str))
+    assert found[0] == found[1]
+    assert len(found[0]) > 80
+
+
+def test_analyses_are_compiled_for_both_engines(tmp_path: Path, spark: str, storage: Path) -> None:
+    given = {"engine": "spark", "spark_url": spark, "spark_storage": str(storage / "analyses")}
+    with EngineSettings(**given).start(Warehouse(tmp_path), "id").running() as (_, manifest):
+        arguments = ["compile", "--select", "resource_type:analysis", "--no-introspect", "--no-populate-cache"]
+        arguments += ["--target-path", str(tmp_path)]
+        results = project._invoke(arguments, project.ROOT, manifest, target="spark").results
+    assert {one.status for one in results} == {"success"} and len(results) > 10

@@ -1,0 +1,102 @@
+"""Which engine a refresh takes, what it says when that can't work, and what of build.duckdb outlives a change."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.engines import DuckDB, EngineSettings, forget_tables, forget_views
+from orchestration.engines.spark import Spark
+from orchestration.errors import UserError
+from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY, Warehouse
+
+SPARK = {"engine": "spark", "spark_url": "thrift://here:10000", "spark_storage": "/storage"}
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "warehouse")
+
+
+def test_duckdb_runs_the_models_unless_something_else_is_said(warehouse) -> None:
+    found = EngineSettings.of(warehouse, dict.fromkeys(SPARK))
+    assert isinstance(found.start(warehouse, "id"), DuckDB)
+    found.keep(warehouse)
+    assert not warehouse.settings.exists()
+
+
+def test_a_warehouse_remembers_its_engine_until_another_is_named(warehouse) -> None:
+    EngineSettings.of(warehouse, SPARK).keep(warehouse)
+    remembered = EngineSettings.of(warehouse, {})
+    assert remembered == EngineSettings(**SPARK)
+    engine = remembered.start(warehouse, "id")
+    assert isinstance(engine, Spark)
+    assert (engine.host, engine.port, engine.prefix, engine.storage) == ("here", 10000, "churn_", Path("/storage"))
+    EngineSettings.of(warehouse, {"engine": "duckdb"}).keep(warehouse)
+    assert EngineSettings.of(warehouse, {}).engine == "duckdb"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("engin: spark\n", "there is no setting 'engin'"),
+        ("spark\n", "must hold lines of the form engine: spark"),
+        ("engine: sparc\n", "'sparc', but must be duckdb or spark"),
+    ],
+)
+def test_a_settings_file_that_cannot_be_used_says_why(warehouse, written, told) -> None:
+    warehouse.settings.write_text(written, encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        EngineSettings.of(warehouse, {})
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"spark_url": None}, "needs --spark-url thrift://HOST:PORT"),
+        ({"spark_storage": None}, "and --spark-storage DIR"),
+        ({"spark_url": "here:10000"}, "write thrift://HOST:PORT"),
+        ({"spark_url": "thrift://here:many"}, "write thrift://HOST:PORT"),
+        ({"spark_url": "thrift://user:secret@here:1"}, "write thrift://HOST:PORT"),
+        ({"spark_storage": "storage"}, "by its whole path"),
+        ({"spark_prefix": "Churn-"}, "small letters, digits and underscores"),
+    ],
+)
+def test_settings_of_spark_that_cannot_be_right_say_so(warehouse, changed, told) -> None:
+    with pytest.raises(UserError) as error:
+        EngineSettings.of(warehouse, SPARK | changed).start(warehouse, "id")
+    assert told in str(error.value) and "secret" not in str(error.value)
+
+
+def test_spark_s_messages_are_cut_to_what_quotes_no_data(warehouse) -> None:
+    engine = EngineSettings.of(warehouse, SPARK).start(warehouse, "id")
+    cast = (
+        "Runtime Error in model x\n  Database Error\n    org.apache.hive.service.cli.HiveSQLException: Error running"
+        " query: [CAST_INVALID_INPUT] org.apache.spark.SparkNumberFormatException: [CAST_INVALID_INPUT] The value"
+        " '[MARKED_PERSON] IO Error' of the type \"STRING\" cannot be cast"
+    )
+    assert engine.without_values(cast) == "Spark Error: CAST_INVALID_INPUT"
+    full = "Database Error\n java.io.IOException: No space left on device: Marked Person"
+    assert engine.without_values(full) == "Spark Error: no space is left on a disk of the cluster or on the storage"
+    assert "Marked" not in engine.without_values("Database Error\n  something about Marked Person")
+
+
+def test_of_what_was_built_only_the_journals_and_the_history_outlive_a_change_of_engine(warehouse) -> None:
+    with duckdb.connect() as con:
+        con.execute("create schema raw; create schema marts; create schema history; create schema quality")
+        con.execute("create table raw.loads (load_id varchar); create view raw.crm__customers as from raw.loads")
+        con.execute("create table history.closed_month_versions (x int); create table quality.load_audit (x int)")
+        con.execute("create table marts.churn_rates (x int); create view marts.lost_revenue as from marts.churn_rates")
+        CHECK_RESULTS.create(con)
+        REFRESH_HISTORY.create(con)
+        forget_views(con)
+        forget_tables(con)
+        left = "select table_schema || '.' || table_name from information_schema.tables order by all"
+        assert [name for (name,) in con.execute(left).fetchall()] == [
+            "history.closed_month_versions",
+            "quality.check_results",
+            "quality.refresh_history",
+            "raw.crm__customers",
+            "raw.loads",
+        ]
