@@ -44,7 +44,7 @@ def test_a_warehouse_on_another_file_system_holds_the_same(elsewhere, extracts, 
 
 def as_nobody(place: Path, *command: object) -> subprocess.CompletedProcess[str]:
     """Run a command as a user who owns `place` and nothing else.
-    He may read everything: these tests may run from the home of root, interpreter and all."""
+    They may read everything: these tests may run from the home of root, interpreter and all."""
     for name in ("HOME", "TMPDIR"):
         (place / name).mkdir(exist_ok=True)
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", place], check=True)
@@ -75,7 +75,7 @@ def test_another_user_than_the_one_who_installed_it_needs_to_write_nothing_into_
 
 
 @all_faults
-def test_a_user_without_rights_refreshes_what_he_owns(place, undisturbed):
+def test_a_user_without_rights_refreshes_their_own_folders(place, undisturbed):
     write_extracts(place / "extracts")
     churn = Path(sys.executable).with_name("churn")
     folders = ("--extracts", place / "extracts", "--warehouse", place / "warehouse")
