@@ -2,6 +2,7 @@
 # make test   set up what is missing, then run all tests
 # make test-faults    the same faults as in make test, and many more of them: an hour
 # make lint   set up what is missing, then check the style of Python and SQL and the types of the Python code
+# make audit  compare the hashes of the lock files with the index's, and look their packages up among the known vulnerabilities
 # make bench  time refreshes of several sizes
 # make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
 # make test-superset  set that environment up and test it; `make test` leaves it alone
@@ -15,7 +16,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header -
 WAREHOUSE = demo/warehouse
 PORT = 8088
 
-.PHONY: install demo test test-faults lint bench superset test-superset spark test-spark lock
+.PHONY: install demo test test-faults lint audit bench superset test-superset spark test-spark lock
 install: .venv/.installed
 
 demo: install
@@ -34,6 +35,9 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONWARNINGS=ignore:resource_tracker:UserWarning $(BIN)/sqlfluff lint --disable-progress-bar models analyses tests/dbt
+
+audit: .venv-audit/.installed
+	@$(BIN)/python .ci/audit.py
 
 bench: install
 	@$(BIN)/python -m benchmarks.refresh $(SIZES)
@@ -58,6 +62,7 @@ test-spark: .venv-spark/.installed
 lock: install
 	$(COMPILE) --upgrade requirements.in -o requirements.lock
 	$(COMPILE) --upgrade requirements-uv.in -o requirements-uv.lock
+	$(COMPILE) --upgrade requirements-audit.in -o requirements-audit.lock
 	$(COMPILE) --upgrade requirements-superset.in -o requirements-superset.lock
 	$(COMPILE) --upgrade requirements-spark.in -o requirements-spark.lock
 
@@ -93,4 +98,10 @@ lock: install
 	    --build-constraints requirements-spark.lock -r requirements-spark.lock
 	@$(UV) pip install --quiet --python .venv-spark/bin/python --no-deps --editable .
 	@.venv-spark/bin/python -m orchestration.transform.project
+	@touch $@
+
+# Not a dependency of the product: what audits it must not have to agree with it on versions.
+.venv-audit/.installed: requirements-audit.lock | .venv/.installed
+	@$(UV) venv --quiet --clear --no-python-downloads --python $(BIN)/python .venv-audit
+	$(UV) pip install --quiet --python .venv-audit/bin/python --require-hashes -r requirements-audit.lock
 	@touch $@

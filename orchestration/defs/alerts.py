@@ -4,13 +4,16 @@ Off until the environment says whom to tell (docs/operate.md)."""
 import html
 import json
 import os
+import re
+import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
 
 from orchestration.defs.refresh import refresh_job
-from orchestration.errors import UserError
+from orchestration.errors import EnvironmentFailure, UserError
 
 TIMEOUT = 30  # seconds
 
@@ -51,6 +54,11 @@ def _email() -> list[dg.SensorDefinition]:
 def _webhook() -> list[dg.SensorDefinition]:
     if not (url := os.environ.get("CHURN_ALERT_WEBHOOK")):
         return []
+    if not _can_be_called(url):
+        raise UserError(
+            "CHURN_ALERT_WEBHOOK isn't a URL of the form https://host/path (without user, password or blanks):"
+            " correct it, or unset it (docs/operate.md). It isn't shown here, because who knows it can post."
+        )
 
     @dg.run_failure_sensor(
         name="webhook_on_failure", monitored_jobs=[refresh_job], default_status=dg.DefaultSensorStatus.RUNNING
@@ -59,10 +67,24 @@ def _webhook() -> list[dg.SensorDefinition]:
         """Posts {"text": …}, which Slack, Mattermost and Teams take as a message."""
         body = json.dumps({"text": told(context)}).encode()
         request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=TIMEOUT):
-            pass
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT):
+                pass
+        except Exception as error:
+            # Dagster keeps what a sensor raises, and some of these errors quote the URL, which is a secret.
+            answer = f"status {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
+            raise EnvironmentFailure(f"The webhook of CHURN_ALERT_WEBHOOK did not take the alert ({answer}).") from None
 
     return [webhook_on_failure]
+
+
+def _can_be_called(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return has_host and parts.scheme in ("http", "https") and "@" not in parts.netloc and not re.search(r"\s", url)
 
 
 def told(context: dg.RunFailureSensorContext) -> str:

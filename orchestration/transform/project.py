@@ -65,16 +65,12 @@ def prepare_manifest() -> Path:
     and writes its documentation."""
     from filelock import FileLock
 
+    current = fingerprint(*_INPUTS, "orchestration/transform/docs_page.py")
+    if _is_prepared(current):  # nothing is written then: another user than who installed it may refresh
+        return MANIFEST
     TARGET.mkdir(exist_ok=True)
     with FileLock(TARGET / ".lock"):
-        current = fingerprint(*_INPUTS, "orchestration/transform/docs_page.py")
-        if not (
-            _STAMP.exists()
-            and _STAMP.read_text() == current
-            and MANIFEST.exists()
-            and (TARGET / _PARSED).exists()
-            and DOCS.exists()
-        ):
+        if not _is_prepared(current):
             _STAMP.unlink(missing_ok=True)
             # parses the whole project and compiles every model without a database: the views for publishing, all for
             # the documentation. A refresh compiles what it builds again, with its own policies and as_of.
@@ -89,6 +85,12 @@ def prepare_manifest() -> Path:
             write_docs(manifest, DOCS)
             _STAMP.write_text(current)
     return MANIFEST
+
+
+def _is_prepared(current: str) -> bool:
+    """Whether the manifest and the documentation are those of the project with this fingerprint."""
+    is_current = _STAMP.exists() and _STAMP.read_text() == current
+    return is_current and MANIFEST.exists() and (TARGET / _PARSED).exists() and DOCS.exists()
 
 
 def _name_policies(manifest: Mapping[str, Any]) -> None:

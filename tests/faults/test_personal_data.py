@@ -14,7 +14,7 @@ import sqlite3
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -350,28 +350,30 @@ def test_the_log_of_a_failure_repeats_no_value(tmp_path):
     assert without_values(broken) == "Runtime Error, Conversion Error: (its message may quote values)"
 
 
-def traces(text: str) -> list[str]:
-    return [trace for trace in TRACES if trace in text.lower()]
+def traces(text: str, searched: Sequence[str] = TRACES) -> list[str]:
+    return [trace for trace in searched if trace in text.lower()]
 
 
-def found_in(path: Path) -> list[str]:
+def found_in(path: Path, searched: Sequence[str] = TRACES) -> list[str]:
     """Where something planted is found in a file: in its bytes, or in what they mean where they are compressed."""
     content = path.read_bytes()
     found = [
         f"bytes: {trace}"
-        for trace in TRACES
+        for trace in searched
         if trace.encode() in content.lower() or trace.encode("utf-16-le") in content.lower()
     ]
     if path.suffix == ".duckdb":
-        found += of_database(path)
+        found += of_database(path, searched)
     elif path.suffix == ".parquet":
-        found += of_rows(duckdb.sql("select * from read_parquet($1)", params=[str(path)]).fetchall(), path.name)
+        found += of_rows(
+            duckdb.sql("select * from read_parquet($1)", params=[str(path)]).fetchall(), path.name, searched
+        )
     elif content.startswith(b"SQLite format 3"):
-        found += of_sqlite(path)
+        found += of_sqlite(path, searched)
     return found
 
 
-def of_database(path: Path) -> list[str]:
+def of_database(path: Path, searched: Sequence[str]) -> list[str]:
     with duckdb.connect(str(path), read_only=True) as con:
         names = con.execute(
             "select schema_name, table_name from duckdb_tables() union all select schema_name, view_name"
@@ -382,19 +384,22 @@ def of_database(path: Path) -> list[str]:
             con.execute("select * from duckdb_tables()").fetchall()
             + con.execute("select * from duckdb_columns()").fetchall(),
             "catalog",
+            searched,
         )
         for schema, name in names:
-            found += of_rows(con.execute(f'select * from "{schema}"."{name}"').fetchall(), f"{schema}.{name}")
+            found += of_rows(con.execute(f'select * from "{schema}"."{name}"').fetchall(), f"{schema}.{name}", searched)
     return found
 
 
-def of_sqlite(path: Path) -> list[str]:
+def of_sqlite(path: Path, searched: Sequence[str]) -> list[str]:
     with sqlite3.connect(path) as con:
         names = [name for (name,) in con.execute("select name from sqlite_master where type = 'table'")]
         return [
             place
             for name in names
-            for place in of_rows([tuple(map(unpacked, row)) for row in con.execute(f'select * from "{name}"')], name)
+            for place in of_rows(
+                [tuple(map(unpacked, row)) for row in con.execute(f'select * from "{name}"')], name, searched
+            )
         ]
 
 
@@ -405,5 +410,5 @@ def unpacked(cell: object) -> object:
     return zlib.decompress(cell) if isinstance(cell, bytes) and cell.startswith(b"\x78") else cell
 
 
-def of_rows(rows: list[tuple], place: str) -> list[str]:
-    return [f"{place}: {row}" for row in rows if traces(str(row))][:3]
+def of_rows(rows: list[tuple], place: str, searched: Sequence[str]) -> list[str]:
+    return [f"{place}: {row}" for row in rows if traces(str(row), searched)][:3]

@@ -10,14 +10,16 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from orchestration.loading import registry
 from orchestration.refresh.progress import Progress
+from orchestration.warehouse import folder, publishing
 from tests.churn import Done, churn
 
 AS_OF = "2024-06-30"
@@ -110,6 +112,7 @@ def undisturbed(tmp_path_factory, extracts) -> Path:
     code, out, err = refresh(extracts, warehouse)
     assert code == 0, err
     assert "2024-06" in out
+    (warehouse.parent / "said").write_text(err, encoding="utf-8")
     return warehouse
 
 
@@ -151,6 +154,59 @@ def test_a_kill_in_any_stage_needs_no_repair(tmp_path, undisturbed, extracts):
     assert code == 0, err
     assert exports(warehouse) == exports(undisturbed)
     assert history(warehouse) == ["interrupted"] * len(points) + ["published", "published"]
+
+
+def kill_points(said: str, number: int) -> list[tuple[str, int | None]]:
+    """So many places, spread evenly over what a refresh does before it publishes, from what an undisturbed one said:
+    the beginning and the end of each stage, and between them its steps, which are indented."""
+    points: list[tuple[str, int | None]] = []
+    steps = 0
+    for line in said.splitlines():
+        if line.startswith("  "):
+            steps += 1
+        elif ended := re.fullmatch(r"([a-z ]+): [\d.]+ s", line):
+            points += [(ended[1], step) for step in range(steps + 1)] + [(ended[1], None)]
+            steps = 0
+    points = points[points.index(("load extracts", 0)) : points.index(("publish", 0)) + 1]
+    assert len(points) >= number
+    return [points[place * (len(points) - 1) // (number - 1)] for place in range(number)]
+
+
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="sixty times two refreshes: make test-faults")
+@pytest.mark.parametrize("place", range(60))
+def test_a_first_refresh_after_a_kill_anywhere_is_as_if_nothing_had_been(tmp_path, undisturbed, extracts, place):
+    stage, steps = kill_points((undisturbed.parent / "said").read_text(encoding="utf-8"), 60)[place]
+    warehouse = tmp_path / "warehouse"
+    code, _, err = refresh(extracts, warehouse, at(stage, steps, kill))
+    assert code == -signal.SIGKILL, (stage, steps, err)
+    assert not (warehouse / "churn.duckdb").exists()
+    code, _, err = refresh(extracts, warehouse)
+    assert code == 0, (stage, steps, err)
+    assert exports(warehouse) == exports(undisturbed), (stage, steps)
+    assert history(warehouse) == ["interrupted", "published"]
+
+
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="two refreshes: make test-faults")
+def test_a_clock_that_is_set_forward_and_back_loses_nothing(warehouse, undisturbed, extracts):
+    ids = [version(warehouse)]
+    for year in (2099, 2001):
+        code, _, err = refresh(extracts, warehouse, partial(set_clock, year))
+        assert code == 0, err
+        assert exports(warehouse) == exports(undisturbed)
+        ids.append(version(warehouse))
+    assert ids == sorted(set(ids))
+    assert history(warehouse) == ["published"] * 3
+    assert churn("rollback", "--warehouse", warehouse).code == 0
+    assert version(warehouse) == ids[1]
+
+
+def version(warehouse: Path) -> str:
+    return (warehouse / "churn.duckdb").resolve().parent.name
+
+
+def set_clock(year: int) -> None:
+    for module in (folder, publishing, registry):  # all that look at it
+        module.now = lambda: datetime(year, 1, 1)
 
 
 def test_an_interrupted_refresh_says_so(warehouse, undisturbed, extracts):

@@ -73,6 +73,24 @@ def test_a_webhook_hears_what_failed_and_why(monkeypatch, failure):
     assert "billing.invoices: no such file" in message["text"]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hooks.example.org/s3cret",
+        "file:///etc/s3cret",
+        "https://user:s3cret@example.org/",
+        "https://example.org:s3cret/",
+        "https://example.org/a s3cret",
+        "https://[s3cret/",
+    ],
+)
+def test_a_url_that_cannot_be_called_is_refused_and_not_shown(monkeypatch, url):
+    monkeypatch.setenv("CHURN_ALERT_WEBHOOK", url)
+    with pytest.raises(UserError, match="CHURN_ALERT_WEBHOOK isn't a URL") as refusal:
+        alerts()
+    assert "s3cret" not in str(refusal.value)
+
+
 def test_an_email_goes_to_everyone_named(monkeypatch, failure):
     sent = []
 
