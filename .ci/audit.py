@@ -65,7 +65,7 @@ def vulnerabilities(lock: Path) -> list[str]:
     except (ValueError, KeyError):
         raise NoAnswer(
             f"the database of vulnerabilities could not be asked ({last_line(done.stderr)}). Nothing is known about"
-            " these packages; run it again where https://pypi.org/pypi can be reached."
+            " these packages; run it again where the package index and its database can be reached."
         ) from None
     return [
         f"{package['name']} {package['version']}: {vulnerability['id']},"
