@@ -27,15 +27,11 @@ refresh_job = dg.define_asset_job(
         ),
         "policies": dg.Field([str], default_value=[], description="NAME=VALUE."),
         "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything after raw."),
-        "engine": dg.Field(dg.Noneable(str), default_value=None, description="duckdb or spark; else CHURN_ENGINE."),
-        "spark_url": dg.Field(dg.Noneable(str), default_value=None, description="Else CHURN_SPARK_URL."),
-        "spark_storage": dg.Field(dg.Noneable(str), default_value=None, description="Else CHURN_SPARK_STORAGE."),
-        "spark_prefix": dg.Field(dg.Noneable(str), default_value=None, description="Else CHURN_SPARK_PREFIX."),
     }
 )
 def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
-    """A refresh that Dagster itself starts; the command line brings its own. Which folders it reads and writes is said
-    when the UI is started, never by a run: whoever reaches the UI could read and write anywhere otherwise."""
+    """A refresh that Dagster itself starts; the command line brings its own. Which folders and servers it uses is
+    said when the UI is started, never by a run: whoever reaches the UI could read and write anywhere otherwise."""
     config = context.resource_config
     with refreshing(
         Path(os.environ["CHURN_EXTRACTS"]),
@@ -44,7 +40,7 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
         as_of=config["as_of"] and date.fromisoformat(config["as_of"]),
         policies=config["policies"],
         full_refresh=config["full_refresh"],
-        engine={name: config[name] or os.environ.get(f"CHURN_{name.upper()}") for name in SETTINGS},
+        engine={name: os.environ.get(f"CHURN_{name.upper()}") for name in SETTINGS},
     ) as refresh:
         assert context.instance  # Dagster gives one to every run
         fail_left_runs(context.instance, context.run_id)
