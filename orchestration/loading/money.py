@@ -267,14 +267,14 @@ def currency_of(sign_sql: str) -> str:
     return f"case {cases} when {sign_sql} in ({', '.join(map(quote, CODES))}) then {sign_sql} end"
 
 
-def contradicts(sign_sql: str, currency: str) -> str:
-    """Whether a sign says another currency than `currency` (SQL of a code in capitals, or null)."""
+def contradicts(sign_sql: str, of_sign: str, currency: str) -> str:
+    """Whether a sign, which stands for `of_sign`, says another currency than `currency` (SQL of codes, or null)."""
     several = {mark: currencies.split() for mark, currencies in SIGNS.items() if " " in currencies}
     cases = " ".join(
         f"when {sign_sql} = {quote(mark)} then {currency} not in ({', '.join(map(quote, currencies))})"
         for mark, currencies in several.items()
     )
-    return f"coalesce(case {cases} else {currency_of(sign_sql)} <> {currency} end, false)"
+    return f"coalesce(case {cases} else {of_sign} <> {currency} end, false)"
 
 
 def of_minor_units(number: str, currency: str) -> str:

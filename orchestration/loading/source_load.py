@@ -232,8 +232,9 @@ class SourceLoad:
 
     def _relation(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
         """The stage with, of every row that is kept, the text of each contract column: text_<name>, native_<name>; of
-        numbers and dates plain_<name>, ready to be read, and of money sign_<name>, the sign of a currency beside it."""
-        texts, plain = [], []
+        numbers and dates plain_<name>, ready to be read, and of money sign_<name>, the sign of a currency beside it,
+        with of_sign_<name>, the currency that it stands for."""
+        texts, plain, of_signs = [], [], []
         for name, mapped in columns.items():
             source = self._text(stage, mapped)
             texts.append(f"case when is_kept then {source.text} end as {identifier(f'text_{name}')}")
@@ -246,6 +247,9 @@ class SourceLoad:
             elif kind in MONEY:
                 plain.append(f"{money.figure(text)} as {identifier(f'plain_{name}')}")
                 plain.append(f"{money.sign(text)} as {identifier(f'sign_{name}')}")
+                # a column of its own, because it is long and each amount of the row asks for it
+                of_sign = money.currency_of(identifier(f"sign_{name}"))
+                of_signs.append(f"{of_sign} as {identifier(f'of_sign_{name}')}")
             elif kind in NUMBERS:
                 plain.append(f"{text} as {identifier(f'plain_{name}')}")
         # a row that lacks fields at its end can still be asked what `where` asks; any other malformed row can't
@@ -255,7 +259,8 @@ class SourceLoad:
             f" from {stage.relation}"
         )
         kept = f"select *, malformed is null and not is_filtered as is_kept from ({judged})"
-        return f"(select {', '.join(['*', *plain])} from (select {', '.join(['*', *texts])} from ({kept})))"
+        relation = f"(select {', '.join(['*', *plain])} from (select {', '.join(['*', *texts])} from ({kept})))"
+        return f"(select *, {', '.join(of_signs)} from {relation})" if of_signs else relation
 
     def _clock(self, mapped: ColumnRule) -> readings.Clock:
         return readings.Clock(mapped.time_zone or self.rule.time_zone or self.time_zone, self.time_zone)
@@ -496,7 +501,7 @@ class SourceLoad:
             part = readings.percent(plain)
             value = f"case when {part} is not null then {readings.scaled(read(part), HUNDREDTH)} else {value} end"
         if column.type in MONEY:
-            contradicted = money.contradicts(identifier(f"sign_{name}"), currency)
+            contradicted = money.contradicts(identifier(f"sign_{name}"), identifier(f"of_sign_{name}"), currency)
             value = f"case when not {contradicted} then {value} end"
         return value
 
@@ -506,9 +511,7 @@ class SourceLoad:
         if "currency" not in self.table.columns:
             return None
         delivered = [f"upper({readings.trimmed(identifier('text_currency'))})"] if "currency" in columns else []
-        signs = [
-            money.currency_of(identifier(f"sign_{name}")) for name in columns if self.table.columns[name].type in MONEY
-        ]
+        signs = [identifier(f"of_sign_{name}") for name in columns if self.table.columns[name].type in MONEY]
         found = [*delivered, *signs]
         return f"coalesce({', '.join(found)})" if found else "null::varchar"
 
