@@ -55,7 +55,7 @@ class Guess:
         made = {"started_on"} if self.months or self.is_list else set[str]()
         return [c.name for c in self.table.columns.values() if c.required and c.name not in {*self.columns, *made}]
 
-    @property
+    @cached_property
     def present(self) -> str | None:
         """The header that only rows of the table have a text under, where a report holds other rows too."""
         needed = [
@@ -132,9 +132,13 @@ def _rows(sample: Sample, position: int) -> list[dict[str, str]]:
     ]
 
 
+@cache
+def _known_headers() -> frozenset[str]:
+    return frozenset(_ANY_KEY).union(*names()["columns"].values())
+
+
 def _may_be_header(header: list[str]) -> bool:
-    known = {name for listed in names()["columns"].values() for name in listed} | set(_ANY_KEY)
-    return sum(folded(cell) in known or bool(re.fullmatch(WIDE, cell)) for cell in header) > 1
+    return sum(folded(cell) in _known_headers() or bool(re.fullmatch(WIDE, cell)) for cell in header) > 1
 
 
 class _View:
