@@ -11,6 +11,7 @@ import duckdb
 from orchestration.contract.tables import activity_tables, contract
 from orchestration.errors import refuse_if
 from orchestration.loading import identities, registry, snapshots
+from orchestration.loading.concerned import concerned
 from orchestration.loading.discovery import Delivery, Extracts
 from orchestration.loading.newest_day import newest_day
 from orchestration.loading.readers import Readers
@@ -97,8 +98,9 @@ def read_extracts(
             " Export anew, or, if the extracts cover later days, say which with --as-of."
         )
     report.warnings += [
-        f"{file} ({table}) holds again what it held before. Keys that its contents in between delivered too keep what"
-        " those said, for they came later; to go back, export the file anew, with newer updated_at or"
+        f"{file} ({table}) holds again what it held before:"
+        f" {concerned(con, contract()[table], 'file = ?', [file])}. Keys that its contents in between delivered too"
+        " keep what those said, for they came later; to go back, export the file anew, with newer updated_at or"
         " any other change."
         for file, table, source in restored
         if f"{table} {source}" not in mapping.snapshots
@@ -108,7 +110,7 @@ def read_extracts(
     ]
     report.warnings += [*identities.spoilt_ids(con), *identities.doubtful_ids(con)]
     for load in loads:
-        report.warnings += load.shared_lines()
+        report.warnings += [*load.lacking_columns(), *load.shared_lines()]
     return report
 
 

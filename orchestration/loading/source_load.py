@@ -14,6 +14,7 @@ from orchestration.contract.placed_yaml import Text
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column
 from orchestration.errors import UserError
 from orchestration.loading import identities, money, readings, registry
+from orchestration.loading.concerned import concerned, counted
 from orchestration.loading.discovery import Delivery
 from orchestration.loading.readers import Readers, Source, Stage, unreadable_parquet
 from orchestration.loading.report import FileReport, LoadReport
@@ -41,6 +42,7 @@ class SourceLoad:
         ] = []  # with the columns and the evidence of each file
         self.readings: dict[str, str] = {}  # of undeclared dates
         self.warnings: list[str] = []
+        self.lacking: list[tuple[str, list[Delivery], str]] = []  # files without a mapped column, see `lacking_columns`
         self.load_ids: dict[registry.Place, str] = {}
 
     # what must be read
@@ -133,10 +135,9 @@ class SourceLoad:
                 if missing[0].shipped:  # a preset maps whatever its vendor may deliver
                     continue
                 shown = " and ".join(f"'{source}'" for source in missing)
-                self.warnings.append(
-                    f"{missing[0].place}: no file of {self.table.name} has a column {shown};"
-                    f" {name} is optional and empty everywhere."
-                )
+                start = f"{missing[0].place}: no file of {self.table.name} has a column {shown}; {name} is empty"
+                advice = f" Export it too, or remove {name} from the mapping where the system doesn't have it."
+                self.lacking.append((start, self.deliveries, advice))
             elif missing:
                 problems += [
                     f"{source.place}: no file of {self.table.name} has a column '{source}' (for {name});"
@@ -152,17 +153,23 @@ class SourceLoad:
         """Warn where some files lack a column that others have."""
         for source in mapped.sources:
             lacking = [
-                delivery.file
+                delivery
                 for stage, _, _ in self.stages
                 for delivery, columns in zip(stage.deliveries, stage.columns, strict=True)
                 if source not in columns and not source.shipped
             ]
             if lacking:
                 more = f" and {len(lacking) - 1} more files have" if len(lacking) > 1 else " has"
-                self.warnings.append(
-                    f"{lacking[0]}{more} no column '{source}': {self.table.name}.{name} is empty there."
-                    " If that is right, write optional: true."
-                )
+                start = f"{lacking[0].file}{more} no column '{source}': {self.table.name}.{name} is empty"
+                self.lacking.append((start, lacking, " If that is right, write optional: true."))
+
+    def lacking_columns(self) -> list[str]:
+        """Warnings of mapped columns that files lack, once their rows are written."""
+        return [f"{start} in {self._concerned(deliveries)}.{advice}" for start, deliveries, advice in self.lacking]
+
+    def _concerned(self, deliveries: list[Delivery]) -> str:
+        load_ids = [self.load_ids[self.table.name, self.rule.name, delivery.content_hash] for delivery in deliveries]
+        return concerned(self.con, self.table, "list_contains(?, load_id)", [load_ids])
 
     # how columns are read
 
@@ -340,7 +347,7 @@ class SourceLoad:
                         source = " or ".join(columns[name].read_from)
                         self.warnings.append(
                             f"{delivery.file}, row {found['row']}: {name} ('{source}') isn't a number: it looks like"
-                            f" '{found['shape']}'. {_counted(found['rows'], 'row')} of {self.table.name} with such"
+                            f" '{found['shape']}'. {counted(found['rows'], 'row')} of {self.table.name} with such"
                             " values can't be used and went to the quarantine. If the words are a currency,"
                             " export plain numbers; if they stand for no value, list them under empty:."
                         )
@@ -660,7 +667,7 @@ class SourceLoad:
         ).fetchall()
         if rows:
             raise UserError(
-                f"{self._files()}: {_counted(rows, 'row')} of {self.table.name} (the first is row {first})"
+                f"{self._files()}: {counted(rows, 'row')} of {self.table.name} (the first is row {first})"
                 " have amounts in minor units and no currency, so that it can't be said what they are worth."
                 " Map currency, or set reporting_currency in extracts.yml. Nothing was loaded."
             )
@@ -694,14 +701,16 @@ class SourceLoad:
         pairs = self.con.execute(
             f"""
             with lines as (
-                select file, file_order, hash({columns}) as line, count(*) as copies
+                select file, file_order, hash({columns}) as line, count(*) as copies,
+                    any_value(try_cast(amount as decimal(38, 6))) as amount
                 from raw.{self.table.raw}
                 where {identifier(self.table.row_key)} is null and malformed is null and is_current and in_force
                 group by all
             ),
             sizes as (select file, sum(copies) as copies from lines group by file)
             select a.file, b.file, sum(least(a.copies, b.copies))::bigint as shared,
-                min(least(sizes_a.copies, sizes_b.copies))::bigint as smaller
+                min(least(sizes_a.copies, sizes_b.copies))::bigint as smaller,
+                sum(least(a.copies, b.copies) * a.amount) as amount
             from lines as a
             inner join lines as b on a.line = b.line and a.file_order < b.file_order
             inner join sizes as sizes_a on sizes_a.file = a.file
@@ -712,15 +721,12 @@ class SourceLoad:
             """
         ).fetchall()
         return [
-            f"{a} and {b} share {shared} lines of {self.table.name} ({smaller} in the smaller file)."
+            f"{a} and {b} share {shared} lines of {self.table.name}"
+            f"{f' with amount {amount:,.2f}' if amount is not None else ''} ({smaller} in the smaller file)."
             f" With no {self.table.row_key} both count; if one replaces the other, deliver it under the same name,"
             " or remove one."
-            for a, b, shared, smaller in pairs
+            for a, b, shared, smaller, amount in pairs
         ]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _compared(text: str) -> str:

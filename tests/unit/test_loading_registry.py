@@ -282,6 +282,37 @@ def test_folders_without_billing(delivered, setup, words):
     assert all(word in message for word in words), message
 
 
+@pytest.mark.parametrize(
+    "mapped, words",
+    [
+        (
+            "cost: Cost",
+            (
+                "b.csv has no column 'Cost': billing.invoices.cost is empty in 3 rows of 2 customers"
+                " with amount 30.50 EUR + 4.00 USD. If that is right, write optional: true."
+            ),
+        ),
+        (
+            "status: {from: State, optional: true}",
+            (
+                "no file of billing.invoices has a column 'State'; status is empty in 4 rows of 3 customers"
+                " with amount 130.50 EUR + 4.00 USD. Export it too, or remove status"
+            ),
+        ),
+    ],
+)
+def test_a_warning_of_a_lacking_column_names_customers_and_money(delivered, mapped, words):
+    columns = f"{{invoice_id: id, customer_id: client, issued_at: day, amount: amount, currency: currency, {mapped}}}"
+    delivered.write("extracts.yml", f"tables: {{billing.invoices: {{files: '*.csv', columns: {columns}}}}}")
+    delivered.write("a.csv", "id,client,day,amount,currency,Cost\n1,a,2024-01-31,100,EUR,7\n")
+    delivered.write(
+        "b.csv",
+        "id,client,day,amount,currency\n2,b,2024-01-31,10,EUR\n3,b,2024-02-29,20.5,EUR\n4,c,2024-02-29,4,usd\n",
+    )
+    (warning,) = delivered.load().warnings
+    assert words in warning
+
+
 def test_paths_that_share_most_of_their_lines_are_told(delivered):
     header = "invoice_id,customer_id,issued_at,amount\n"
     lines = [f"{i},c,2024-01-31,{i}\n" for i in range(10)]
@@ -291,6 +322,7 @@ def test_paths_that_share_most_of_their_lines_are_told(delivered):
     )
     (warning,) = delivered.load().warnings
     assert "invoice_lines_1.csv" in warning and "invoice_lines_2.csv" in warning and "share 5 lines" in warning
+    assert "with amount 35.00 (9 in the smaller file)" in warning
     delivered.write(
         "billing/invoice_lines_2.csv", header + "".join(lines[6:]) + "".join(f"x{line}" for line in lines[:4])
     )
