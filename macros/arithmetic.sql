@@ -22,12 +22,14 @@
         / (1 + {{ zz }} / {{ n }})
 {%- endmacro %}
 
-{#- A decimal of `digits` places as a fraction of integers in lowest terms, {n, d}: products of fractions are
+{#- A decimal of `digits` places, an even number, as a fraction of integers in lowest terms, {n, d}: products of fractions are
     exact where a decimal type would round, and lowest terms keep them small. -#}
 {% macro fraction(value, digits) %}{{ return(adapter.dispatch('fraction')(value, digits)) }}{% endmacro %}
 {% macro duckdb__fraction(value, digits) -%}
     {%- set unit = '1' ~ '0' * digits ~ '::hugeint' -%}
-    {%- set whole = 'cast((' ~ value ~ ') * 1' ~ '0' * digits ~ ' as hugeint)' -%}
+    {#- in two steps: one would hold the places of `value` twice, for which 38 digits are too few -#}
+    {%- set half, step = digits // 2, ' * 1' ~ '0' * (digits // 2) -%}
+    {%- set whole = 'cast(cast((' ~ value ~ ')' ~ step ~ ' as decimal(38, ' ~ half ~ '))' ~ step ~ ' as hugeint)' -%}
     {{ return({
         'n': '(' ~ whole ~ ' // gcd(' ~ whole ~ ', ' ~ unit ~ '))',
         'd': '(' ~ unit ~ ' // gcd(' ~ whole ~ ', ' ~ unit ~ '))',
@@ -65,7 +67,7 @@
     )
 {%- endmacro %}
 
-{#- Spark: the product of integers, null where it outgrows 38 digits; the same as a double. -#}
+{#- Spark: the product of integers, null where it outgrows 38 digits. -#}
 {% macro _try_product(factors) -%}
     {%- set product = namespace(sql='cast(' ~ factors[0] ~ ' as decimal(38, 0))') -%}
     {%- for factor in factors[1:] -%}
@@ -73,6 +75,8 @@
     {%- endfor -%}
     {{ return(product.sql) }}
 {%- endmacro %}
+
+{#- A product as a double. -#}
 {% macro _double_product(factors) -%}
     {%- for factor in factors %}cast({{ factor }} as double){{ ' * ' if not loop.last }}{% endfor -%}
 {%- endmacro %}
@@ -99,6 +103,11 @@
 {% macro duckdb__type_wide_integer() %}hugeint{% endmacro %}
 
 {% macro money(amount) %}cast({{ amount }} as decimal(18, 2)){% endmacro %}
+
+{#- Whether a product is one that money can't hold, which ends at 10^16, with room for sums; by doubles, which don't overflow. -#}
+{% macro is_too_large(factors, limit='1e15') -%}
+    coalesce(abs({{ _double_product(factors) }}) >= {{ limit }}, false)
+{%- endmacro %}
 
 {#- A sum of doubles in a fixed order, so that the same rows give the same last digit. -#}
 {% macro ordered_sum(value, order_by) %}{{ return(adapter.dispatch('ordered_sum')(value, order_by)) }}{% endmacro %}

@@ -17,6 +17,9 @@
         {%- if contract_type(column.type).startswith('decimal') -%}
             {%- do broken.append((value ~ ' is null and abs(try_cast(' ~ text ~ ' as double)) between 1e8 and 1e300', 'too large a number')) -%}
         {%- endif -%}
+        {%- if column.type == 'price' and table.columns | selectattr('type', 'equalto', 'quantity') | list -%}
+            {%- do broken.append((is_too_large([value, 'quantity']), 'too large a number with its quantity')) -%}
+        {%- endif -%}
         {%- if contract_type(column.type) != dbt.type_string() -%}
             {%- do broken.append((value ~ ' is null and ' ~ text ~ ' is not null', 'not ' ~ type_in_words(column.type))) -%}
         {%- endif -%}

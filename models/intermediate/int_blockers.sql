@@ -11,6 +11,21 @@ with missing_rates as (
     where currency_without_rate is not null
 ),
 
+too_large as (
+    select
+        'billing.subscriptions: the price of subscription_id ' || min(subscription_id) as place, count(*) as all_rows
+    from {{ ref('int_subscription_amounts') }}
+    where is_too_large
+    having count(*) > 0
+
+    union all
+
+    select 'billing.invoices or billing.invoice_lines: the amount of invoice_id ' || min(invoice_id), count(*)
+    from {{ ref('int_invoices') }}
+    where is_too_large
+    having count(*) > 0
+),
+
 undeclared_reporting_currency as (
     select currencies_named, currencies
     from {{ ref('int_reporting_currency') }}
@@ -34,3 +49,12 @@ select
         || currencies
         || '): declare reporting_currency in extracts.yml and deliver billing.fx_rates for the others.' as message
 from undeclared_reporting_currency
+
+union all
+
+select
+    'too large' as problem,
+    place || ' is too large a number in the reporting currency, with its quantity and its exchange rate ('
+        || cast(all_rows as {{ dbt.type_string() }}) || ' such): correct the price of its row or of its plan, the'
+        || ' quantity, or the rate in billing.fx_rates.' as message
+from too_large

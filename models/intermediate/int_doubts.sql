@@ -23,7 +23,7 @@ lacking_terms as (
     select
         count(distinct case when lacks_price then customer_id end) as customers_without_price,
         count(distinct case when lacks_interval and unit_price > 0 then customer_id end) as customers_without_interval,
-        sum(case when lacks_interval then unit_price * quantity end) as price_without_interval
+        sum(case when lacks_interval then unit_price * cast(quantity as decimal(38, 6)) end) as price_without_interval
     from {{ ref('int_subscription_rows') }}
     where has_paying_status and started_on <= {{ as_of() }}
 ),
@@ -167,7 +167,7 @@ select
     price_without_interval,
     'billing.subscriptions: ' || cast(customers_without_interval as {{ dbt.type_string() }}) || ' customers have'
         || ' subscriptions on plans that billing.plans lacks, and no interval of their own: their prices ('
-        || cast({{ money('price_without_interval') }} as {{ dbt.type_string() }}) || ' in all) count as monthly.'
+        || cast(cast(price_without_interval as decimal(38, 2)) as {{ dbt.type_string() }}) || ' in all) count as monthly.'
         || ' Deliver all plans, also those that are not sold any more, or map interval.' as message
 from lacking_terms
 where customers_without_interval > 0

@@ -1,6 +1,10 @@
 -- Every invoice that makes revenue by as_of, in the reporting currency, rounded once: headers as they are, lines
--- summed. `currency_without_rate` names a currency that has no rate yet on the day of issue: int_blockers then stops
--- the build.
+-- summed. `currency_without_rate` names a currency that has no rate yet on the day of issue, `is_too_large` tells of an
+-- amount that money can't hold: int_blockers then stops the build.
+{% set too_large %}
+    ({{ is_too_large(['amount', 'exchange_rate']) }} or {{ is_too_large(['cost', 'exchange_rate']) }})
+{% endset %}
+
 with headers as (
     select
         invoice_id, customer_id, issued_at, status, employee_id,
@@ -49,22 +53,32 @@ rated as (
         on rates.currency = revenue_parts.billed_currency
         and rates.valid_from <= revenue_parts.issued_on
         and (rates.valid_to is null or rates.valid_to > revenue_parts.issued_on)
+),
+
+converted as (
+    select
+        *,
+        {{ too_large }} as is_too_large,
+        case when not {{ too_large }} then amount * exchange_rate end as converted_amount,
+        case when not {{ too_large }} then cost * exchange_rate end as converted_cost
+    from rated
 )
 
 select
-    rated.invoice_id,
-    coalesce(merged_cards.customer_id, rated.customer_id) as customer_id,
-    rated.issued_at,
-    rated.issued_on,
-    rated.employee_id,
-    {{ money('round(sum(rated.amount * rated.exchange_rate), 2)') }} as amount,
-    case when count(rated.cost) = count(rated.amount)
-        then {{ money('round(sum(rated.cost * rated.exchange_rate), 2)') }}
+    converted.invoice_id,
+    coalesce(merged_cards.customer_id, converted.customer_id) as customer_id,
+    converted.issued_at,
+    converted.issued_on,
+    converted.employee_id,
+    {{ money('round(sum(converted.converted_amount), 2)') }} as amount,
+    case when count(converted.cost) = count(converted.amount)
+        then {{ money('round(sum(converted.converted_cost), 2)') }}
     end as cost,
-    max(rated.covers_until) as covers_until,
-    min(case when rated.exchange_rate is null then rated.billed_currency end) as currency_without_rate
-from rated
-left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = rated.customer_id
+    max(converted.covers_until) as covers_until,
+    min(case when converted.exchange_rate is null then converted.billed_currency end) as currency_without_rate,
+    bool_or(converted.is_too_large) as is_too_large
+from converted
+left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = converted.customer_id
 group by
-    rated.invoice_id, coalesce(merged_cards.customer_id, rated.customer_id), rated.issued_at, rated.issued_on,
-    rated.employee_id
+    converted.invoice_id, coalesce(merged_cards.customer_id, converted.customer_id), converted.issued_at,
+    converted.issued_on, converted.employee_id

@@ -1,7 +1,12 @@
 -- The monthly amount of each subscription row in the reporting currency, rounded once. `exchange_rate` is null where no
--- rate is known on or before the row's first day: int_blockers then stops the build.
+-- rate is known on or before the row's first day, `monthly_amount` where it is too large for money: int_blockers then
+-- stops the build.
 {% set price, quantity = fraction('price', 12), fraction('units', 6) %}
 {% set share_paid, rate = fraction('(1 - discount_rate)', 6), fraction('exchange_rate', 10) %}
+-- a year's amount is a number too
+{% set too_large = is_too_large(
+    ['price', 'units', 'exchange_rate', 'interval_parts', '1e0 / interval_months'], '1e14'
+) %}
 
 with rated as (
     select
@@ -9,7 +14,7 @@ with rated as (
         -- an amount that is waived is taken off the price of all units
         cast(
             case when rows.discount_amount is null then greatest(rows.unit_price, 0)
-                else greatest(rows.unit_price * rows.quantity - rows.discount_amount, 0) end
+                else greatest(rows.unit_price * cast(rows.quantity as decimal(38, 6)) - rows.discount_amount, 0) end
             as decimal(38, 12)
         ) as price,
         case when rows.discount_amount is null then rows.quantity else 1 end as units,
@@ -36,10 +41,13 @@ select
     written_on,
     currency,
     exchange_rate,
-    {{ money(money_ratio(
-        [price.n, quantity.n, share_paid.n, rate.n, 'interval_parts'],
-        [price.d, quantity.d, share_paid.d, rate.d, 'interval_months']
-    )) }} as monthly_amount,
+    case when not {{ too_large }} then
+        {{ money(money_ratio(
+            [price.n, quantity.n, share_paid.n, rate.n, 'interval_parts'],
+            [price.d, quantity.d, share_paid.d, rate.d, 'interval_months']
+        )) }}
+    end as monthly_amount,
+    {{ too_large }} as is_too_large,
     has_paying_status,
     is_inactive_since_unknown,
     is_taken_for_inactive_throughout

@@ -69,6 +69,18 @@ UNUSABLE = [
     ("billing.subscriptions", {"started_on": TEXT, "customer_id": None}, "started_on", "not a date"),
     ("billing.subscriptions", {"ended_on": "2024-01-04"}, "ended_on", "before started_on"),
     ("billing.subscriptions", {"quantity": "-1"}, "quantity", "below 0"),
+    (
+        "billing.subscriptions",
+        {"unit_price": "999999999999", "quantity": "1001"},
+        "unit_price",
+        "too large a number with its quantity",
+    ),
+    (
+        "billing.invoice_lines",
+        {"amount": None, "quantity": "-999999999999", "unit_price": "999999999999"},
+        "unit_price",
+        "too large a number with its quantity",
+    ),
     ("billing.subscriptions", {"inactive_on": "2024-01-04"}, "inactive_on", "before started_on"),
     ("billing.subscriptions", {"discount_amount": "-1"}, "discount_amount", "below 0"),
     ("billing.subscriptions", {"auto_renew": "perhaps"}, "auto_renew", "not yes or no"),
