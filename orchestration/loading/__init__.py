@@ -81,6 +81,7 @@ def read_extracts(
             registry.settle(con, mapping)
             identities.settle(con, key_file)
             registry.create_views(con)
+            refuse_if(list(identities.unjoinable(con, mapping)))
             if not allow_personal_ids:
                 refuse_if(list(identities.email_ids(con)))
             yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)
