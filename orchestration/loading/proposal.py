@@ -22,8 +22,8 @@ from orchestration.loading.guessing import (
     days,
     guesses,
     has_layout,
+    interval_of,
     is_in_cents,
-    is_yearly,
     money,
 )
 from orchestration.loading.recognition import Group, choose, groups_of, is_canonical, matching_presets
@@ -228,9 +228,17 @@ def _of_months(guess: Guess) -> Iterator[str]:
 
 
 def _interval(guess: Guess) -> Iterator[str]:
-    is_open = "interval" in guess.table.columns and "interval" not in guess.columns
-    if is_open and any(is_yearly(guess.columns.get(name, "")) for name in ("unit_price", "price")):
-        yield "interval: {value: year}   # as the name of the price says"
+    prices = [guess.columns[name] for name in ("unit_price", "price") if name in guess.columns]
+    if "interval" not in guess.table.columns or "interval" in guess.columns or not prices:
+        return
+    said = interval_of(prices[0])
+    if said is None:
+        yield "# interval: {value: year}   # a price is a month's where nothing says otherwise"
+    elif said != ("month", 1):
+        unit, count = said
+        yield f"interval: {{value: {unit}}}   # as the name of the price says"
+        if count > 1:
+            yield f'interval_count: {{value: "{count}"}}'
 
 
 def _currency(guess: Guess) -> Iterator[str]:
