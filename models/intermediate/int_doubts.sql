@@ -101,6 +101,36 @@ late_listed as (
     group by list_days.newest_on, list_days.before_on
 ),
 
+-- of each list, rows on other terms than the last one of their subscription, which alone counts there
+given_way as (
+    select source, snapshot_on, count(distinct customer_id) as customers, sum(unit_price * quantity) as price
+    from (
+        select
+            lists.source,
+            lists.snapshot_on,
+            listed.customer_id,
+            listed.unit_price,
+            listed.quantity,
+            {% for column in ['started_on', 'plan_id', 'unit_price', 'quantity'] %}
+            (listed.{{ column }} is distinct from first_value(listed.{{ column }}) over last_first)
+            {{- ' or' if not loop.last }}
+            {% endfor %} as is_on_other_terms
+        from {{ ref('base_billing__subscriptions') }} as listed
+        inner join lists using (load_id)
+        where listed.row_outcome = 'loaded'
+        window last_first as (
+            partition by lists.source, lists.snapshot_on, listed.subscription_id order by listed.delivery_number desc
+        )
+    ) as rows_of_lists
+    where is_on_other_terms
+    group by source, snapshot_on
+),
+
+several_in_list as (
+    select count(*) as lists, min(snapshot_on) as first_on, max(customers) as customers, max(price) as price
+    from given_way
+),
+
 -- by table, whose rows of the quarantine are in no number, and what of their money can be read
 quarantined as (
     {% for table, amount in {
@@ -201,6 +231,23 @@ select
         || ' by their own account, and the list of that day lacks them: months that were closed are restated. If the'
         || ' day is that of another event, map another column to started_on.' as message
 from late_listed
+
+union all
+
+select
+    'several rows in one list' as doubt,
+    customers,
+    price,
+    'billing.subscriptions: in ' || cast(lists as {{ dbt.type_string() }}) || ' lists (the first is of '
+        || cast(first_on as {{ dbt.type_string() }}) || ') up to ' || cast(customers as {{ dbt.type_string() }})
+        || ' customers have several rows with one subscription_id, of which only the last counts'
+        || coalesce(
+            '; prices of up to ' || cast({{ money('price') }} as {{ dbt.type_string() }}) || ' are left out', ''
+        )
+        || '. If they are several subscriptions, write subscription_id: [ …, … ] with the column that tells them'
+        || ' apart.' as message
+from several_in_list
+where lists > 0
 
 union all
 

@@ -21,6 +21,8 @@ EXCEL_SERIAL = "excel_serial"
 MINOR_UNITS = "minor_units"
 LANGUAGES = ("bg", "ru", "en", "fil")
 DELIMITERS = {",": ",", ";": ";", "\t": "\t", "\\t": "\t", "tab": "\t", "|": "|"}
+# Ids of persons, which may be published as pseudonyms.
+PERSONS = ("customer_id", "employee_id")
 # What the only source of a table is called when its mapping gives it no name.
 FIRST_SOURCE = "1"
 

@@ -50,7 +50,7 @@ def read_extracts(
     refuse_if(problems)
 
     report = LoadReport(mapping, warnings=list(extracts.warnings))
-    with closing(Readers(con, scratch, mapping.time_zone)) as readers:
+    with closing(Readers(con, scratch)) as readers:
         loads = []
         for table in contract().values():
             for rule in mapping.sources(table):
@@ -66,8 +66,10 @@ def read_extracts(
             if delivery.changed()
         ]
         refuse_if(problems)
-        deliveries = [delivery for delivery in deliveries if delivery not in readers.skipped]
+        kept = {delivery for load in loads for delivery in load.deliveries}
+        deliveries = [delivery for delivery in deliveries if delivery in kept]
         report.notes += readers.notes
+        report.warnings += readers.warnings
         con.execute("begin")
         try:
             for load in loads:
@@ -80,6 +82,7 @@ def read_extracts(
             registry.settle(con, mapping)
             identities.settle(con, key_file)
             registry.create_views(con)
+            refuse_if(list(identities.unjoinable(con, mapping)))
             if not allow_personal_ids:
                 refuse_if(list(identities.email_ids(con)))
             yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)

@@ -16,6 +16,7 @@ import yaml
 from orchestration.contract.tables import DATES, MONEY, Column, Table, contract
 from orchestration.loading.contents import suits
 from orchestration.loading.discovery import Delivery
+from orchestration.loading.money import SIGNS
 from orchestration.loading.samples import HEADER_ROWS, Sample, header_rows, samples
 
 # Tables that columns of any file could fill: only the file's name or a name for its key tells them.
@@ -26,6 +27,15 @@ RARE = {
 NOT_PROPOSED = {"billing.subscription_events"}  # a log of events says in words of its own what happened
 _ANY_KEY = ["id", "no", "nr", "num", "#", "№", "number", "номер", "ид"]
 _IN_CENTS = re.compile(r"[ _(]*(in cents|cents|minor units)\)?$", re.IGNORECASE)
+# A currency after the name of an amount: Total EUR, Сума (лв.)
+_OF_CURRENCY = re.compile(rf"[ _,(]+({'|'.join(map(re.escape, SIGNS))})\.?\)?$", re.IGNORECASE)
+# What the name of a price says it is for, in four languages.
+_INTERVALS = {
+    ("year", 1): r"year|annual|annum|\barr\b|годов|годишн|в год|taun",
+    ("month", 3): r"quarter|квартал|тримесеч",
+    ("week", 1): r"week|седмич|недел|lingg",
+    ("month", 1): r"month|\bmrr\b|месе|месяч|buwan",
+}
 WIDE = r"(19|20)\d\d[-./](0[1-9]|1[0-2])"  # a month as the name of a column
 WIDE_NAME, WIDE_VALUE = "month", "amount"
 _NAMES = Path(__file__).parents[1] / "contract" / "header_names.yml"
@@ -110,7 +120,7 @@ def has_layout(delivery: Delivery, scratch: Path, found: list[Guess]) -> bool:
 
 @cache
 def names() -> dict[str, dict[str, list[str]]]:
-    """Names of tables and of columns, folded, and those of yearly prices."""
+    """Names of tables and of columns, folded."""
     listed = yaml.load(_NAMES.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # no is a name
     return {part: {key: [folded(name) for name in of] for key, of in keys.items()} for part, keys in listed.items()}
 
@@ -190,7 +200,7 @@ class _View:
         return {
             header
             for header, values in self.texts.items()
-            if folded(_IN_CENTS.sub("", header)) in known
+            if folded(_OF_CURRENCY.sub("", _IN_CENTS.sub("", header))) in known
             and values
             and header not in self.days
             and suits("price", values)
@@ -228,6 +238,8 @@ def _as_table(view: _View, table: Table) -> Guess | None:
         score -= 1  # an invoice that stands in several rows has lines
     if "started_on" in why:
         score -= 1  # a day that nothing names is rather a sale's
+    if is_list and "unit_price" in columns:
+        score += 3  # what somebody pays stands in no list of contacts
     doubtful, of_customers = _alike(view, table, columns), _of_customers(view, table, columns)
     return replace(guess, doubtful=doubtful, of_customers=of_customers, score=score)
 
@@ -244,6 +256,9 @@ def _is_likely(view: _View, guess: Guess, is_called: bool, is_specific: bool) ->
         {"unit_price", "plan_id", "ended_on", "status"}
     ):
         return bool(guess.months)
+    if table.name == "billing.subscriptions" and "started_on" in guess.why and not is_called:
+        # a day that nothing names, of somebody and with an amount, is rather a sale's
+        return not columns.keys().isdisjoint({"ended_on", "interval", "trial_ends_on", "auto_renew"})
     if table.name == "billing.invoice_lines" and columns.keys().isdisjoint({"product", "quantity", "line_id"}):
         return False
     if table.name == "crm.customers" and not view.is_unique(columns["customer_id"]):
@@ -254,7 +269,8 @@ def _is_likely(view: _View, guess: Guess, is_called: bool, is_specific: bool) ->
 def _by_name(view: _View, table: Table) -> tuple[dict[str, str], bool]:
     """Columns found by name, and whether that of the key is a name of its own."""
     free = {folded(header): header for header in view.headers}
-    free |= {folded(_IN_CENTS.sub("", header)): header for header in view.headers if _IN_CENTS.search(header)}
+    for unit in (_IN_CENTS, _OF_CURRENCY):
+        free |= {folded(unit.sub("", header)): header for header in view.headers if unit.search(header)}
     columns: dict[str, str] = {}
 
     def take(column: Column, wanted: list[str]) -> None:
@@ -323,9 +339,9 @@ def _alike(view: _View, table: Table, columns: dict[str, str]) -> dict[str, str]
     return found
 
 
-def is_yearly(header: str) -> bool:
-    """Whether a price of that name is a year's."""
-    return folded(_IN_CENTS.sub("", header)) in names()["yearly"]["unit_price"]
+def interval_of(header: str) -> tuple[str, int] | None:
+    """The interval, with its count, that the name of a price says it is for."""
+    return next((interval for interval, words in _INTERVALS.items() if re.search(words, header.casefold())), None)
 
 
 def is_in_cents(header: str) -> bool:

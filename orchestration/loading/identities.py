@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contract.mapping import ColumnRule, SourceRule
+from orchestration.contract.mapping import PERSONS, ColumnRule, Mapping, SourceRule
 from orchestration.contract.tables import Column, Table, contract
 from orchestration.loading import readings
 from orchestration.warehouse.quoting import identifier, quote
@@ -23,10 +23,9 @@ from orchestration.warehouse.quoting import identifier, quote
 MARK = "\ufdd0"
 # How a marked id is treated: a pseudonym of what is compared as it stands or as a name; a name.
 PSEUDONYM, NAME, NAME_PSEUDONYM = "p", "n", "b"
-SCIENTIFIC = r"\d(?:[.,]\d+)?E\+\d+"
+SCIENTIFIC = r"\d(?:[.,]\d+)?[eE]\+\d+"
 EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s.]+"
 PREFIXED = ("subscription_id", "invoice_id", "plan_id", "case_id")
-UNPREFIXED = ("customer_id", "employee_id")
 
 REGISTRY = """
 create table if not exists raw.spellings_seen (
@@ -49,7 +48,7 @@ def prefixed(text: str, rule: SourceRule, column: Column) -> str:
     """An id with the prefix of its source, where it has one."""
     if column.identifies == "customer_id":
         prefix = rule.customer_prefix
-    elif column.identifies in PREFIXED or (column.key and column.identifies not in UNPREFIXED):
+    elif column.identifies in PREFIXED or (column.key and column.identifies not in PERSONS):
         prefix = rule.key_prefix
     else:
         prefix = ""
@@ -62,7 +61,8 @@ def id_text(text: str, rule: SourceRule, column: Column, mapped: ColumnRule) -> 
     if treated := treatment(mapped):
         compared = readings.folded_name(value) if mapped.normalise else value
         value = f"{quote(MARK + treated)} || {compared}"
-    return f"case when not regexp_full_match({text}, {quote(SCIENTIFIC)}) then {value} end"
+    pattern = rf"(?:.*\|)?{SCIENTIFIC}(?:\|.*)?" if len(mapped.sources) > 1 else SCIENTIFIC
+    return f"case when not regexp_full_match({text}, {quote(pattern)}) then {value} end"
 
 
 def settle(con: duckdb.DuckDBPyConnection, key_file: Path) -> None:
@@ -128,7 +128,9 @@ def published(con: duckdb.DuckDBPyConnection, table: Table, schema: str) -> tupl
 
 def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Problems: customer ids that are e-mail addresses, which every mart would publish."""
-    for table in _with("customer_id"):
+    for table in contract().values():
+        if "customer_id" not in table.columns:
+            continue
         [(known, addresses)] = con.execute(
             f"""
             select count(distinct customer_id), count(distinct customer_id) filter (
@@ -148,6 +150,38 @@ def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             )
 
 
+def unjoinable(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> Iterator[str]:
+    """Problems: ids that are pseudonyms in one column and stand as they are in another, so that they can't join."""
+    declared = {
+        (rule.table.name, rule.name, name): rule.columns[name] for rule in mapping.rules() for name in rule.columns
+    }
+    for kind in PERSONS:
+        if not con.execute("select 1 from raw.spellings where identifies = ? and is_pseudonym", [kind]).fetchone():
+            continue
+        places: dict[bool, list[str]] = {True: [], False: []}
+        for table in contract().values():
+            for name in (column.name for column in table.columns.values() if column.identifies == kind):
+                found = con.execute(
+                    f"select source, {_is_pseudonym(identifier(name))} as is_pseudonym, min(file)"
+                    f" from raw.{table.raw}_rows inner join raw.loads using (load_id)"
+                    f" where malformed is null and in_force and not starts_with({identifier(name)}, 'unreadable: ')"
+                    " group by all order by all"
+                ).fetchall()
+                for source, is_pseudonym, file in found:
+                    mapped = declared.get((table.name, source, name))
+                    if mapped is None or mapped.read_from:  # a constant names nobody
+                        places[is_pseudonym].append(f"{table.name}.{name} ({mapped.place if mapped else file})")
+        if places[True] and places[False]:
+            yield (
+                f"{places[False][0]} is not a pseudonym, but {places[True][0]} is: the two can't be joined."
+                " Write pseudonym: true on both, as in customer_id: {from: …, pseudonym: true}, or on neither."
+            )
+
+
+def _is_pseudonym(marked: str) -> str:
+    return f"starts_with({marked}, '{MARK}{PSEUDONYM}') or starts_with({marked}, '{MARK}{NAME_PSEUDONYM}')"
+
+
 def doubtful_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Warnings of customer ids that are probably not what the source system has."""
 
@@ -160,9 +194,11 @@ def doubtful_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         for table in _with("customer_id")
     )
     con.execute(
-        "create or replace temp table delivered_customers as select customer_id, sum(amount) as amount"
-        f" from ({customers})"
-        " where customer_id is not null and not starts_with(customer_id, 'unreadable: ') group by customer_id"
+        "create or replace temp table delivered_customers as"
+        " select coalesce(spelling, customer_id) as customer_id, sum(amount) as amount"
+        f" from ({customers}) left join (select distinct id, spelling from raw.spellings"
+        " where identifies = 'customer_id' and is_pseudonym) on id = customer_id"
+        " where customer_id is not null and not starts_with(customer_id, 'unreadable: ') group by all"
     )
     [(names, spellings, amount)] = con.execute(
         f"""

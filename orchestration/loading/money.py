@@ -204,6 +204,7 @@ SIGNS = {
     "R$": "BRL",
     "¥": "JPY CNY",
     "ЛВ": "BGN",
+    "ЛЕВ": "BGN",
     "ЛЕВА": "BGN",
     "РУБ": "RUB BYN",
     "РУБЛЕЙ": "RUB BYN",
@@ -211,6 +212,7 @@ SIGNS = {
     "РУБЛЬ": "RUB BYN",
     "Р": "RUB BYN",
     "ГРН": "UAH",
+    "ГРИВЕНЬ": "UAH",
     "ТЕНГЕ": "KZT",
     "ТГ": "KZT",
     "ЕВРО": "EUR",
@@ -236,10 +238,12 @@ _TRAILING = rf"{_BLANK}({_SIGN})\.?{_BLANK}([)−-]?)$"
 
 
 def figure(text: str) -> str:
-    """The number of an amount: signs of currencies dropped, `(200.00)` and `99.00-` with a leading minus."""
+    """The number of an amount: signs of currencies dropped, `(200.00)` and `99.00-` with a leading minus; `10.-` has no
+    cents."""
     bare = f"regexp_replace({text}, {quote(_LEADING)}, '\\1', 'i')"
     bare = f"regexp_replace({bare}, {quote(_TRAILING)}, '\\2', 'i')"
     bare = f"replace({bare}, '−', '-')"
+    bare = f"regexp_replace({bare}, '(\\d)[.,][-–—]+$', '\\1')"
     minus = rf"^\({_BLANK}-?(.*?){_BLANK}\)$|^([^-]*?){_BLANK}-$"
     bare = f"regexp_replace({bare}, {quote(minus)}, '-\\1\\2')"
     bare = f"regexp_replace({bare}, {quote(rf'^([+-]){_BLANK}')}, '\\1')"
@@ -250,7 +254,7 @@ def sign(text: str) -> str:
     """The sign, code or word of a currency around an amount, in capitals; null where there is none."""
     leading = f"regexp_extract({text}, {quote(_LEADING)}, 2, 'i')"
     trailing = f"regexp_extract({text}, {quote(_TRAILING)}, 1, 'i')"
-    found = f"upper(coalesce(nullif({leading}, ''), nullif({trailing}, '')))"
+    found = f"upper(coalesce(nullif({trailing}, ''), nullif({leading}, '')))"  # of $50 CAD, what says which dollar
     return f"case when not regexp_full_match({text}, '-?\\d+(?:\\.\\d+)?') then {found} end"
 
 

@@ -22,13 +22,14 @@ from orchestration.loading.guessing import (
     days,
     guesses,
     has_layout,
+    interval_of,
     is_in_cents,
-    is_yearly,
     money,
 )
 from orchestration.loading.recognition import Group, choose, groups_of, is_canonical, matching_presets
 
 _DAY_IN_NAME = {r"\d{4}-\d\d-\d\d": "%Y-%m-%d", r"\d\d-\d\d-\d{4}": "%d-%m-%Y", r"\d{4}-\d\d": "%Y-%m"}
+_PAID_UNTIL = r"paid|valid|expir|платено|оплачено|валидно|действует|bayad"
 _CREDIT = r"credit (memo|note)|refund|return|кредитн|возврат|връщане|сторно"
 
 
@@ -128,7 +129,7 @@ def _entry(source: Source, all_sources: list[Source], people: bool) -> str:
     asked = [*_lists(source), *_other_ids(source, all_sources), *_credit_notes(guess)]
     lines = [_files(source), *_reading(guess), *asked, "columns:"]
     lines += [f"  {name}: {_column(guess, name, people)}" for name in guess.table.columns if name in guess.columns]
-    lines += [f"  {line}" for line in (*_of_months(guess), *_interval(guess), *_currency(guess))]
+    lines += [f"  {line}" for line in (*_of_months(guess), *_interval(guess), *_end(guess), *_currency(guess))]
     lines += [f"  # {name}: {_scalar(header)}   # is it that?" for name, header in guess.doubtful.items()]
     lines += [f"  # {name}: …   # needed: which column is it?" for name in guess.lacking if name not in guess.doubtful]
     return "\n".join(lines)
@@ -228,9 +229,22 @@ def _of_months(guess: Guess) -> Iterator[str]:
 
 
 def _interval(guess: Guess) -> Iterator[str]:
-    is_open = "interval" in guess.table.columns and "interval" not in guess.columns
-    if is_open and any(is_yearly(guess.columns.get(name, "")) for name in ("unit_price", "price")):
-        yield "interval: {value: year}   # as the name of the price says"
+    prices = [guess.columns[name] for name in ("unit_price", "price") if name in guess.columns]
+    if "interval" not in guess.table.columns or "interval" in guess.columns or not prices:
+        return
+    said = interval_of(prices[0])
+    if said is None:
+        yield "# interval: {value: year}   # a price is a month's where nothing says otherwise"
+    elif said != ("month", 1):
+        unit, count = said
+        yield f"interval: {{value: {unit}}}   # as the name of the price says"
+        if count > 1:
+            yield f'interval_count: {{value: "{count}"}}'
+
+
+def _end(guess: Guess) -> Iterator[str]:
+    if re.search(_PAID_UNTIL, guess.columns.get("ended_on", ""), re.IGNORECASE):
+        yield '# auto_renew: {value: "true"}   # if it says until when they have paid, and is no notice'
 
 
 def _currency(guess: Guess) -> Iterator[str]:

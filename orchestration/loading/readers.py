@@ -44,7 +44,7 @@ class Stage:
     malformed (reason, else null), line (text of a malformed line), is_above (a record above the header, which is no row
     of the table), is_short (malformed only by fields that are missing at its end; those that it has can be asked) and
     whatever `source` and `raw_row` refer to. `document` numbers the records that were exploded, where there are
-    such."""
+    such, and `is_of_element` says whether a source column is of their elements."""
 
     relation: str
     deliveries: list[Delivery]
@@ -53,6 +53,7 @@ class Stage:
     source: Callable[[str], Source]
     raw_row: str
     document: str | None = None
+    is_of_element: Callable[[str], bool] = lambda name: False
 
 
 def missing_columns(rule: SourceRule, columns: set[str]) -> list[str]:
@@ -115,10 +116,11 @@ def unreadable_parquet(deliveries: list[Delivery], error: duckdb.Error) -> UserE
 class Readers:
     """Reads files into temporary tables of `con`; copies lie in the folder `scratch`. The methods raise UserError."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, scratch: Path, time_zone: str) -> None:
-        self.con, self.scratch, self.time_zone = con, scratch, time_zone
+    def __init__(self, con: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+        self.con, self.scratch = con, scratch
         self.tables = 0
         self.notes: list[str] = []  # what a person should see of how files were read
+        self.warnings: list[str] = []
         self.skipped: set[Delivery] = set()  # sheets of a pattern that hold something else
 
     def stages(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
@@ -264,7 +266,7 @@ class Readers:
             try:
                 header, above, rows = _sheet(rule, delivery)
             except _OtherSheet as other:
-                self.notes.append(str(other))
+                self.warnings.append(str(other))
                 self.skipped.add(delivery)
                 continue
             except UserError as error:
@@ -298,8 +300,7 @@ class Readers:
                 problems.append(str(unreadable_parquet([delivery], error)))
                 continue
             columns = {
-                " ".join(name.split()): _parquet_source(f"c{i}", kind, self.time_zone)
-                for i, (name, kind, *_) in enumerate(described)
+                " ".join(name.split()): _parquet_source(f"c{i}", kind) for i, (name, kind, *_) in enumerate(described)
             }
             lacking = missing_columns(rule, set(columns))
             if lacking:
@@ -424,6 +425,11 @@ class Readers:
                 f"coalesce({kind} in ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE'), false)",
             )
 
+        def is_of_element(name: str) -> bool:
+            steps = [name] if name in named else _json_path(name)
+            is_inner = name not in named and steps[0] in inner and steps[0] not in named
+            return bool(explode) and (steps[: len(explode)] == explode or is_inner)
+
         columns = set(keys)
         wanted = {str(name) for mapped in rule.columns.values() for name in mapped.read_from} | set(
             map(str, rule.where)
@@ -437,7 +443,7 @@ class Readers:
         elif lacking := missing_columns(rule, columns):
             raise lacking_columns(delivery, rule, sorted(keys), lacking)
         elif explode:
-            _refuse_shared_key(rule, delivery, explode, set(named), inner)
+            _refuse_shared_key(rule, delivery, {*named, *inner}, inner, is_of_element)
         return Stage(
             f"(select *, 0 as file_no from {table})",
             [delivery],
@@ -446,21 +452,18 @@ class Readers:
             source,
             "record::varchar",
             "document_no" if explode else None,
+            is_of_element,
         )
 
 
 def _refuse_shared_key(
-    rule: SourceRule, delivery: Delivery, explode: list[str | int], named: set[str], inner: list[str]
+    rule: SourceRule, delivery: Delivery, keys_found: set[str], inner: list[str], is_of_element: Callable[[str], bool]
 ) -> None:
     """UserError where the elements of a record would all have the same key, so that one of them would be kept."""
     keys = [column.name for column in rule.table.columns.values() if column.key]
-    if rule.table.row_key and rule.table.row_key not in rule.columns and rule.table.row_key not in (*named, *inner):
+    if rule.table.row_key and rule.table.row_key not in rule.columns and rule.table.row_key not in keys_found:
         return  # a row without that key is known by its file and its place in it
     sources = {name: rule.columns[name].read_from if name in rule.columns else (Text(name),) for name in keys}
-
-    def is_of_element(source: str) -> bool:
-        steps = [source] if source in named else _json_path(source)
-        return steps[: len(explode)] == explode or (source not in named and steps[0] in inner and steps[0] not in named)
 
     if any(is_of_element(source) for of_key in sources.values() for source in of_key):
         return
@@ -585,7 +588,7 @@ def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple
     used |= set(rule.table.columns) | set(rule.fill_down)
     for position, name in enumerate(_names(cells), 1):
         if name in seen:
-            if name in used:
+            if name in used or (rule.unpivot and re.fullmatch(rule.unpivot.columns, name)):
                 raise UserError(
                     f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear."
                     " Rename one of them."
@@ -733,6 +736,8 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
                 sheets[name] = rows
     except CalamineError as error:
         raise UserError(f"{delivery.file} is no readable workbook ({error}). Save it as .xlsx again.") from None
+    if not sheets and delivery.sheet_is_matched:
+        raise _OtherSheet(f"{delivery.file}: this sheet is empty; it was left out.")
     if not sheets:
         raise UserError(f"{delivery.file} has no rows, not even a header. Export it again or remove it.")
     heads = {
@@ -743,11 +748,11 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
     }
     fitting = {name: position for name, rows in heads.items() if (position := _header_position(rule, rows)) is not None}
     if not fitting:
-        if delivery.sheet_is_matched:
-            raise _OtherSheet(f"{delivery.file}: this sheet has no header of {rule.table.name}; it was left out.")
         found = {name: _lacking_header(rule, rows) for name, rows in heads.items()}
         name = min(found, key=lambda name: len(found[name][1]))
         cells, lacking = found[name]
+        if lacking and delivery.sheet_is_matched:
+            raise _OtherSheet(f"{delivery.file}: this sheet has no header of {rule.table.name}; it was left out.")
         if not lacking:
             raise UserError(
                 f"{delivery.file}: several rows of the sheet '{name}' could be the header of {rule.table.name}."
@@ -777,9 +782,9 @@ def _cell(value: object) -> str:
     return NATIVE + str(value)
 
 
-def _parquet_source(column: str, kind: str, time_zone: str) -> Source:
+def _parquet_source(column: str, kind: str) -> Source:
     if kind == "TIMESTAMP WITH TIME ZONE":
-        return Source(f"({column} at time zone {quote(time_zone)})::varchar", "true")
+        return Source(f"({column} at time zone 'UTC')::varchar || 'Z'", "true")
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
         return Source(f"{column}::timestamp::varchar" if kind != "DATE" else f"{column}::varchar", "true")
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):

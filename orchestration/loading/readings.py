@@ -57,11 +57,22 @@ class Clock:
         return f"case when {has_time} then {shifted} else {local} end"
 
 
+# What people write after a year (`5.1.2024 г.`, `5 января 2024 года`) and at the end, perhaps only a dot.
+_AFTER_YEAR = rf"[{BLANKS}]*(?:г\.|г|года|год|година)([{BLANKS},]|$)"
+_AT_END = rf"[{BLANKS}]*(?:ч\.?|\.)$"
+
+
 def _without_year_marks(sql: str) -> str:
-    """A date as text without what people write after its year: `5.1.2024 г.`, `5 января 2024 года`, a trailing dot."""
-    marks = rf"(\d)[{BLANKS}]*(?:г\.|г|года|год)([{BLANKS},]|$)"
-    ends = rf"(\d)[{BLANKS}]*(?:ч\.?|\.)$"
-    return f"regexp_replace(regexp_replace({sql}, {quote(marks)}, '\\1\\2', 'gi'), {quote(ends)}, '\\1', 'i')"
+    """A date as text without what people write after its year and at its end."""
+    after, end = rf"(\d){_AFTER_YEAR}", rf"(\d){_AT_END}"
+    return f"regexp_replace(regexp_replace({sql}, {quote(after)}, '\\1\\2', 'gi'), {quote(end)}, '\\1', 'i')"
+
+
+def _plain_format(format: str, language: str | None) -> str:
+    """A declared format for what `plain_date` leaves of a text."""
+    format = re.sub(rf"(%-?[A-Za-z]){_AFTER_YEAR}", r"\1\2", format, flags=re.IGNORECASE)
+    format = re.sub(rf"(%-?[A-Za-z]){_AT_END}", r"\1", format, flags=re.IGNORECASE)
+    return re.sub("%[bh]", "%B", format) if language else format
 
 
 # The stems of the months' names and, where a stem means two, what tells them apart; any grammatical form follows.
@@ -143,19 +154,20 @@ def _epoch_moment(sql: str, units: int, clock: Clock) -> str:
     return _in_zone(f"try(make_timestamp({microseconds}) at time zone 'UTC')", clock.company)
 
 
-def _serial_moment(sql: str, clock: Clock) -> str:
+def _serial_moment(sql: str, clock: Clock, decimal: str) -> str:
     """Days since the last day of 1899, as Excel counts them; the fraction is the time of day, to the second."""
-    days = f"try_cast({number(sql, '.')} as decimal(18, 8))"
+    marks = dict.fromkeys((decimal, "."))  # what a workbook holds as a number has a point
+    days = f"try_cast(coalesce({', '.join(number(sql, mark) for mark in marks)}) as decimal(18, 8))"
     seconds = f"round({days} * 86400)::bigint"
     local = f"case when {days} between 1 and 2958465 then timestamp '1899-12-30' + to_seconds({seconds}) end"
     return clock.read(local, f"{days} % 1 <> 0")
 
 
-def _declared_moment(sql: str, format: str, clock: Clock) -> str:
+def _declared_moment(sql: str, format: str, clock: Clock, decimal: str) -> str:
     if format in EPOCHS:
         return _epoch_moment(sql, EPOCHS[format], clock)
     if format == EXCEL_SERIAL:
-        return _serial_moment(sql, clock)
+        return _serial_moment(sql, clock, decimal)
     declared = f"try_strptime({sql}, {quote(format)})"
     if "%z" in format.lower():
         return _in_zone(declared, clock.company)
@@ -169,22 +181,23 @@ def moment(
     reading: str = "iso",
     formats: tuple[str, ...] = (),
     language: str | None = None,
+    decimal: str = ".",
 ) -> str:
     """Text as `plain_date` gives it as a naive timestamp of the company's clock: by the declared formats, tried in
-    order, else by the `reading` (iso, dmy, mdy). What the file holds as a date by itself (`native`) is ISO text
-    already."""
-    if language:
-        formats = tuple(re.sub("%[bh]", "%B", format) for format in formats or _NAMED_MONTHS)
-    if formats:
-        tried = [_declared_moment(sql, format, clock) for format in formats]
-        declared = tried[0] if len(tried) == 1 else f"coalesce({', '.join(tried)})"
-    elif reading == "iso":
-        return iso_moment(sql, clock)
-    else:
-        declared = day_and_month_moment(sql, reading, clock)
-    if native == "false":
-        return declared
-    return f"coalesce(case when {native} then {iso_moment(sql, clock)} end, {declared})"
+    order, else with the name of a month, where a `language` is declared, else by the `reading` (iso, dmy, mdy). What
+    the file holds as a date by itself (`native`) is ISO text already."""
+    known = [_plain_format(format, language) for format in formats] or (_NAMED_MONTHS if language else ())
+    tried = [_declared_moment(sql, format, clock, decimal) for format in known]
+    if not formats:
+        tried.append(iso_moment(sql, clock) if reading == "iso" else day_and_month_moment(sql, reading, clock))
+    if native != "false" and (formats or reading != "iso"):
+        tried.insert(0, f"case when {native} then {iso_moment(sql, clock)} end")
+    return tried[0] if len(tried) == 1 else f"coalesce({', '.join(tried)})"
+
+
+def names_month(sql: str) -> str:
+    """Whether text as `plain_date` gives it is a date with the name of a month, which needs no vote on its reading."""
+    return f"try_strptime({sql}, [{', '.join(map(quote, _NAMED_MONTHS))}]) is not null"
 
 
 def shifted(moment_sql: str, add: tuple[tuple[str, int], ...], inclusive: bool) -> str:

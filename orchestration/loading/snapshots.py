@@ -20,17 +20,21 @@ def renumbered(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         key = next(column.name for column in table.columns.values() if column.key)
         latest = con.execute(
             """
-            select snapshot_order, list(distinct load_id), min(file)
-            from raw.files
-            inner join snapshot_files using (table_name, source, file)
-            where table_name = ? and source = ? and is_current
-            group by snapshot_order
-            order by snapshot_order desc
+            select is_taken, list(distinct load_id), min(file)
+            from (
+                -- what a file held before it was written anew, and a page that is gone, are of the snapshot before
+                select *, is_current and (is_present or not is_whole_folder) as is_taken
+                from raw.files
+                inner join snapshot_files using (table_name, source, file)
+                where table_name = ? and source = ?
+            )
+            group by is_taken, snapshot_order
+            order by is_taken desc, snapshot_order desc
             limit 2
             """,
             [table_name, source],
         ).fetchall()
-        if len(latest) < 2:
+        if len(latest) < 2 or not latest[0][0]:
             continue
         (_, new, file), (_, old, file_before) = latest
         keys = (
@@ -44,7 +48,8 @@ def renumbered(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         ).fetchall()
         if now and before and not shared:
             yield (
-                f"{table_name}: {file} shares no key ({key}) with the snapshot before it, {file_before}:"
+                f"{table_name}: {file} shares no key ({key}) with the snapshot before it"
+                f"{', ' + file_before if file_before != file else ''}:"
                 f" all {before:,} of it count as gone and all {now:,} as new{_about(con, table, new)}."
                 f" If the rows were numbered anew, map {key} to a column that stays."
             )

@@ -21,7 +21,7 @@ from orchestration.loading.report import FileReport, LoadReport
 from orchestration.warehouse.quoting import identifier, quote
 
 # Part of every mapping hash: raise it when the loader writes the same file differently, so that files are read again.
-NOTATION = 2
+NOTATION = 3
 # Two paths that share more than this part of the smaller one's unkeyed lines are warned about.
 SHARED_LINES = 0.5
 HUNDREDTH = Decimal("0.01")
@@ -77,7 +77,10 @@ class SourceLoad:
         return problems
 
     def _stage(self, readers: Readers, deliveries: list[Delivery], problems: list[str]) -> None:
-        for stage in readers.stages(self.rule, deliveries, problems):
+        stages = readers.stages(self.rule, deliveries, problems)
+        skipped = {delivery.content_hash for delivery in deliveries if delivery in readers.skipped}
+        self.deliveries = [delivery for delivery in self.deliveries if delivery.content_hash not in skipped]
+        for stage in stages:
             columns = self._columns(set().union(*stage.columns))
             try:
                 self.stages.append((stage, columns, self._evidence(stage, columns)))
@@ -276,7 +279,7 @@ class SourceLoad:
         """Whether the values themselves must say how they are to be read."""
         if mapped.value is not None or native == "true":
             return False
-        return (column.type in DATES and not self.rule.formats(mapped) and not self.rule.language(mapped)) or (
+        return (column.type in DATES and not self.rule.formats(mapped)) or (
             column.type in NUMBERS and not self.rule.decimal
         )
 
@@ -295,6 +298,10 @@ class SourceLoad:
                 if native != "false":
                     text = f"case when not {identifier(f'native_{name}')} then {text} end"
                 is_date = self.table.columns[name].type in DATES
+                if is_date and self.rule.language(mapped):
+                    text = f"case when not {readings.names_month(text)} then {text} end"
+                elif self.table.columns[name].type == "fraction":
+                    text = f"coalesce({readings.percent(text)}, {text})"
                 votes = readings.date_votes(text, self._clock(mapped)) if is_date else readings.number_votes(text)
                 selected |= {f"votes/{name}/{kind}": sql for kind, sql in votes.items()}
             if mapped.values:
@@ -477,6 +484,7 @@ class SourceLoad:
                 "iso" if constant else self.readings.get(name, "iso"),
                 () if constant else self.rule.formats(mapped),
                 None if constant else self.rule.language(mapped),
+                self.rule.decimal or ".",
             )
             value = readings.date_text(readings.shifted(value, mapped.add, mapped.inclusive), column.type)
         elif column.type in NUMBERS:
@@ -606,7 +614,9 @@ class SourceLoad:
         }
         if row_currency:
             values[identifier("currency")] = currency
-        if stage.document and "discount_amount" in columns:
+        discount = columns.get("discount_amount")
+        if stage.document and discount and not any(map(stage.is_of_element, discount.read_from)):
+            relation = self._with_plan_price(stage, columns, relation)
             values[identifier("discount_amount")] = self._discount_of_element(stage, values, columns)
         load_id = f"([{', '.join(map(quote, load_ids))}])[file_no + 1]"
         values |= {
@@ -645,13 +655,12 @@ class SourceLoad:
         """The relation, and the currency of whose minor unit an amount is: the row's, the plan's, the reporting one."""
         known = [currency]
         if "plan_id" in columns and self.table.name != "billing.plans":
-            plan_id = self._value("plan_id", columns["plan_id"], self._text(stage, columns["plan_id"]).native, currency)
             plans = (
                 "select plan_id as known_plan_id, max(upper(currency)) as plan_currency"
                 " from raw.billing__plans_rows where currency is not null group by plan_id"
             )
             relation = (
-                f"(from (select *, {plan_id} as of_plan_id from {relation}) left join ({plans})"
+                f"(from (select *, {self._plan_id(stage, columns)} as of_plan_id from {relation}) left join ({plans})"
                 " on of_plan_id = known_plan_id)"
             )
             known.append("plan_currency")
@@ -672,11 +681,26 @@ class SourceLoad:
                 " Map currency, or set reporting_currency in extracts.yml. Nothing was loaded."
             )
 
+    def _with_plan_price(self, stage: Stage, columns: dict[str, ColumnRule], relation: str) -> str:
+        """The relation with plan_price, the price that an element takes from its plan."""
+        if "plan_id" not in columns:
+            return f"(select *, null::varchar as plan_price from {relation})"
+        return (
+            f"(from (select *, {self._plan_id(stage, columns)} as of_priced_plan from {relation}) left join"
+            " (select plan_id as priced_plan_id, arg_max(price, rowid) as plan_price from raw.billing__plans_rows"
+            " group by plan_id) on of_priced_plan = priced_plan_id)"
+        )
+
+    def _plan_id(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
+        mapped = columns["plan_id"]
+        return self._value("plan_id", mapped, self._text(stage, mapped).native, "null")
+
     def _discount_of_element(self, stage: Stage, values: dict[str, str], columns: dict[str, ColumnRule]) -> str:
         """A discount of a whole record, taken off its elements once: off the first as far as that goes,
         then the next."""
         discount = f"try_cast({values[identifier('discount_amount')]} as decimal(28, 6))"
-        price = f"try_cast({values[identifier('unit_price')]} as decimal(18, 6))" if "unit_price" in columns else "null"
+        prices = [values[identifier("unit_price")]] if "unit_price" in columns else []
+        price = f"try_cast(coalesce({', '.join([*prices, 'plan_price'])}) as decimal(18, 6))"
         quantity = f"try_cast({values[identifier('quantity')]} as decimal(18, 6))" if "quantity" in columns else "1"
         whole = f"cast({price} * coalesce({quantity}, 1) as decimal(28, 6))"
         element = f"partition by file_no, is_kept, {stage.document} order by row_number"

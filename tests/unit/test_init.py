@@ -202,6 +202,67 @@ SHAPES = {
             },
         },
     ),
+    "sales of each day, which are no subscriptions": (
+        {"2024.csv": "Date,Customer,Receipt,Amount\n2024-01-05,a,1,10\n2024-01-06,b,2,20\n2024-02-06,a,3,20\n"},
+        "billing.invoices",
+        {"columns": {"invoice_id": "Receipt", "customer_id": "Customer", "issued_at": "Date", "amount": "Amount"}},
+    ),
+    "payments, and a currency in the name of the amount": (
+        {"x.csv": "Payment date,Client ID,Invoice,Amount (EUR)\n2024-01-05,1,i1,10\n2024-02-05,2,i2,20\n"},
+        "billing.invoices",
+        {
+            "columns": {
+                "invoice_id": "Invoice",
+                "customer_id": "Client ID",
+                "issued_at": "Payment date",
+                "amount": "Amount (EUR)",
+            }
+        },
+    ),
+    "net and gross, and the number of the line": (
+        {
+            "x.csv": "№,Дата,Клиент,Фактура №,Сума с ДДС,Сума без ДДС\n"
+            "1,2024-01-05,1,i1,12,10\n2,2024-02-05,2,i2,24,20\n"
+        },
+        "billing.invoices",
+        {
+            "columns": {
+                "invoice_id": "Фактура №",
+                "customer_id": "Клиент",
+                "issued_at": "Дата",
+                "amount": "Сума без ДДС",
+            }
+        },
+    ),
+    "a price for three months": (
+        {"subs.csv": "Account No,Start,End,Quarterly price\n1,2024-01-05,,30\n2,2024-02-05,,30\n"},
+        "billing.subscriptions",
+        {
+            "columns": {
+                "subscription_id": "Account No",
+                "started_on": "Start",
+                "customer_id": "Account No",
+                "ended_on": "End",
+                "unit_price": "Quarterly price",
+                "interval": {"value": "month"},
+                "interval_count": {"value": "3"},
+            }
+        },
+    ),
+    "lists of clients, each with what they pay": (
+        {f"клиенти_2024-0{month}.csv": "Клиентски номер,Име,Такса\n1,Иван,30.50\n2,Ана,20\n" for month in (1, 2)},
+        "billing.subscriptions",
+        {
+            "delivery": "snapshot",
+            "snapshot": "клиенти_%Y-%m",
+            "history": True,
+            "columns": {
+                "subscription_id": "Клиентски номер",
+                "customer_id": "Клиентски номер",
+                "unit_price": "Такса",
+            },
+        },
+    ),
     "months by their names": (
         {"sales.csv": "Num,Client,Date,Total\n1,a,5 января 2024 г.,10\n2,a,17 ФЕВРАЛЯ 2024 г.,20\n"},
         "billing.invoices",
@@ -250,6 +311,12 @@ ASKED = {
         "Doc,Type,Client,Date,Total\n1,Invoice,a,2024-01-05,1\n2,Credit Memo,a,2024-01-06,1\n",
         "# where: {Type: {not: [Credit Memo]}}",
     ),
+    "what an end means": (
+        "members.csv",
+        "Member,Joined,Paid until,Monthly fee\n1,2024-01-05,2024-09-01,30\n",
+        '# auto_renew: {value: "true"}',
+    ),
+    "what a price is for": ("subs.csv", "Client No,Start,End,Fee\n1,2024-01-05,,30\n", "# interval: {value: year}"),
     "a needed column": ("invoices.csv", "Client,Date,Total\na,2024-01-05,1\na,2024-01-06,1\n", "# invoice_id: …"),
 }
 

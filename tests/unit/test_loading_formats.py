@@ -200,6 +200,17 @@ def test_parquet_text_is_read_like_any_text(delivered):
     assert invoices(delivered, "issued_at, amount") == [("2024-01-31 00:00:00", "1.5")]
 
 
+def test_an_instant_in_parquet_belongs_to_no_zone_but_the_companys(delivered):
+    target = delivered.folder / "billing" / "invoices.parquet"
+    target.parent.mkdir()
+    delivered.con.execute(
+        "copy (select 1 as invoice_id, 'c' as customer_id, timestamptz '2024-01-01 03:00:00+00' as issued_at,"
+        f" timestamp '2024-01-01 03:00:00' as paid_at, 1 as amount) to '{target}'"
+    )
+    delivered.load("{time_zone: America/New_York, tables: {billing.invoices: {time_zone: Europe/Berlin}}}")
+    assert invoices(delivered, "issued_at, paid_at") == [("2023-12-31 22:00:00", "2023-12-31 21:00:00")]
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing", b"x" * 100])
 def test_broken_parquet_is_refused(delivered, content):
     delivered.write("billing/invoices.parquet", content)
@@ -285,6 +296,61 @@ def test_the_sheet_is_the_only_one_that_fits_or_the_declared_one(delivered):
     delivered.load("tables: {billing.invoices: {sheet: Second}}")
     assert invoices(delivered, "amount") == [("10",), ("20",)]
     assert "'Second'" in delivered.refused("tables: {billing.invoices: {sheet: Secnd}}")
+
+
+def test_a_pattern_leaves_out_sheets_of_another_kind_and_says_so(delivered):
+    path = delivered.folder / "billing" / "invoices.xlsx"
+    rows = [HEADER, [1, "c", date(2024, 2, 1), 10]]
+    workbook(path, Data=rows, Notes=[["hello"]], Empty=[])
+    delivered.write("billing/copy of invoices.xlsx", path.read_bytes())
+    for _ in range(2):  # a later refresh looks at them again
+        warnings = delivered.load("tables: {billing.invoices: {files: billing/*.xlsx, sheet: '*'}}").warnings
+        assert [name for name in ("Notes", "Empty") if name not in " ".join(warnings)] == []
+    assert invoices(delivered, "amount") == [("10",)]
+    workbook(path, Data=[["Title"], *rows, *rows])
+    assert "header_row" in delivered.refused()
+
+
+def test_two_columns_that_unpivot_takes_for_one_are_refused(delivered):
+    delivered.write("months.csv", "Client,2024-01,2024-02,2024-01\nA,10,20,30\n")
+    message = delivered.refused(
+        'tables: {billing.invoices: {files: months.csv, unpivot: {columns: "20.*", name: m, value: v},'
+        ' columns: {invoice_id: [Client, m], customer_id: Client, issued_at: {from: m, format: "%Y-%m"}, amount: v}}}'
+    )
+    assert "two columns are named '2024-01'" in message
+
+
+def test_unpivot_may_name_the_columns_that_stay(delivered):
+    delivered.write("months.csv", "Client,2024-01,2024-02,TOTAL\nA,10,20,30\n")
+    delivered.load(
+        'tables: {billing.invoices: {files: months.csv, unpivot: {columns: "(?!Client|TOTAL).+", name: m, value: v},'
+        ' columns: {invoice_id: [Client, m], customer_id: Client, issued_at: {from: m, format: "%Y-%m"}, amount: v}}}'
+    )
+    assert invoices(delivered, "invoice_id, amount") == [("A|2024-01", "10"), ("A|2024-02", "20")]
+
+
+SUBSCRIPTIONS = "subscription_id: [id, items.id], customer_id: c, started_on: d"
+
+
+@pytest.mark.parametrize(
+    "columns, off",
+    [
+        # of the whole record: off the first element as far as that goes, then the next
+        ("unit_price: items.price, discount_amount: off", ["100.000000", "20.000000"]),
+        # prices of the plans
+        ("plan_id: items.plan, discount_amount: off", ["80.000000", "40.000000"]),
+        # of each element
+        ("unit_price: items.price, discount_amount: items.off", ["10", "5"]),
+    ],
+)
+def test_what_is_waived_of_an_exploded_record_is_waived_once(delivered, columns, off):
+    delivered.write("billing/plans.csv", "plan_id,price\nx,80\ny,70\n")
+    elements = [{"id": 1, "price": 100, "off": 10, "plan": "x"}, {"id": 2, "price": 50, "off": 5, "plan": "y"}]
+    delivered.write("s.json", json.dumps([{"id": 1, "c": "a", "d": "2024-01-01", "off": 120, "items": elements}]))
+    delivered.load(
+        f"tables: {{billing.subscriptions: {{files: s.json, explode: items, columns: {{{SUBSCRIPTIONS}, {columns}}}}}}}"
+    )
+    assert delivered.column("billing.subscriptions", "discount_amount") == off
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,73 @@ def test_declared_dates(delivered, format, values):
     assert found == [read or unreadable(text) for text, read in values.items()]
 
 
+def test_a_declared_format_may_write_what_people_put_after_the_year(delivered):
+    values = ["05.01.2024 г.", "06.01.2024", "07.01.2024."]
+    assert dates(delivered, values, "tables: {billing.invoices: {date_format: '%d.%m.%Y г.'}}") == [
+        "2024-01-05 00:00:00",
+        "2024-01-06 00:00:00",
+        "2024-01-07 00:00:00",
+    ]
+
+
+def test_a_language_leaves_dates_without_names_of_months_to_the_vote(delivered):
+    delivered.write(
+        "billing/invoices.csv",
+        "invoice_id,customer_id,issued_at,amount,paid_at,updated_at\n"
+        "1,c,5 януари 2024 г.,1,31.01.2024 10:00,2024-02-01 10:00:00\n"
+        "2,c,2024-01-06,1,03.02.2024 10:00,2024-02-01\n",
+    )
+    report = delivered.load("tables: {billing.invoices: {date_language: bg}}")
+    assert report.warnings == []
+    assert delivered.rows("billing.invoices", "issued_at, paid_at, updated_at") == [
+        ("2024-01-05 00:00:00", "2024-01-31 10:00:00", "2024-02-01 10:00:00"),
+        ("2024-01-06 00:00:00", "2024-02-03 10:00:00", "2024-02-01 00:00:00"),
+    ]
+
+
+def test_serial_dates_have_the_declared_decimal_mark(delivered):
+    mapping = "tables: {billing.invoices: {decimal: ',', date_format: excel_serial}}"
+    assert dates(delivered, ["45292,5", "45292"], mapping) == ["2024-01-01 12:00:00", "2024-01-01 00:00:00"]
+
+
+def test_years_and_months_are_added_before_days(delivered):
+    """The last day of a month's service, however long the month."""
+    mapping = "{issued_at: {from: issued_at, add: {days: -1, months: 1}}}"
+    assert dates(delivered, ["2024-03-01"], f"tables: {{billing.invoices: {{columns: {mapping}}}}}") == [
+        "2024-03-31 00:00:00"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, currency, amount",
+    [
+        ("CHF 10.-", "CHF", "10"),  # no cents, and not negative
+        ("10,-", "CHF", "10"),
+        ("1 лев", "BGN", "1"),
+        ("10.50-", "EUR", "-10.50"),
+        ("$50 CAD", "CAD", "50"),
+        ("$50 CAD", "USD", unreadable("$50 CAD")),
+        ("€5 USD", "EUR", unreadable("€5 USD")),
+    ],
+)
+def test_money_as_people_write_it(delivered, text, currency, amount):
+    columns = f"{{currency: {{value: {currency}}}}}"
+    assert amounts(delivered, [text], f"tables: {{billing.invoices: {{columns: {columns}}}}}") == [amount]
+
+
+def test_what_stands_behind_an_amount_says_which_dollar(delivered):
+    amounts(delivered, ["$50 CAD", "$50"], "reporting_currency: EUR")
+    assert delivered.column("billing.invoices", "currency") == ["CAD", None]
+
+
+def test_a_percentage_with_an_undeclared_comma_is_told(delivered):
+    delivered.write(
+        "billing/subscriptions.csv",
+        "subscription_id;customer_id;started_on;unit_price;discount_rate\n1;c;2024-01-01;1;12,5%\n",
+    )
+    assert any("Declare decimal" in warning for warning in delivered.load().warnings)
+
+
 def test_numbers(delivered):
     values = {
         "12.50": "12.50",

@@ -455,3 +455,16 @@ class TestMovedToAnotherTable:
         report = delivered.load("tables: {billing.invoices: {files: '[sc]*.csv'}}")
         assert (self.of(delivered, "refund"), self.of(delivered, "invoice")) == (["3"], ["1", "2"])
         assert not [warning for warning in report.warnings if "more.csv" in warning]
+
+
+@pytest.mark.parametrize("keys", ["", ", snapshot: all"])
+def test_a_list_that_is_written_anew_with_other_numbers_is_told(delivered, keys):
+    subscriptions = "subscription_id,customer_id,started_on,unit_price\n"
+    mapping = f"tables: {{billing.subscriptions: {{files: s.csv, delivery: snapshot{keys}}}}}"
+    delivered.write("s.csv", subscriptions + "1,a,2024-01-01,10\n2,b,2024-01-01,10\n")
+    assert delivered.load(mapping).warnings == []
+    delivered.write("s.csv", subscriptions + "2,b,2024-01-01,10\n3,c,2024-01-01,10\n")
+    assert delivered.load(mapping).warnings == []
+    delivered.write("s.csv", subscriptions + "11,b,2024-01-01,10\n12,c,2024-01-01,10\n")
+    [warning] = delivered.load(mapping).warnings
+    assert "shares no key (subscription_id)" in warning and "2 customers, unit_price 20.00" in warning
