@@ -3,7 +3,7 @@
 # make test-faults    the same faults as in make test, and many more of them: an hour
 # make lint   set up what is missing, then check the style of Python and SQL and the types of the Python code
 # make audit  compare the hashes of the lock files with the index's, and look their packages up among the known vulnerabilities
-# make bench  time refreshes of several sizes
+# make bench  time a refresh side by side with what people use instead (SIZE=small, medium or large; FORMAT=csv or parquet)
 # make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
 # make test-superset  set that environment up and test it; `make test` leaves it alone
 # make spark          start a small Spark cluster on 127.0.0.1, refresh the demo company on it, stop it (its own environment, 1.9 GB)
@@ -15,6 +15,8 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 WAREHOUSE = demo/warehouse
 PORT = 8088
+SIZE = medium
+FORMAT = csv
 
 .PHONY: install demo test test-faults lint audit bench superset test-superset spark test-spark lock
 install: .venv/.installed
@@ -39,8 +41,8 @@ lint: install
 audit: .venv-audit/.installed
 	@$(BIN)/python .ci/audit.py
 
-bench: install
-	@$(BIN)/python -m benchmarks.refresh $(SIZES)
+bench: install .venv-bench/.installed
+	@$(BIN)/python -m benchmarks.run $(SIZE) $(FORMAT)
 
 superset: install
 	@if [ ! -f "$(WAREHOUSE)/churn.duckdb" ]; then \
@@ -65,6 +67,7 @@ lock: install
 	$(COMPILE) --upgrade requirements-audit.in -o requirements-audit.lock
 	$(COMPILE) --upgrade requirements-superset.in -o requirements-superset.lock
 	$(COMPILE) --upgrade requirements-spark.in -o requirements-spark.lock
+	$(COMPILE) --upgrade requirements-bench.in -o requirements-bench.lock
 
 # The stamp is written last: an interrupted set-up starts again. Bytecode, the dbt manifest and the report's script are prepared
 # here because they would cost the first refresh half a minute.
@@ -98,6 +101,12 @@ lock: install
 	    --build-constraints requirements-spark.lock -r requirements-spark.lock
 	@$(UV) pip install --quiet --python .venv-spark/bin/python --no-deps --editable .
 	@.venv-spark/bin/python -m orchestration.transform.project
+	@touch $@
+
+# polars, next to the versions of pandas and DuckDB that a refresh has.
+.venv-bench/.installed: requirements-bench.lock | .venv/.installed
+	@$(UV) venv --quiet --clear --no-python-downloads --python $(BIN)/python .venv-bench
+	$(UV) pip install --quiet --python .venv-bench/bin/python --require-hashes --compile-bytecode -r requirements-bench.lock
 	@touch $@
 
 # Not a dependency of the product: what audits it must not have to agree with it on versions.

@@ -1,9 +1,10 @@
-"""The made-up company of `benchmarks.refresh` on Spark: time of each stage, peak memory of each process, and what the
+"""The invented company of `benchmarks.extracts` on Spark: time of each stage, peak memory of each process, and what the
 tasks of the cluster took and shuffled.
 
-    PYTHONPATH=. .venv-spark/bin/python -m benchmarks.spark 1000000 2     invoices, workers of one core each
+    PYTHONPATH=. .venv-spark/bin/python -m benchmarks.spark 100000 2     customers, workers of one core each
 
-Two refreshes of one warehouse, as there. A cluster of one machine shows what Spark costs, not what many machines bring.
+Two refreshes of one warehouse, the second of which loads nothing. A cluster of one machine shows what Spark costs, not
+what many machines bring.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.refresh import AS_OF, CHURN, write_extracts
+from benchmarks.extracts import AS_OF, write_extracts
 from spark.cluster import cluster
 
+CHURN = Path(sys.executable).with_name("churn")
 # Spark's own, in place of those for small companies.
 SETTINGS = {
     "spark.driver.extraJavaOptions": "",
@@ -29,10 +31,10 @@ SETTINGS = {
 }
 
 
-def main(invoices: int, workers: int) -> None:
+def main(customers: int, workers: int) -> None:
     with tempfile.TemporaryDirectory(prefix="churn-bench-") as scratch:
         extracts, warehouse = Path(scratch, "extracts"), Path(scratch, "warehouse")
-        write_extracts(extracts, invoices)
+        write_extracts(extracts, customers)
         events = Path(scratch, "events")
         events.mkdir()
         logged = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": str(events)}
@@ -50,7 +52,8 @@ def main(invoices: int, workers: int) -> None:
                 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
                 jvms = ", ".join(f"{name} {gib:.1f}" for name, gib in _peaks(Path(scratch)))
                 print(
-                    f"{invoices:>11,} invoices, {workers} workers, {run} refresh: {times.removeprefix('time').strip()}"
+                    f"{customers:>11,} customers, {workers} workers, {run} refresh:"
+                    f" {times.removeprefix('time').strip()}"
                 )
                 print(f"{'':>11} peak GiB so far: refresh {peak:.1f}, {jvms}", flush=True)
         for folder in ("raw", "built"):

@@ -43,9 +43,13 @@
 {% macro fiscal_shift(grain) %}{{ return(0 if grain == 'month' else var('fiscal_year_start_month') | int - 1) }}{% endmacro %}
 
 {% macro period_number(day, grain) -%}
-    cast({{ integer_divide(
-        'year(' ~ day ~ ') * 12 + month(' ~ day ~ ') - 1 - ' ~ fiscal_shift(grain), grains()[grain]
-    ) }} as integer)
+    {{ coarser_number('year(' ~ day ~ ') * 12 + month(' ~ day ~ ') - 1', 'month', grain) }}
+{%- endmacro %}
+
+{#- The number of the period that holds a period of a finer grain, by the number of that. -#}
+{% macro coarser_number(number, finer, grain) -%}
+    {%- set shift = fiscal_shift(grain) - fiscal_shift(finer) -%}
+    cast({{ integer_divide(number ~ ' - ' ~ shift, grains()[grain] // grains()[finer]) }} as integer)
 {%- endmacro %}
 
 {% macro period_start(number, grain) -%}

@@ -1,13 +1,9 @@
 {#- Medians, quantiles and durations. -#}
 
-{#- The median of amounts of money: of an even number the mean of the two middle ones, rounded half away from zero.
-    By whole hundredths, because a quantile that interpolates is a double. -#}
-{% macro money_median(amount) -%}
-    {%- set hundredths = cents(amount) -%}
-    {{ money(exact_money_ratio(
-        'percentile_disc(0.5) within group (order by ' ~ hundredths ~ ') + percentile_disc(0.5) within group (order by ' ~ hundredths ~ ' desc)',
-        '200'
-    )) }}
+{#- The median of amounts of money in cents: of an even number the mean of the two middle ones, rounded half away from
+    zero. The double in which it is interpolated holds whole and half cents exactly up to 45 trillion. -#}
+{% macro money_median(cents) -%}
+    {{ money('cast(round(percentile_cont(0.5) within group (order by ' ~ cents ~ ')) as bigint) * cast(0.01 as decimal(3, 2))') }}
 {%- endmacro %}
 
 {#- Whole microseconds between two timestamps of the company's time zone, as clocks on the wall show them. -#}

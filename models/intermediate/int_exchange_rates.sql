@@ -1,4 +1,5 @@
--- Reporting units for one unit of a currency, by the days for which the rate is the last one known.
+-- Reporting units for one unit of a currency, by the days for which the rate is the last one known. The last of all has
+-- an end too: joined on `valid_to is null or …`, DuckDB would compare every row with every rate.
 with rates as (
     select currency, rate_date, rate from {{ ref('stg_billing__fx_rates') }}
 ),
@@ -10,12 +11,14 @@ reporting as (
 select
     rates.currency,
     rates.rate_date as valid_from,
-    lead(rates.rate_date) over (partition by rates.currency order by rates.rate_date) as valid_to,
+    coalesce(
+        lead(rates.rate_date) over (partition by rates.currency order by rates.rate_date), {{ far_future() }}
+    ) as valid_to,
     rates.rate
 from rates
 where rates.currency not in (select currency from reporting)
 
 union all
 
-select currency, cast('0001-01-01' as date), cast(null as date), cast(1 as decimal(18, 10))
+select currency, cast('0001-01-01' as date), {{ far_future() }}, cast(1 as decimal(18, 10))
 from reporting

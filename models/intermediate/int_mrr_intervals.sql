@@ -9,28 +9,27 @@ with priced as (
         and (rows.ended_on is null or rows.ended_on > rows.started_on)
 ),
 
--- what runs without a break up to each end
+-- what runs up to each end, and since when at the earliest
 closing as (
     select
         customer_id,
-        ended_on,
-        sum(monthly_amount) as monthly_amount
+        coalesce(ended_on, {{ far_future() }}) as ended_on,
+        sum(monthly_amount) as monthly_amount,
+        min(started_on) as started_on
     from priced
-    where ended_on is not null
-    group by customer_id, ended_on
+    group by customer_id, coalesce(ended_on, {{ far_future() }})
 ),
 
+-- what ended is resumed by the earliest start of the rows that end later
 reach as (
     select
-        closing.customer_id,
-        closing.ended_on as gap_starts_on,
-        closing.monthly_amount,
-        min(later.started_on) as resumes_on
+        customer_id,
+        ended_on as gap_starts_on,
+        monthly_amount,
+        min(started_on) over (
+            partition by customer_id order by ended_on desc rows between unbounded preceding and 1 preceding
+        ) as resumes_on
     from closing
-    left join priced as later
-        on later.customer_id = closing.customer_id
-        and (later.ended_on is null or later.ended_on > closing.ended_on)
-    group by closing.customer_id, closing.ended_on, closing.monthly_amount
 ),
 
 spells as (

@@ -21,24 +21,28 @@ known_ends as (
     where not assessments.is_current
     group by assessments.assessed_on, rows.customer_id
 )
+,
+
+staying as (
+    select distinct known_ends.assessed_on, known_ends.customer_id
+    from known_ends
+    inner join subscription_rows as other using (customer_id)
+    where case
+        when other.started_on < known_ends.assessed_on then
+            -- runs on, as far as was known
+            other.ends_on is null
+            or (
+                other.ends_on >= known_ends.assessed_on
+                and coalesce(other.written_on >= known_ends.assessed_on, true)
+            )
+        -- follows, and lasts longer
+        else other.started_on <= known_ends.latest_end_on
+            and (other.ends_on is null or other.ends_on > known_ends.latest_end_on)
+            and other.written_on < known_ends.assessed_on
+    end
+)
 
 select known_ends.assessed_on, known_ends.customer_id
 from known_ends
-where not exists (
-    select 1
-    from subscription_rows as other
-    where other.customer_id = known_ends.customer_id
-        and case
-            when other.started_on < known_ends.assessed_on then
-                -- runs on, as far as was known
-                other.ends_on is null
-                or (
-                    other.ends_on >= known_ends.assessed_on
-                    and coalesce(other.written_on >= known_ends.assessed_on, true)
-                )
-            -- follows, and lasts longer
-            else other.started_on <= known_ends.latest_end_on
-                and (other.ends_on is null or other.ends_on > known_ends.latest_end_on)
-                and other.written_on < known_ends.assessed_on
-        end
-)
+left join staying using (assessed_on, customer_id)
+where staying.customer_id is null

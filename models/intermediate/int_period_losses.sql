@@ -49,7 +49,10 @@ own_sales as (
 
     select lost.customer_id, lost.period_grain, lost.period_number, sales.revenue
     from lost
-    inner join {{ ref('int_opening_customer_sales') }} as sales using (customer_id, period_grain, period_number)
+    inner join {{ ref('int_customer_period_sales') }} as sales
+        on sales.customer_id = lost.customer_id
+        and sales.period_grain = lost.period_grain
+        and sales.period_number = lost.period_number - 1
     where lost.activity_basis = 'subscription'
 )
 

@@ -1,6 +1,6 @@
 -- The grid of the marts by period: every period × every segment that any customer has.
 with segments as (
-    select distinct segment_type, segment from {{ ref('int_customer_segments') }}
+    select distinct segment_type, segment from {{ ref('int_segment_sets') }}
 )
 
 select

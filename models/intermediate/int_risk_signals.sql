@@ -37,26 +37,16 @@ payment_failing as (
     select assessed_on, customer_id from latest_payments where status = 'failed'
 ),
 
-purchase_gaps as (
-    select
-        customer_id,
-        issued_on,
-        {{ days_between(
-            'lag(issued_on) over (partition by customer_id order by issued_at, invoice_id)', 'issued_on'
-        ) }} as days_since_previous
-    from {{ ref('int_purchases') }}
-),
-
 buying_rhythms as (
     select
         assessments.assessed_on,
         assessments.customer_id,
         count(*) as purchases,
-        max(gaps.issued_on) as last_purchase_on,
-        median(gaps.days_since_previous) as median_gap
+        max(purchases.issued_on) as last_purchase_on,
+        median(purchases.days_since_previous) as median_gap
     from assessments
-    inner join purchase_gaps as gaps
-        on gaps.customer_id = assessments.customer_id and gaps.issued_on < assessments.assessed_on
+    inner join {{ ref('int_purchases') }} as purchases
+        on purchases.customer_id = assessments.customer_id and purchases.issued_on < assessments.assessed_on
     group by assessments.assessed_on, assessments.customer_id
 ),
 

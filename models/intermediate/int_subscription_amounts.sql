@@ -26,7 +26,7 @@ with rated as (
     left join {{ ref('int_exchange_rates') }} as rates
         on rates.currency = rows.currency
         and rates.valid_from <= rows.started_on
-        and (rates.valid_to is null or rates.valid_to > rows.started_on)
+        and rates.valid_to > rows.started_on
 )
 
 select

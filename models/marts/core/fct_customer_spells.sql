@@ -26,7 +26,9 @@ select
     spells.spell_number,
     spells.started_on,
     spells.ended_on,
-    case when spells.ended_on is null then scheduled.scheduled_end_on end as scheduled_end_on,
+    case
+        when spells.ended_on is null and customers.activity_basis = 'subscription' then scheduled.scheduled_end_on
+    end as scheduled_end_on,
     cast(
         {{ days_between('spells.started_on', 'coalesce(spells.ended_on, ' ~ add_days(as_of(), 1) ~ ')') }} as integer
     ) as tenure_days,
@@ -38,5 +40,5 @@ select
     reasons.is_interviewed
 from {{ ref('int_customer_spells') }} as spells
 inner join {{ ref('int_customers') }} as customers using (customer_id)
-left join scheduled on scheduled.customer_id = spells.customer_id and customers.activity_basis = 'subscription'
+left join scheduled using (customer_id)
 left join {{ ref('int_spell_end_reasons') }} as reasons using (customer_id, spell_number)

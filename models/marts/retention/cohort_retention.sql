@@ -1,15 +1,32 @@
 -- What is left of each cohort at each age: customers present, at the close and purchasing, revenue and MRR.
-with cohorts as (
+with members as (
     select
+        cohorts.customer_id,
         cohorts.cohort_grain,
         cohorts.cohort_number,
+        cohorts.mrr_initial,
+        customers.segment_set
+    from {{ ref('int_customer_cohorts') }} as cohorts
+    inner join {{ ref('int_customer_segment_sets') }} as customers using (customer_id)
+),
+
+members_by_set as (
+    select cohort_grain, cohort_number, segment_set, count(*) as members, sum(mrr_initial) as mrr_initial
+    from members
+    group by cohort_grain, cohort_number, segment_set
+),
+
+cohorts as (
+    select
+        members_by_set.cohort_grain,
+        members_by_set.cohort_number,
         segments.segment_type,
         segments.segment,
-        count(*) as cohort_size,
-        sum(cohorts.mrr_initial) as mrr_initial
-    from {{ ref('int_customer_cohorts') }} as cohorts
-    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
-    group by cohorts.cohort_grain, cohorts.cohort_number, segments.segment_type, segments.segment
+        cast(sum(members_by_set.members) as bigint) as cohort_size,
+        sum(members_by_set.mrr_initial) as mrr_initial
+    from members_by_set
+    inner join {{ ref('int_segment_sets') }} as segments using (segment_set)
+    group by members_by_set.cohort_grain, members_by_set.cohort_number, segments.segment_type, segments.segment
 ),
 
 presence as (
@@ -50,12 +67,11 @@ facts as (
     from mrr_changes
 ),
 
-happened as (
+happened_by_set as (
     select
-        cohorts.cohort_grain,
-        cohorts.cohort_number,
-        segments.segment_type,
-        segments.segment,
+        members.cohort_grain,
+        members.cohort_number,
+        members.segment_set,
         facts.period_number,
         sum(facts.active_change) as active_change,
         sum(facts.closing_change) as closing_change,
@@ -63,12 +79,30 @@ happened as (
         sum(facts.revenue) as revenue,
         sum(facts.mrr_change) as mrr_change
     from facts
-    inner join {{ ref('int_customer_cohorts') }} as cohorts
-        on cohorts.customer_id = facts.customer_id
-        and cohorts.cohort_grain = facts.period_grain
-        and cohorts.cohort_number <= facts.period_number
-    inner join {{ ref('int_customer_segments') }} as segments on segments.customer_id = facts.customer_id
-    group by cohorts.cohort_grain, cohorts.cohort_number, segments.segment_type, segments.segment, facts.period_number
+    inner join members
+        on members.customer_id = facts.customer_id
+        and members.cohort_grain = facts.period_grain
+        and members.cohort_number <= facts.period_number
+    group by members.cohort_grain, members.cohort_number, members.segment_set, facts.period_number
+),
+
+happened as (
+    select
+        happened_by_set.cohort_grain,
+        happened_by_set.cohort_number,
+        segments.segment_type,
+        segments.segment,
+        happened_by_set.period_number,
+        sum(happened_by_set.active_change) as active_change,
+        sum(happened_by_set.closing_change) as closing_change,
+        sum(happened_by_set.customers_purchasing) as customers_purchasing,
+        sum(happened_by_set.revenue) as revenue,
+        sum(happened_by_set.mrr_change) as mrr_change
+    from happened_by_set
+    inner join {{ ref('int_segment_sets') }} as segments using (segment_set)
+    group by
+        happened_by_set.cohort_grain, happened_by_set.cohort_number, segments.segment_type, segments.segment,
+        happened_by_set.period_number
 ),
 
 cells as (
