@@ -96,6 +96,7 @@ cli.add_command(workbook.command)
 @click.option(
     "--full-refresh", is_flag=True, help="Rebuild everything after raw, and read the files still present again."
 )
+@click.option("--profile", is_flag=True, help="Show what each stage and each table took: time, rows and memory.")
 @_with_engine
 def refresh(
     extracts: Path,
@@ -103,10 +104,14 @@ def refresh(
     as_of: datetime | None,
     policies: tuple[str, ...],
     full_refresh: bool,
+    profile: bool,
     engine: Mapping[str, str | None],
 ) -> None:
     """Load, build, check and publish."""
-    _refresh(extracts, warehouse, as_of, policies, full_refresh, engine)
+    done = _refresh(extracts, warehouse, as_of, policies, full_refresh, engine)
+    if profile and not done.unchanged:
+        with _noting("The new version is published.", lambda: True):
+            click.echo("\n" + "\n".join(done.profile.lines()))
 
 
 @cli.command()
@@ -316,46 +321,58 @@ def _refresh(
     policies: tuple[str, ...] = (),
     full_refresh: bool = False,
     engine: Mapping[str, str | None] | None = None,
-) -> None:
+) -> Refresh:
     from orchestration.refresh.progress import Progress
     from orchestration.refresh.session import refreshing
 
-    progress = Progress()
     with (
-        refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh, engine) as current,
+        refreshing(extracts, warehouse, Progress(), as_of and as_of.date(), policies, full_refresh, engine) as current,
         _noting("The new version is published.", lambda: current.is_published),
     ):
-        with current.stage("start"):
-            from dagster import DagsterExecutionInterruptedError
-
-            from orchestration.definitions import defs
-            from orchestration.defs.run_history import REFRESH_TAG, fail_left_runs, run_history
-            from orchestration.refresh.session import CONTENT_TAG
-
-            instance = run_history(current.warehouse.dagster)
-            fail_left_runs(instance)
-            job = defs.resolve_job_def("refresh")
-            gc.freeze()  # what was loaded stays: looking through it again and again costs half a second
-        with instance, current.explaining("refresh"):
-            try:
-                job.execute_in_process(
-                    instance=instance,
-                    resources={"refresh": current},
-                    # Dagster's own log lines would drown the progress
-                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                    tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id},
-                )
-            except DagsterExecutionInterruptedError:
-                raise KeyboardInterrupt from None
-    with _noting("The new version is published.", lambda: True):
+        if not current.unchanged:
+            _run(current)
+    with _noting("The new version is published.", lambda: not current.unchanged):
         _print_result(current)
+    return current
+
+
+def _run(current: Refresh) -> None:
+    """Run the steps of a refresh as a run of Dagster's job, so that its UI shows them."""
+    with current.stage("start"):
+        from dagster import DagsterExecutionInterruptedError
+
+        from orchestration.definitions import defs
+        from orchestration.defs.run_history import REFRESH_TAG, fail_left_runs, run_history
+        from orchestration.refresh.session import CONTENT_TAG
+
+        instance = run_history(current.warehouse.dagster)
+        fail_left_runs(instance)
+        job = defs.resolve_job_def("refresh")
+        gc.freeze()  # what was loaded stays: looking through it again and again costs half a second
+    with instance, current.explaining("refresh"):
+        try:
+            job.execute_in_process(
+                instance=instance,
+                resources={"refresh": current},
+                # Dagster's own log lines would drown the progress
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id},
+            )
+        except DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
 
 
 def _print_result(current: Refresh) -> None:
-    """What came of a refresh: the headline, the time of each stage, the paths."""
+    """What readers have after a refresh: the headline, the time of each stage, the paths."""
     from orchestration.readers.headline import headline
 
-    found, warehouse = headline(current.warehouse.current, current.id), current.warehouse
+    warehouse, version = current.warehouse, current.id
+    if current.unchanged:
+        version = current.unchanged.last.id
+        for warning in current.unchanged.warnings:
+            current.progress.warn(warning)
+        click.echo(f"{current.unchanged}\n")
+    found = headline(warehouse.current, version)
     click.echo(
         f"rows    {found.rows_read:,} read, {found.rows_loaded:,} loaded, {found.rows_quarantined:,} quarantined\n"
         f"checks  {found.checks - found.checks_failed:,} passed, {found.checks_failed:,} warned\n"
@@ -382,8 +399,8 @@ def _print_result(current: Refresh) -> None:
             f" expected sales {found.win_back.expected_sales:,.2f}"
         )
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in current.progress.seconds.items())
+    click.echo(f"\ntime       {times}" if times else "")
     click.echo(
-        f"\ntime       {times}\n"
         f"marts      {warehouse.current}\n"
         f"private    {warehouse.folder / 'private.duckdb'}\n"
         f"exports    {warehouse.folder / 'exports'}\n"

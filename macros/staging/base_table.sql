@@ -2,6 +2,8 @@
       loaded       usable, also where an earlier file delivered the row already
       quarantined  unusable: `fault_column` (null where the whole row is at fault) and `fault` say why
       repeated     the same row of the same key stands once more in its file
+    `is_newest` says which of the loaded rows in force the table consists of: the newest of each key, and every row
+    without a value in the contract's `row_key`, which is a key of its own as long as its file holds it.
     `delivery_number` orders all rows of the table by their delivery: file, load, row. -#}
 {% macro base_table(name, keep_raw_row=false) -%}
     {%- set source_rows = source('raw', name) -%}
@@ -9,6 +11,8 @@
     {%- set table = contract_table(name) -%}
     {%- set rules = row_rules(table) -%}
     {%- set key = key_of(table) -%}
+    {%- set row_key = adapter.quote(table.row_key) if table.row_key -%}
+    {%- set in_force = 'in_force and not is_history' ~ (' and (' ~ row_key ~ ' is not null or is_current)' if row_key else '') -%}
 with loads as (
     select load_id, row_number() over (order by file_order, load_order, source) as load_number
     from (select distinct load_id, file_order, load_order, source from {{ source_rows }}) as known
@@ -49,20 +53,21 @@ judged as {{ inlined() }} (
     from cast_rows
 ),
 
+-- few keys stand in several rows: whatever compares the rows of a key looks at those rows only
 repeated_keys as (
-    select load_id, {{ key }}
-    from judged
-    {%- if table.row_key %}
-    where {{ adapter.quote(table.row_key) }} is not null
+    select {{ key }}
+    from cast_rows
+    {%- if row_key %}
+    where {{ row_key }} is not null
     {%- endif %}
-    group by load_id, {{ key }}
+    group by {{ key }}
     having count(*) > 1
 ),
 
 -- usable rows of one file that share a key: the newest is loaded; its copies, and those of the others, are repeated
 rivals as (
     select
-        delivery_number,
+        *,
         row_number() over (
             partition by load_id, {{ key }}{% for column in table.columns %}, {{ adapter.quote(column.name ~ '_text') }}{% endfor %}
 
@@ -74,10 +79,23 @@ rivals as (
         ) > 1 as is_superseded
     from judged
     where broken_rule is null
-        {%- if table.row_key %}
-        and {{ adapter.quote(table.row_key) }} is not null
+        {%- if row_key %}
+        and {{ row_key }} is not null
         {%- endif %}
-        and (load_id, {{ key }}) in (select * from repeated_keys)
+        and ({{ key }}) in (select * from repeated_keys)
+),
+
+-- of those that are loaded, of all files, the newest of each key
+versions as (
+    select
+        delivery_number,
+        is_repeated,
+        is_superseded,
+        row_number() over (
+            partition by {{ key }}, is_repeated, is_superseded, {{ in_force }}
+            order by {{ newest_first(table) }}
+        ) = 1 as is_newest
+    from rivals
 )
 
 select
@@ -96,10 +114,12 @@ select
     judged.is_history,
     case
         when judged.broken_rule is not null then 'quarantined'
-        when rivals.is_repeated then 'repeated'
-        when rivals.is_superseded then 'quarantined'
+        when versions.is_repeated then 'repeated'
+        when versions.is_superseded then 'quarantined'
         else 'loaded'
     end as row_outcome,
+    judged.broken_rule is null and not coalesce(versions.is_repeated or versions.is_superseded, false)
+        and coalesce(versions.is_newest, true) and {{ in_force }} as is_newest,
     case judged.broken_rule
         {%- for rule in rules %}
         when {{ loop.index }} then '{{ rule.column }}'
@@ -110,14 +130,14 @@ select
         {%- for rule in rules %}
         when judged.broken_rule = {{ loop.index }} then '{{ rule.fault }}'
         {%- endfor %}
-        when rivals.is_superseded and not rivals.is_repeated then 'superseded_in_file'
+        when versions.is_superseded and not versions.is_repeated then 'superseded_in_file'
     end as fault,
     {% if keep_raw_row -%}
     judged.raw_row
     {%- else -%}
-    case when judged.broken_rule is not null or rivals.is_superseded then judged.raw_row end as raw_row
+    case when judged.broken_rule is not null or versions.is_superseded then judged.raw_row end as raw_row
     {%- endif %}
 from judged
-left join rivals on rivals.delivery_number = judged.delivery_number
+left join versions on versions.delivery_number = judged.delivery_number
     {%- endif -%}
 {%- endmacro %}

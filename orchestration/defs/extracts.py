@@ -16,7 +16,8 @@ TABLES = {
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(key, group_name="raw", description=source["description"], kinds={"duckdb"})
+        # skippable: where there is nothing new it makes nothing, and Dagster skips whatever depends on it
+        dg.AssetSpec(key, group_name="raw", description=source["description"], kinds={"duckdb"}, skippable=True)
         for key, source in TABLES.items()
     ],
     required_resource_keys={"refresh"},
@@ -24,6 +25,10 @@ TABLES = {
 def extracts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Finds new contents, reads them through the mapping and keeps them as delivered."""
     refresh = context.resources.refresh
+    if refresh.unchanged:
+        for message in (f"There is {refresh.unchanged}; readers keep that version.", *refresh.unchanged.warnings):
+            context.log.info(message)
+        return
     steps.load(refresh)
     with refresh.warehouse.connect() as con:
         counts = steps.row_counts(con)

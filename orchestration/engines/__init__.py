@@ -18,7 +18,7 @@ from orchestration.contract.names import nearest
 from orchestration.errors import UserError
 from orchestration.transform import project
 from orchestration.warehouse.connection import settings
-from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY, Warehouse
+from orchestration.warehouse.folder import JOURNALS, Warehouse
 from orchestration.warehouse.quoting import identifier
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ _SPEAKS_OF_NO_VALUE = re.compile(r"(Binder|Catalog|Parser|Compilation|IO|Out of 
 # Appended to, never rebuilt: the tables of build.duckdb that outlive a refresh on any engine, besides those of `raw`.
 KEPT = (
     ("history", "closed_month_versions"),
-    ("quality", CHECK_RESULTS.name),
-    ("quality", REFRESH_HISTORY.name),
+    *(("quality", journal.name) for journal in JOURNALS),
 )
 
 

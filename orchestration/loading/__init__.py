@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -13,13 +12,10 @@ from orchestration.errors import refuse_if
 from orchestration.loading import identities, registry, snapshots
 from orchestration.loading.concerned import concerned
 from orchestration.loading.discovery import Delivery, Extracts
-from orchestration.loading.newest_day import newest_day
+from orchestration.loading.newest_day import default_as_of, newest_day, stale_warning, yesterday_in
 from orchestration.loading.readers import Readers
 from orchestration.loading.report import FileReport, LoadReport
 from orchestration.loading.source_load import SourceLoad
-
-# Data that ends longer than this before yesterday is worth a warning.
-STALE_AFTER = timedelta(days=7)
 
 __all__ = ["FileReport", "LoadReport", "read_extracts"]
 
@@ -85,21 +81,17 @@ def read_extracts(
             refuse_if(list(identities.unjoinable(con, mapping)))
             if not allow_personal_ids:
                 refuse_if(list(identities.email_ids(con)))
-            yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)
+            yesterday = yesterday_in(mapping.time_zone)
             report.newest = newest_day(con, yesterday)
-            report.as_of = as_of or min(yesterday, report.newest.day if report.newest else yesterday)
+            report.as_of = as_of or default_as_of(report.newest, yesterday)
             registry.date_loads(con, report.as_of)
             report.warnings += snapshots.renumbered(con)
             con.execute("commit")
         except BaseException:
             con.execute("rollback")
             raise
-    if as_of is None and report.newest and yesterday - report.as_of > STALE_AFTER:
-        report.warnings.append(
-            f"as_of is {report.as_of}, the newest day in the extracts ({report.newest.place}),"
-            f" {(yesterday - report.as_of).days} days before yesterday: what happened since is not in the numbers."
-            " Export anew, or, if the extracts cover later days, say which with --as-of."
-        )
+    if as_of is None and (stale := stale_warning(report.newest, report.as_of, yesterday)):
+        report.warnings.append(stale)
     report.warnings += [
         f"{file} ({table}) holds again what it held before:"
         f" {concerned(con, contract()[table], 'file = ?', [file])}. Keys that its contents in between delivered too"

@@ -1,9 +1,10 @@
-"""The last day that the data speaks of: the default of as_of."""
+"""The last day that the data speaks of: the default of as_of, and whether the extracts are stale."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -15,12 +16,37 @@ HAPPENED = ("billing.subscription_events", "billing.payments", "crm.cases")
 ANNOUNCED = ("billing.subscriptions", "billing.invoices", "billing.invoice_lines")
 
 
+# Data that ends longer than this before yesterday is worth a warning.
+STALE_AFTER = timedelta(days=7)
+
+
 @dataclass(frozen=True)
 class NewestDay:
     """A day and the row that speaks of it."""
 
     day: date
     place: str
+
+
+def yesterday_in(time_zone: str) -> date:
+    """The last day that is over in the company's time zone."""
+    return datetime.now(ZoneInfo(time_zone)).date() - timedelta(days=1)
+
+
+def default_as_of(newest: NewestDay | None, yesterday: date) -> date:
+    """The day as of which a refresh is that was given none."""
+    return min(yesterday, newest.day) if newest else yesterday
+
+
+def stale_warning(newest: NewestDay | None, as_of: date, yesterday: date) -> str | None:
+    """What a person should know of an as_of by default that lies long before yesterday; None where it does not."""
+    if newest is None or yesterday - as_of <= STALE_AFTER:
+        return None
+    return (
+        f"as_of is {as_of}, the newest day in the extracts ({newest.place}),"
+        f" {(yesterday - as_of).days} days before yesterday: what happened since is not in the numbers."
+        " Export anew, or, if the extracts cover later days, say which with --as-of."
+    )
 
 
 def newest_day(con: duckdb.DuckDBPyConnection, yesterday: date) -> NewestDay | None:

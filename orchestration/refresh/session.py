@@ -7,9 +7,10 @@ import sqlite3
 import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ from orchestration.contract.reason_aliases import own_aliases
 from orchestration.contract.segments import refuse_personal, refuse_reserved
 from orchestration.engines import Engine, EngineSettings, without_values
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
-from orchestration.transform.project import code_version
-from orchestration.warehouse import folder, publishing
+from orchestration.refresh.nothing_new import NothingNew, asked, kept_by, nothing_new
+from orchestration.refresh.profile import Cost, Profile
+from orchestration.warehouse import folder, origin, publishing
 from orchestration.warehouse.folder import Warehouse
 
 if TYPE_CHECKING:
@@ -46,8 +48,11 @@ class Refresh:
     policies: Mapping[str, Value]
     full_refresh: bool
     progress: Progress
+    profile: Profile
     judge: Judge
     engine: Engine
+    unchanged: NothingNew | None  # there is nothing to do then
+    is_complete: bool = False  # its version is published, and so is the report
     failure: ChurnError | None = None
     loaded: LoadReport | None = None
     previous: str | None = None
@@ -65,9 +70,9 @@ class Refresh:
         """Whether readers have its version already; what fails then takes nothing back."""
         return publishing.current_version(self.warehouse) == self.id
 
-    @property
+    @cached_property
     def variables(self) -> dict[str, Any]:
-        """The vars of the dbt project."""
+        """The vars of the dbt project, the same for all its models."""
         return {
             "as_of": self.day.isoformat(),
             "reporting_currency": self.extracts.mapping.reporting_currency,
@@ -76,10 +81,15 @@ class Refresh:
         }
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """A stage of the refresh, shown and timed."""
-        with self.explaining(name), self._interruptible(), self.progress.stage(name):
-            yield
+    def stage(self, name: str) -> Iterator[Cost]:
+        """A stage of the refresh, shown and measured."""
+        with (
+            self.explaining(name),
+            self._interruptible(),
+            self.progress.stage(name),
+            self.profile.stage(name) as cost,
+        ):
+            yield cost
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -138,8 +148,9 @@ def refreshing(
     engine: Mapping[str, str | None] | None = None,
 ) -> Iterator[Refresh]:
     """Hold the warehouse for a refresh, and enter it into the history with the way it ends.
-    `engine` says what EngineSettings are other than the warehouse's own."""
-    from expectations import judge_beside
+    `engine` says what EngineSettings are other than the warehouse's own. Where it yields one that is `unchanged`, there
+    is nothing to do, unless a `full_refresh` was asked for."""
+    from expectations import judge_process
     from orchestration.contract.mapping import load_mapping
     from orchestration.loading.discovery import find_extracts
 
@@ -150,7 +161,13 @@ def refreshing(
     found = find_extracts(extracts, mapping)
     warehouse = Warehouse(warehouse_folder)
     engine_settings = EngineSettings.of(warehouse, engine or {})
-    with warehouse.locked(), judge_beside() as judge:
+    with warehouse.locked(), ExitStack() as stack:
+        request = asked(found, values, engine_settings)
+        unchanged = None if full_refresh else nothing_new(warehouse, found, request, as_of)
+        profile = Profile()
+        if not unchanged:
+            stack.enter_context(profile.watching())
+        judge = judge_process.here if unchanged else stack.enter_context(judge_process.judge_beside())
         publishing.reconcile(warehouse)
         with warehouse.connect() as con:
             refresh_id = folder.new_refresh_id(max(folder.newest_id(con), publishing.newest_id(warehouse)))
@@ -162,13 +179,18 @@ def refreshing(
             policies=values,
             full_refresh=full_refresh,
             progress=progress,
+            profile=profile,
             judge=judge,
             engine=engine_settings.start(warehouse, refresh_id),
+            unchanged=unchanged,
             previous=publishing.current_version(warehouse),
         )
         with warehouse.connect() as con:
             settings = {**values, "reporting_currency": mapping.reporting_currency, "snapshots": mapping.snapshots}
-            folder.begin(con, refresh.id, refresh.as_of, settings, refresh.previous, code_version())
+            folder.begin(con, refresh.id, refresh.as_of, settings, refresh.previous, request["code_version"])
+            if unchanged:
+                refresh.as_of = unchanged.last.as_of
+                folder.enter_day(con, refresh.id, refresh.day, unchanged.last.newest_row_on)
         status = folder.INTERRUPTED
         try:
             yield refresh
@@ -179,13 +201,21 @@ def refreshing(
             # A disk that is full has been told already, and the next refresh settles what can't be settled now.
             with suppress(duckdb.Error, OSError):
                 publishing.reconcile(warehouse)
-                if refresh.is_published:
+                if unchanged:
+                    status = folder.UNCHANGED
+                elif refresh.is_published:
                     status = folder.PUBLISHED
                     engine_settings.keep(warehouse)
                 elif refresh.failure:
                     status = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
                 with warehouse.connect() as con:
                     folder.finish(con, refresh.id, status)
+                    profile.keep(con, refresh.id)
+                if unchanged:
+                    origin.keep_still(warehouse)
+                elif refresh.is_complete and request == asked(found, values, engine_settings):  # with the same code
+                    aliases = refresh.variables["own_reason_aliases"]
+                    origin.keep(warehouse, {**request, **kept_by(warehouse, aliases)})
 
 
 def explained(error: Exception, doing: str, warehouse: Warehouse, is_published: bool = False) -> ChurnError:

@@ -37,7 +37,7 @@ def load(refresh: Refresh) -> LoadReport:
     and nothing is loaded then."""
     from orchestration.loading import read_extracts
 
-    with refresh.stage("load extracts"):
+    with refresh.stage("load extracts") as cost:
         with refresh.warehouse.connect() as con:
             refresh.engine.begin(con)
             report = read_extracts(
@@ -50,6 +50,7 @@ def load(refresh: Refresh) -> LoadReport:
                 full_refresh=refresh.full_refresh,
                 progress=refresh.progress.step,
             )
+            cost.rows = sum(file.rows_read for file in report.files)
             refresh.as_of = report.as_of
             folder.enter_day(con, refresh.id, refresh.day, report.newest.day if report.newest else None)
             refuse_unknown(segments(refresh.policies), con)
@@ -64,7 +65,7 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
 
     Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
     """
-    with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]):
+    with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]) as cost:
         warehouse = refresh.warehouse
         with warehouse.connect() as con:
             refresh.engine.prepare(con, gate)
@@ -84,6 +85,7 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
                 test_key(result): found for result in tests if (found := broken_laws(refresh.engine, con, result))
             }
         refresh.record(_test_row(result, gate, counts) for result in tests)
+        refresh.profile.built(cost.stage, results, counts)
         built = {result.node.name: result for result in results if result.node.resource_type != "test"}
         if gate == "raw":
             if blockers := _messages(refresh, built["int_blockers"]):
@@ -115,7 +117,7 @@ def _messages(refresh: Refresh, result: NodeResult) -> list[str]:
 
 def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
     """Run the expectations of a gate and record them. Failed ones are among the results, see `refuse_failed`."""
-    with refresh.stage(f"judge the {gate} gate"):
+    with refresh.stage(f"judge the {gate} gate") as cost:
         from expectations import run_gate
 
         if gate == "raw":  # the pages of the refresh before
@@ -143,6 +145,7 @@ def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
             )
             for result in results
         )
+        cost.rows = sum(result.evaluated_count for result in results)
         for result in results:
             if result.status != "passed":
                 refresh.progress.warn(f"{result.table_name}: {result.message}")
@@ -157,7 +160,9 @@ def refuse_failed(refresh: Refresh) -> None:
 
 def publish(refresh: Refresh) -> dict[str, int]:
     """Publish what passed. Returns the row count of each published table."""
-    with refresh.stage("publish"):
+    with refresh.warehouse.connect() as con:
+        refresh.profile.keep(con, refresh.id)
+    with refresh.stage("publish") as cost:
         counts = publishing.publish(
             refresh.warehouse,
             refresh.id,
@@ -165,21 +170,25 @@ def publish(refresh: Refresh) -> dict[str, int]:
             declared_checks(),
             project.DOCS.parent,
         )
-    _report(refresh)
+        cost.rows = sum(counts.values())
+    refresh.is_complete = _report(refresh)
     return counts
 
 
-def _report(refresh: Refresh) -> None:
-    """Write the report of what was published; one that fails is told and takes nothing back."""
+def _report(refresh: Refresh) -> bool:
+    """Write the report of what was published; one that fails is told and takes nothing back.
+    Returns whether it is there."""
     try:
         from orchestration.readers.report.page import add_report
 
-        with refresh.progress.stage("report"):
+        with refresh.progress.stage("report"), refresh.profile.stage("report"):
             add_report(refresh.warehouse)
+        return True
     except Exception as error:
         refresh.progress.warn(
             f"Published, but without a report. {explained(error, 'writing the report', refresh.warehouse, True)}"
         )
+        return False
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

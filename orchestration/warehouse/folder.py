@@ -4,6 +4,7 @@ build.duckdb     the writer's database (0600): raw, staging, intermediate, marts
 published/<id>/  one published version whole: churn.duckdb, private.duckdb (0400), exports/, data_docs/, docs/, report/
 current          link to the current version; churn.duckdb, private.duckdb, exports, docs and report lead through it
 data_docs/       what the last refresh's expectations found, published or not
+origin.json      what the current version was made from: whether a refresh would find anything new
 settings.yml     the engine that runs the models, where it is not DuckDB
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
 """
@@ -27,6 +28,7 @@ from orchestration.errors import Busy
 from orchestration.warehouse import connection
 
 RUNNING, PUBLISHED, REFUSED, FAILED, INTERRUPTED = "running", "published", "refused", "failed", "interrupted"
+UNCHANGED = "unchanged"  # there was nothing new: it ended at once
 
 
 class Warehouse:
@@ -45,6 +47,7 @@ class Warehouse:
         self.log = self.folder / "refresh.log"
         self.scratch = self.folder / "tmp"
         self.pseudonym_key = self.folder / "pseudonym.key"
+        self.origin = self.folder / "origin.json"
         self.settings = self.folder / "settings.yml"
 
     @contextmanager
@@ -143,7 +146,13 @@ REFRESH_HISTORY = Journal(
         "started_at": ("timestamp", "When it started, UTC."),
         "finished_at": ("timestamp", "When it ended, UTC; empty while it runs."),
         "as_of": ("date", "Last day that its data covers."),
-        "status": ("varchar", "running, published, refused (by a critical check), failed or interrupted."),
+        "status": (
+            "varchar",
+            (
+                "running, published, unchanged (there was nothing new: readers keep the version of the last published"
+                " one), refused (by a critical check), failed or interrupted."
+            ),
+        ),
         "policies": (
             "json",
             (
@@ -172,6 +181,66 @@ CHECK_RESULTS = Journal(
 )
 
 
+@dataclass(frozen=True)
+class PastRefresh:
+    """What the history says of a refresh."""
+
+    id: str
+    started_at: datetime
+    as_of: date
+    newest_row_on: date | None
+
+
+def last_published(con: duckdb.DuckDBPyConnection) -> PastRefresh:
+    """The last refresh that published."""
+    [row] = con.execute(
+        "select refresh_id, started_at, as_of, newest_row_on from quality.refresh_history where status = ?"
+        " order by refresh_id desc limit 1",
+        [PUBLISHED],
+    ).fetchall()
+    return PastRefresh(*row)
+
+
+REFRESH_PROFILE = Journal(
+    "refresh_profile",
+    ("refresh_id", "stage", "step"),
+    (
+        "One row per refresh, stage and step of it: what it took. The stages publish and report of a refresh come with"
+        " the next publish."
+    ),
+    {
+        "refresh_id": ("varchar", "The refresh."),
+        "stage": ("varchar", "Stage of the refresh, as it is shown while it runs."),
+        "step": (
+            "varchar",
+            "all: the whole stage. Else the table that was built, as schema.table, or data tests: all of them.",
+        ),
+        "seconds": (
+            "double",
+            (
+                "Seconds from beginning to end. Tables that are built side by side have their own, so that they may add"
+                " up to more than the stage; those of data tests are a sum."
+            ),
+        ),
+        "rows": (
+            "bigint",
+            (
+                "Rows: read from the extracts, of the table that was built, looked at by the gate's checks, or"
+                " published. Empty where nothing is counted."
+            ),
+        ),
+        "peak_bytes": (
+            "bigint",
+            (
+                "The most memory, in bytes, that the process of the refresh held meanwhile, for whatever it did then;"
+                " looked at twenty times a second. The process of Great Expectations is not in it, nor is Spark."
+            ),
+        ),
+    },
+)
+JOURNALS = (CHECK_RESULTS, REFRESH_HISTORY, REFRESH_PROFILE)
+
+
 def begin(
     con: duckdb.DuckDBPyConnection,
     refresh_id: str,
@@ -182,7 +251,7 @@ def begin(
 ) -> None:
     """Enter a refresh into the history, and settle those that a killed process left running:
     published if theirs is `current`."""
-    for journal in (REFRESH_HISTORY, CHECK_RESULTS):
+    for journal in JOURNALS:
         journal.create(con)
     con.execute(
         "update quality.refresh_history set status = if(refresh_id = ?, ?, ?), finished_at = ? where status = ?",

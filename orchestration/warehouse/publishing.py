@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from orchestration.errors import Refused, UserError
-from orchestration.warehouse.folder import CHECK_RESULTS, PUBLISHED, REFRESH_HISTORY, Warehouse, is_refresh_id, now
+from orchestration.warehouse.folder import JOURNALS, PUBLISHED, Warehouse, is_refresh_id, now
 from orchestration.warehouse.quoting import identifier, quote
 
 KEPT_VERSIONS = 5
@@ -81,7 +81,7 @@ def journals() -> list[Relation]:
             journal.description,
             {name: text for name, (_, text) in journal.columns.items()},
         )
-        for journal in (CHECK_RESULTS, REFRESH_HISTORY)
+        for journal in JOURNALS
     ]
 
 
@@ -175,7 +175,7 @@ def reconcile(warehouse: Warehouse) -> None:
             (folder / UNCOMMITTED).unlink(missing_ok=True)
         elif folder.name.startswith(".") or (folder / UNCOMMITTED).exists():
             _remove(folder)
-    if current and not (warehouse.link.is_symlink() and _all_linked(warehouse)):
+    if current and not is_linked(warehouse):
         _commit(warehouse, current)  # a warehouse of an earlier version, or a copy that followed the links
 
 
@@ -313,8 +313,9 @@ def _commit(warehouse: Warehouse, version: str) -> None:
     sync(warehouse.folder)
 
 
-def _all_linked(warehouse: Warehouse) -> bool:
-    return all(
+def is_linked(warehouse: Warehouse) -> bool:
+    """Whether each published path leads through `current`."""
+    return warehouse.link.is_symlink() and all(
         (link := warehouse.folder / name).is_symlink() and link.readlink() == Path(warehouse.link.name) / name
         for name in LINKED
     )

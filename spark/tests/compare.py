@@ -6,14 +6,13 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY
+from orchestration.warehouse.folder import JOURNALS
 from orchestration.warehouse.quoting import identifier, quote
 
 # Doubles may differ in their last bits where logarithms go into them.
 TOLERANCE = 1e-12
 # What only tells one refresh from another.
 OF_THE_REFRESH = {"refresh_id", "loaded_at", "restated_at"}
-JOURNALS = {CHECK_RESULTS.name, REFRESH_HISTORY.name}
 
 
 def differences(by_duckdb: Path, by_spark: Path) -> tuple[int, list[str]]:
@@ -40,7 +39,7 @@ def _relations(con: duckdb.DuckDBPyConnection, database: str) -> set[str]:
     rows = con.execute(
         "select table_schema || '.' || table_name from information_schema.tables"
         " where table_catalog = ? and table_schema <> 'raw' and not list_contains(?, table_name)",
-        [database, list(JOURNALS)],
+        [database, [journal.name for journal in JOURNALS]],
     ).fetchall()
     return {name for (name,) in rows}
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.contract.mapping import load_mapping
+from orchestration.contract.policies import effective_policies
+from orchestration.engines import EngineSettings
 from orchestration.loading import registry
+from orchestration.loading.discovery import find_extracts
+from orchestration.refresh import nothing_new
+from orchestration.refresh.nothing_new import NothingNew
 from orchestration.refresh.progress import Progress
-from orchestration.warehouse import folder, publishing
+from orchestration.warehouse import folder, origin, publishing
+from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
 
 AS_OF = "2024-06-30"
@@ -52,6 +60,8 @@ def write_extracts(folder: Path, bad_rows: int = 0) -> None:
 
 
 def refresh(extracts: Path, warehouse: Path, prepare: Callable[[], object] | None = None) -> Done:
+    """A whole refresh, also where there is nothing new."""
+    (warehouse / "origin.json").unlink(missing_ok=True)
     return churn("refresh", "--extracts", extracts, "--warehouse", warehouse, "--as-of", AS_OF, prepare=prepare)
 
 
@@ -122,6 +132,21 @@ def warehouse(tmp_path, undisturbed) -> Path:
     return Path(shutil.copytree(undisturbed, tmp_path / "warehouse", symlinks=True))
 
 
+def test_what_a_refresh_takes_is_published_with_it(undisturbed):
+    with duckdb.connect(str(undisturbed / "churn.duckdb"), read_only=True) as con:
+        took = con.execute("from quality.refresh_profile").fetchall()
+    rows = {(stage, step): rows for _, stage, step, _, rows, _ in took}
+    assert len(rows) == len(took)
+    assert rows["load extracts", "all"] == 60 + 180 + 60
+    assert rows["stage and audit", "staging.base_billing__invoices"] == 180
+    assert rows["build the marts", "marts.dim_customers"] == 60
+    assert {("start", "all"), ("build the marts", "data tests"), ("judge the marts gate", "all")} < rows.keys()
+    assert all(seconds >= 0 and peak > 10_000_000 for *_, seconds, _, peak in took)
+    with duckdb.connect(str(undisturbed / "build.duckdb")) as con:
+        known = con.execute("select stage from quality.refresh_profile where step = 'all'").fetchall()
+    assert {("publish",), ("report",)} < {*known}
+
+
 def test_a_second_refresh_loads_nothing_and_gives_the_same_bytes(warehouse, undisturbed, extracts):
     with duckdb.connect(str(warehouse / "build.duckdb")) as con:
         before = con.execute("select * from raw.loads order by all").fetchall()
@@ -131,6 +156,148 @@ def test_a_second_refresh_loads_nothing_and_gives_the_same_bytes(warehouse, undi
         assert con.execute("select * from raw.loads order by all").fetchall() == before
     assert exports(warehouse) == exports(undisturbed)
     assert (warehouse / "exports").resolve().parent.name > (undisturbed / "exports").resolve().parent.name
+
+
+def readers_have(warehouse: Path) -> dict[Path, tuple[int, int, bytes]]:
+    """Every file that is published: which it is, when it was written and what is in it."""
+    files = [path for path in (warehouse / "published").rglob("*") if path.is_file()]
+    return {path: ((status := path.stat()).st_ino, status.st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_a_refresh_with_nothing_new_ends_at_once(warehouse, extracts):
+    before = readers_have(warehouse)
+    arguments = ["refresh", "--extracts", extracts, "--warehouse", warehouse, "--as-of", AS_OF]
+    for _ in range(2):
+        code, out, err = churn(*arguments)
+        assert code == 0, err
+        assert out.startswith("nothing new since ") and "2024-06" in out
+        assert "published with warnings, which hold still: freshness of staging.stg_billing__invoices" in err
+        assert "start" not in err  # no stage has begun
+    assert readers_have(warehouse) == before
+    assert history(warehouse) == ["published", "unchanged", "unchanged"]
+    code, out, err = churn(*arguments, "--full-refresh", "--profile")
+    assert (code, "nothing new" in out) == (0, False), err
+    assert [
+        line for line in out.splitlines() if re.match(r" +staging.base_billing__invoices +\d+\.\d\d +180 +\d+ MB", line)
+    ]
+    assert history(warehouse)[-1] == "published"
+    assert Asked(extracts, warehouse).answer() is not None
+    assert churn("rollback", "--warehouse", warehouse).code == 0
+    assert Asked(extracts, warehouse).answer() is None  # readers were given an earlier version back
+
+
+@dataclass
+class Asked:
+    """What a refresh is asked, and of which warehouse."""
+
+    extracts: Path
+    warehouse: Path
+    as_of: date | None = date.fromisoformat(AS_OF)
+    policies: tuple[str, ...] = ()
+    engine: EngineSettings = EngineSettings()
+
+    def answer(self) -> NothingNew | None:
+        mapping = load_mapping(self.extracts)
+        policies = effective_policies(mapping.policies, self.policies)
+        found = find_extracts(self.extracts, mapping)
+        place = Warehouse(self.warehouse)
+        return nothing_new.nothing_new(place, found, nothing_new.asked(found, policies, self.engine), self.as_of)
+
+
+@pytest.fixture
+def asked(tmp_path, warehouse, extracts) -> Asked:
+    """The refresh that has been, asked again."""
+    return Asked(Path(shutil.copytree(extracts, tmp_path / "extracts")), warehouse)
+
+
+def damage(file: Path) -> None:
+    """Change a byte in the middle so that neither size nor time of change show it."""
+    status, content = file.stat(), bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.chmod(0o600)
+    file.write_bytes(content)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def write_to_build(asked: Asked, sql: str) -> None:
+    with duckdb.connect(str(asked.warehouse / "build.duckdb")) as con:
+        con.execute(sql)
+
+
+def begin_another(asked: Asked) -> None:
+    with Warehouse(asked.warehouse).connect() as con:
+        folder.begin(con, folder.new_refresh_id(), None, {}, None, "1.0")
+
+
+CHANGES: dict[str, Callable[[Asked], object]] = {
+    "a byte of a file": lambda asked: damage(asked.extracts / "billing" / "invoices.csv"),
+    "a new file": lambda asked: shutil.copy(
+        asked.extracts / "crm" / "customers.csv", asked.extracts / "crm" / "customers_2.csv"
+    ),
+    "a file that is gone": lambda asked: (asked.extracts / "crm" / "customers.csv").unlink(),
+    "the name of a file": lambda asked: (asked.extracts / "crm" / "customers.csv").rename(
+        asked.extracts / "crm" / "customers_1.csv"
+    ),
+    "the mapping": lambda asked: (asked.extracts / "extracts.yml").write_text("time_zone: Europe/Sofia\n"),
+    "a policy": lambda asked: setattr(asked, "policies", ("lapse_days=120",)),
+    "as_of": lambda asked: setattr(asked, "as_of", date(2024, 7, 1)),
+    "as_of by default": lambda asked: setattr(asked, "as_of", None),
+    "the engine": lambda asked: setattr(asked, "engine", EngineSettings("spark", "thrift://localhost:1", "/tmp")),
+    "own reasons": lambda asked: (asked.warehouse / "churn_reason_aliases.csv").write_text(
+        "alias,reason_code,language\nno more,poor_service,en\n"
+    ),
+    "the key of pseudonyms": lambda asked: (asked.warehouse / "pseudonym.key").write_bytes(bytes(32)),
+    "a published file is gone": lambda asked: (asked.warehouse / "churn.duckdb").resolve().unlink(),
+    "a published file is damaged": lambda asked: damage(asked.warehouse / "private.duckdb"),
+    "an export is damaged": lambda asked: damage(asked.warehouse / "exports" / "churn_rates.parquet"),
+    "the report is gone": lambda asked: (asked.warehouse / "report" / "index.html").unlink(),
+    "a link is gone": lambda asked: (asked.warehouse / "churn.duckdb").unlink(),
+    "somebody wrote to what is published": lambda asked: (asked.warehouse / "churn.duckdb.wal").write_bytes(b""),
+    "the results of the checks": lambda asked: damage(asked.warehouse / "data_docs" / "raw.html"),
+    "build.duckdb is gone": lambda asked: (asked.warehouse / "build.duckdb").unlink(),
+    "a row in build.duckdb": lambda asked: write_to_build(
+        asked, "update raw.billing__invoices_rows set amount = '1' where invoice_id = 'i7-1'"
+    ),
+    "a refresh that was killed": begin_another,
+    "the note itself": lambda asked: (asked.warehouse / "origin.json").write_text('{"version'),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_has_changed_makes_a_whole_refresh(asked, change):
+    assert asked.answer() is not None
+    CHANGES[change](asked)
+    assert asked.answer() is None
+
+
+def test_other_code_makes_a_whole_refresh(asked, monkeypatch):
+    monkeypatch.setattr(nothing_new, "code_version", lambda: "1.0+other")
+    assert asked.answer() is None
+
+
+def test_the_day_by_default_is_asked_of_the_data_and_the_clock_again(asked, monkeypatch):
+    """As if the refresh had been without --as-of: the newest day of the data is the last end of a subscription."""
+    newest = date(2024, 5, 16)
+    history = "update quality.refresh_history set as_of = ?, newest_row_on = ?, started_at = ?"
+
+    def refreshed(as_of: date, on: str) -> None:
+        with duckdb.connect(str(asked.warehouse / "build.duckdb")) as con:
+            con.execute(history, [as_of, as_of, on])
+        origin.keep_still(Warehouse(asked.warehouse))
+
+    asked.as_of = None
+    refreshed(newest, "2026-05-17 05:00:00")
+    found = asked.answer()
+    assert found and "as_of is 2024-05-16" in found.warnings[0] and "--as-of" in found.warnings[0]
+
+    def at(yesterday: date) -> NothingNew | None:
+        monkeypatch.setattr(nothing_new, "yesterday_in", lambda time_zone: yesterday)
+        return asked.answer()
+
+    assert at(newest) and at(date(2024, 5, 17))
+    assert at(date(2024, 5, 15)) is None  # then the last end is still to come
+    refreshed(newest, "2024-05-17 05:00:00")
+    assert asked.answer() is None  # the report does not say yet that the extracts are stale
 
 
 def test_a_kill_in_any_stage_needs_no_repair(tmp_path, undisturbed, extracts):

@@ -73,7 +73,12 @@ def test_the_same_folder_again_gives_the_same_bytes_and_loads_nothing(demo) -> N
         "--as-of",
         "2025-12-31",
     ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("nothing new since ")
+    (warehouse / "origin.json").unlink()
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
+    assert "nothing new" not in done.stdout
     assert exports(warehouse) == before
     assert rows(warehouse / "build.duckdb", "select count(*), max(loaded_at) from raw.loads") == loads

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,6 +73,27 @@ def test_the_gates_stand_between_the_stages():
     }
     assert {"staging", "raw_gate"} <= upstream["marts"]
     assert {"raw_gate", "marts_gate"} <= upstream["published__churn"]
+
+
+def test_a_run_with_nothing_new_succeeds_and_makes_nothing():
+    import dagster as dg
+
+    from orchestration.definitions import defs
+    from orchestration.refresh.nothing_new import NothingNew
+    from orchestration.warehouse.folder import PastRefresh
+
+    last = PastRefresh("20260101T050000.000000Z", datetime(2026, 1, 1, 5), date(2025, 12, 31), date(2025, 12, 31))
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = defs.resolve_job_def("refresh")
+        refresh = SimpleNamespace(unchanged=NothingNew(last, ["as_of is long ago"]))
+        done = job.execute_in_process(instance=instance, resources={"refresh": refresh})
+        said = [entry.user_message for entry in instance.all_logs(done.run_id)]
+    assert done.success
+    assert "There is nothing new since 2026-01-01 05:00 UTC; readers keep that version." in said
+    assert "as_of is long ago" in said
+    assert done.get_asset_materialization_events() == []
+    skipped = {event.step_key for event in done.all_events if event.event_type == dg.DagsterEventType.STEP_SKIPPED}
+    assert skipped == {"staging", "raw_gate", "marts", "marts_gate", "published__churn"}
 
 
 class TestSensor:

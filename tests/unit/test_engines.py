@@ -8,7 +8,7 @@ import pytest
 from orchestration.engines import DuckDB, EngineSettings, forget_tables, forget_views
 from orchestration.engines.spark import Spark
 from orchestration.errors import UserError
-from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY, Warehouse
+from orchestration.warehouse.folder import JOURNALS, Warehouse
 
 SPARK = {"engine": "spark", "spark_url": "thrift://here:10000", "spark_storage": "/storage"}
 
@@ -88,8 +88,8 @@ def test_of_what_was_built_only_the_journals_and_the_history_outlive_a_change_of
         con.execute("create table raw.loads (load_id varchar); create view raw.crm__customers as from raw.loads")
         con.execute("create table history.closed_month_versions (x int); create table quality.load_audit (x int)")
         con.execute("create table marts.churn_rates (x int); create view marts.lost_revenue as from marts.churn_rates")
-        CHECK_RESULTS.create(con)
-        REFRESH_HISTORY.create(con)
+        for journal in JOURNALS:
+            journal.create(con)
         forget_views(con)
         forget_tables(con)
         left = "select table_schema || '.' || table_name from information_schema.tables order by all"
@@ -97,6 +97,7 @@ def test_of_what_was_built_only_the_journals_and_the_history_outlive_a_change_of
             "history.closed_month_versions",
             "quality.check_results",
             "quality.refresh_history",
+            "quality.refresh_profile",
             "raw.crm__customers",
             "raw.loads",
         ]

@@ -17,7 +17,7 @@ from orchestration.readers.mailing_list import write_mailing_list
 from orchestration.readers.report.page import write_report
 from orchestration.readers.workbook import write_workbook
 from orchestration.refresh.steps import manifest
-from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY
+from orchestration.warehouse.folder import JOURNALS
 from orchestration.warehouse.publishing import relations
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -47,7 +47,7 @@ def warehouse(tmp_path: Path) -> Path:
                     con.execute(f"create schema if not exists {relation.schema}; create table {relation} ({columns})")
                     for column in relation.columns:
                         con.execute(f"comment on column {relation}.\"{column}\" is 'What it is.'")
-            for journal in (REFRESH_HISTORY, CHECK_RESULTS):
+            for journal in JOURNALS:
                 journal.create(con)
             con.execute(
                 "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published',"
@@ -91,7 +91,7 @@ def declared(exposure: str) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("exposure", READERS)
 def test_an_exposure_names_what_its_code_reads(exposure: str, warehouse: Path, read: set[tuple[str, str]]) -> None:
     READERS[exposure](warehouse)
-    journals = {("quality", journal.name) for journal in (REFRESH_HISTORY, CHECK_RESULTS)}
+    journals = {("quality", journal.name) for journal in JOURNALS}
     assert declared(exposure) == read - journals
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestration.readers.report import page as report
 from orchestration.refresh.steps import manifest
-from orchestration.warehouse.folder import CHECK_RESULTS, REFRESH_HISTORY
+from orchestration.warehouse.folder import JOURNALS
 
 CYRILLIC = re.compile("[а-яА-Я]")
 COUNTRIES = ["BG", "</script><script>alert(1)</script>", "<!--"]
@@ -28,7 +28,7 @@ def published(tmp_path: Path) -> Path:
             if node["resource_type"] == "model" and node["schema"] in ("marts", "quality"):
                 columns = ", ".join(f'"{column["name"]}" {column["data_type"]}' for column in node["columns"].values())
                 con.execute(f"create table {node['schema']}.{node['alias']} ({columns})")
-        for journal in (REFRESH_HISTORY, CHECK_RESULTS):
+        for journal in JOURNALS:
             journal.create(con)
         con.execute(
             "insert into quality.refresh_history values ('r1', now(), now(), date '2025-01-31', 'published',"

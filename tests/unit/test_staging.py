@@ -492,7 +492,7 @@ def test_nothing_delivered_builds_empty_tables(tmp_path):
         tables = [
             name
             for (name,) in con.execute(
-                "select schema_name || '.' || table_name from duckdb_tables() where schema_name <> 'raw'"
+                "select table_schema || '.' || table_name from information_schema.tables where table_schema <> 'raw'"
             ).fetchall()
         ]
         assert len(tables) == 2 * len(contract()) + 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,12 @@ def _grid(con: duckdb.DuckDBPyConnection, mart: str, columns: str, where: str = 
     )
 
 
+def is_stale(ends_on: date, refreshed_on: date) -> bool:
+    """Whether the report has to say of a refresh of that day on which day its data ends: data that is up to date ends
+    on the day before."""
+    return (refreshed_on - ends_on).days - 1 > _STALE_DAYS
+
+
 def _refresh(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The published refresh; `data_ends_on` and `days_behind` are None unless its extracts were stale."""
     [(refresh_id, as_of, started_at, policies, ends_on, behind)] = con.execute("""
@@ -148,8 +155,7 @@ def _refresh(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
             cast(started_at as date) - coalesce(newest_row_on, as_of)
         from quality.refresh_history where status = 'published' order by 1 desc limit 1
     """).fetchall()
-    # Extracts that are up to date end on the day before the refresh.
-    stale = behind - 1 > _STALE_DAYS
+    stale = is_stale(ends_on, started_at.date())
     return {
         "refresh_id": refresh_id,
         "as_of": as_of,
