@@ -2,6 +2,7 @@
 
 The storage is a folder that this process and the cluster see under the same path:
 raw/<table>_rows/<load_id>.parquet  the rows of one load each, written once
+delivered/<table>/<shape>/          copies of delivered files that Spark reads itself, see loading.plain_parquet
 built/<refresh_id>/                 of one refresh: the registry of loads, and a folder for each table that was built
 
 Only the last refresh's `built` folder is kept. Its tables are views in build.duckdb, so that gates, publishing and
@@ -22,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orchestration.contract.tables import Table, contract
-from orchestration.engines import EngineSettings, forget_tables, forget_views, without_values
+from orchestration.engines import KEPT_FILES, EngineSettings, forget_tables, forget_views, without_values
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.loading import registry
+from orchestration.loading import plain_parquet, registry
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from orchestration.warehouse.quoting import identifier, quote
@@ -94,7 +95,7 @@ class Spark:
             port = None
         if url.scheme != "thrift" or not url.hostname or not port or url.password or url.path.strip("/"):
             raise UserError("--spark-url: write thrift://HOST:PORT, without a password. Nothing was changed.")
-        if not Path(settings.spark_storage).is_absolute() or "'" in settings.spark_storage:
+        if not Path(settings.spark_storage).is_absolute() or re.search(r"['*?\[\]{}]", settings.spark_storage):
             raise UserError(
                 f"--spark-storage {settings.spark_storage}: name a folder by its whole path, as the cluster sees it."
                 " Nothing was changed."
@@ -115,6 +116,10 @@ class Spark:
     def built(self) -> Path:
         """Where this refresh builds."""
         return self.storage / "built" / self.refresh_id
+
+    @property
+    def kept(self) -> Path:
+        return self.storage / KEPT_FILES
 
     def begin(self, con: duckdb.DuckDBPyConnection) -> None:
         """See that Spark answers and that its databases are ours, and clear what the refresh before has built."""
@@ -244,31 +249,37 @@ class Spark:
 
     def _offer_rows(self, con: duckdb.DuckDBPyConnection, cursor: Any, table: Table) -> None:
         """A contract table on Spark: the rows of all its loads, and the view on them that `raw` has."""
-        folder, columns = self._export_rows(con, table)
-        relation = f"{self.prefix}raw.{table.raw}"
+        relation, names = f"{self.prefix}raw.{table.raw}", plain_parquet.row_columns(table)
+        columns = ", ".join(f"`{name}` {'bigint' if name == 'row_number' else 'string'}" for name in names)
+        folder = self._export_rows(con, table)
         cursor.execute(f"drop table if exists {relation}_rows")
         cursor.execute(f"create table {relation}_rows ({columns}) using parquet location {quote(folder)}")
-        view = registry.view(con, table, f"{self.prefix}raw").replace('"', "`")
+        rows = [f"select {', '.join(f'`{name}`' for name in names)} from {relation}_rows"]
+        for shape in registry.shapes(con, table):
+            files = f"{relation}_{shape.id}"
+            cursor.execute(f"drop table if exists {files}")
+            cursor.execute(f"create table {files} using parquet location {quote(shape.folder(table, self.kept))}")
+            rows.append(shape.in_spark(table, files))
+        view = registry.view(con, table, f"({' union all '.join(rows)})", f"{self.prefix}raw").replace('"', "`")
         cursor.execute(f"create or replace view {relation} as {view}")
 
-    def _export_rows(self, con: duckdb.DuckDBPyConnection, table: Table) -> tuple[Path, str]:
-        """One file for each load of a table, of which most are there already. Returns their folder and its columns."""
+    def _export_rows(self, con: duckdb.DuckDBPyConnection, table: Table) -> Path:
+        """One file for each load of a table that the loader has read; most are there already. Returns their folder."""
         folder = self.storage / "raw" / f"{table.raw}_rows"
         folder.mkdir(parents=True, exist_ok=True)
         loads = {load for (load,) in con.execute(f"select distinct load_id from raw.{table.raw}_rows").fetchall()}
-        texts = [*table.columns, "load_id", "raw_row", "malformed"]
         for file in folder.iterdir():
             if file.suffix != ".parquet" or file.stem not in loads:
                 file.unlink()
         columns = ", ".join(
             # letters in two parts, as an earlier version may have loaded them: the loader composes them now
             f"nfc_normalize({identifier(name)}) as {identifier(name)}" if name in table.columns else name
-            for name in texts
+            for name in plain_parquet.row_columns(table)
         )
         for load in loads - {file.stem for file in folder.iterdir()}:
-            query = f"select {columns}, row_number from raw.{table.raw}_rows where load_id = {quote(load)}"
+            query = f"select {columns} from raw.{table.raw}_rows where load_id = {quote(load)}"
             _copy(con, query, folder / f"{load}.parquet")
-        return folder, ", ".join([*(f"`{name}` string" for name in texts), "`row_number` bigint"])
+        return folder
 
     def _lend_history(self, con: duckdb.DuckDBPyConnection) -> None:
         relation, folder = f"{self.prefix}history.{HISTORY}", self.built / "history" / HISTORY

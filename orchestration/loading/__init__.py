@@ -32,6 +32,7 @@ def read_extracts(
     as_of: date | None = None,
     allow_personal_ids: bool = False,
     full_refresh: bool = False,
+    kept: Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadReport:
     """Load what is new in the extracts into the schema `raw` of the open build database. `scratch` is a folder for
@@ -39,9 +40,10 @@ def read_extracts(
     yesterday.
 
     Everything is read and validated before the first row is written, in one transaction. Raises UserError with all
-    problems found; nothing is loaded then. `full_refresh` reads the files that are present again."""
+    problems found; nothing is loaded then. `full_refresh` reads the files that are present again. `kept` is the folder
+    of the files that the engine reads itself, if it does (see plain_parquet)."""
     mapping, deliveries, problems = extracts.mapping, extracts.deliveries, []
-    registry.prepare(con)
+    registry.prepare(con, kept)
     tables = {name for (name,) in con.execute("select distinct table_name from raw.loads").fetchall()}
     tables |= {delivery.table for delivery in deliveries}
     if not tables.intersection(activity_tables()):
@@ -56,7 +58,7 @@ def read_extracts(
                 own = [one for one in deliveries if (one.table, one.source) == (table.name, rule.name)]
                 if own:
                     progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
-                    load = SourceLoad(con, mapping, rule, own)
+                    load = SourceLoad(con, mapping, rule, own, kept)
                     problems += _read(load, readers, full_refresh)
                     loads.append(load)
         problems += [
@@ -78,7 +80,9 @@ def read_extracts(
             moved = registry.take_back(con, deliveries)
             registry.settle(con, mapping)
             identities.settle(con, key_file)
-            registry.create_views(con)
+            if kept:
+                refuse_if(registry.missing(con, kept))
+            registry.create_views(con, kept)
             if not allow_personal_ids:
                 refuse_if(list(identities.email_ids(con)))
             yesterday = datetime.now(ZoneInfo(mapping.time_zone)).date() - timedelta(days=1)

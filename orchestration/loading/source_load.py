@@ -5,16 +5,18 @@ import json
 import re
 from decimal import Decimal
 from hashlib import sha256
+from pathlib import Path
 
 import duckdb
 
 from orchestration.contract.mapping import MINOR_UNITS, ColumnRule, Mapping, SourceRule
 from orchestration.contract.names import nearest
 from orchestration.contract.placed_yaml import Text
-from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column
+from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column, contract
 from orchestration.errors import UserError
-from orchestration.loading import identities, money, readings, registry
+from orchestration.loading import identities, money, plain_parquet, readings, registry
 from orchestration.loading.discovery import Delivery
+from orchestration.loading.plain_parquet import Shape
 from orchestration.loading.readers import Readers, Source, Stage, unreadable_parquet
 from orchestration.loading.report import FileReport, LoadReport
 from orchestration.warehouse.quoting import identifier, quote
@@ -30,15 +32,21 @@ class SourceLoad:
     """`read` stages and judges what is new, `write` stores it; between the two the database is as it was."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, mapping: Mapping, rule: SourceRule, deliveries: list[Delivery]
+        self,
+        con: duckdb.DuckDBPyConnection,
+        mapping: Mapping,
+        rule: SourceRule,
+        deliveries: list[Delivery],
+        kept: Path | None,
     ) -> None:
-        self.con, self.rule, self.table, self.deliveries = con, rule, rule.table, deliveries
+        self.con, self.rule, self.table, self.deliveries, self.kept = con, rule, rule.table, deliveries, kept
         self.time_zone, self.reporting_currency = mapping.time_zone, mapping.reporting_currency
         self.mapping_hash = sha256(f"{NOTATION} {rule.signature(mapping.time_zone)}".encode()).hexdigest()
         self.known = registry.known_loads(con, rule)
         self.stages: list[
             tuple[Stage, dict[str, ColumnRule], list[dict]]
         ] = []  # with the columns and the evidence of each file
+        self.shapes: dict[str, Shape] = {}  # by the content hashes of the files that the engine reads itself
         self.readings: dict[str, str] = {}  # of undeclared dates
         self.warnings: list[str] = []
         self.load_ids: dict[registry.Place, str] = {}
@@ -54,7 +62,7 @@ class SourceLoad:
         fresh = [
             delivery
             for content, delivery in contents.items()
-            if full_refresh or content not in self.known or self.known[content].mapping_hash != self.mapping_hash
+            if full_refresh or content not in self.known or self._has_changed(self.known[content])
         ]
         problems += self._undeclared_snapshots(fresh)
         self._stage(readers, fresh, problems)
@@ -74,11 +82,24 @@ class SourceLoad:
             self._stage(readers, other, problems)
         return problems
 
+    def _has_changed(self, load: registry.Load) -> bool:
+        """Whether the file must be read again, by another mapping or because its kept copy is gone."""
+        lost = (
+            self.kept and load.shape and not Shape.read(load.shape).kept(self.table, self.kept, load.load_id).exists()
+        )
+        return load.mapping_hash != self.mapping_hash or bool(lost)
+
     def _stage(self, readers: Readers, deliveries: list[Delivery], problems: list[str]) -> None:
         for stage in readers.stages(self.rule, deliveries, problems):
             columns = self._columns(set().union(*stage.columns))
             try:
-                self.stages.append((stage, columns, self._evidence(stage, columns)))
+                if shape := self._shape(stage, columns):
+                    self.shapes[stage.deliveries[0].content_hash] = shape
+                    [(rows,)] = self._run(stage, f"select count(*) from {stage.relation}").fetchall()
+                    evidence = [self._account(stage.columns[0], rows)]
+                else:
+                    evidence = self._evidence(stage, columns)
+                self.stages.append((stage, columns, evidence))
             except UserError as error:
                 problems.append(str(error))
 
@@ -273,6 +294,25 @@ class SourceLoad:
             column.type in NUMBERS and not self.rule.decimal
         )
 
+    def _shape(self, stage: Stage, columns: dict[str, ColumnRule]) -> Shape | None:
+        """The shape of a file that the engine reads itself: its texts, too, stand in it as they would in `raw`."""
+        if not self.kept or not stage.parquet:
+            return None
+        try:
+            shape = Shape.of(self.con, self.rule, columns, stage.parquet)
+        except duckdb.Error as error:
+            raise unreadable_parquet(stage.deliveries, error) from None
+        if shape is None:
+            return None
+        relation, currency = self._relation(stage, columns), self._currency(columns)
+        values = {name: self._value(name, columns[name], "false", currency or "null") for name in shape.texts}
+        if "currency" in columns and currency:
+            values["currency"] = currency
+        differ = [f"{value} is distinct from {identifier(f'text_{name}')}" for name, value in values.items()]
+        if differ and self._run(stage, f"select 1 from {relation} where {' or '.join(differ)} limit 1").fetchone():
+            return None
+        return shape
+
     def _evidence(self, stage: Stage, columns: dict[str, ColumnRule]) -> list[dict]:
         """Of each file, in one scan: its rows, the votes of undeclared columns,
         and the keys of `where` and `values` that occurred."""
@@ -307,12 +347,10 @@ class SourceLoad:
         ).fetchall()
         counted = {file_no: dict(zip(selected, values, strict=True)) for file_no, *values in rows}
 
-        wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.read_from}
         evidence = []
         for file_no, available in enumerate(stage.columns):
             counts = counted.get(file_no, {"rows": 0, "malformed": 0, "filtered": 0})
-            own = {key: counts[key] for key in ("rows", "malformed", "filtered")}
-            own |= {"sources": sorted(wanted & available), "votes": {}, "values": {}, "where": {}, "unreadable": {}}
+            own = self._account(available, counts["rows"], counts["malformed"], counts["filtered"])
             for key, value in counts.items():
                 part, _, rest = key.partition("/")
                 name, _, kind = rest.rpartition("/") if part == "votes" else (rest, "", "")
@@ -322,6 +360,12 @@ class SourceLoad:
                     own[part][name] = value or []
             evidence.append(own)
         return evidence
+
+    def _account(self, available: set[str], rows: int, malformed: int = 0, filtered: int = 0) -> dict:
+        """The evidence of a file that has these columns, as far as it does not depend on values."""
+        wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.read_from}
+        counts = {"rows": rows, "malformed": malformed, "filtered": filtered, "sources": sorted(wanted & available)}
+        return counts | {"votes": {}, "values": {}, "where": {}, "unreadable": {}}
 
     def _unreadable(self, name: str, native: str) -> str:
         """The condition that a number can't be read, by the declared decimal mark or by either."""
@@ -556,11 +600,17 @@ class SourceLoad:
                     position,
                     *accounts[content][1:],
                     self.known[content].seen_as_of if content in self.known else None,
+                    str(self.shapes[content]) if content in self.shapes else None,
                 )
             )
         registry.replace(self.con, self.rule, contents, loads)
         for stage, columns, _ in self.stages:
-            self._insert(stage, columns, [accounts[delivery.content_hash][0] for delivery in stage.deliveries])
+            load_ids = [accounts[delivery.content_hash][0] for delivery in stage.deliveries]
+            if shape := self.shapes.get(stage.deliveries[0].content_hash):
+                assert self.kept is not None
+                plain_parquet.keep(stage.deliveries[0], shape.kept(self.table, self.kept, load_ids[0]))
+            else:
+                self._insert(stage, columns, load_ids)
 
         read = set()
         for delivery in self.deliveries:
@@ -641,7 +691,8 @@ class SourceLoad:
             plan_id = self._value("plan_id", columns["plan_id"], self._text(stage, columns["plan_id"]).native, currency)
             plans = (
                 "select plan_id as known_plan_id, max(upper(currency)) as plan_currency"
-                " from raw.billing__plans_rows where currency is not null group by plan_id"
+                f" from {registry.rows(self.con, contract()['billing.plans'], self.kept)}"
+                " where currency is not null group by plan_id"
             )
             relation = (
                 f"(from (select *, {plan_id} as of_plan_id from {relation}) left join ({plans})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import random
 import shutil
@@ -19,9 +22,11 @@ import pytest
 import yaml
 
 from orchestration.cli import DEMO_AS_OF
+from orchestration.contract.tables import NUMBERS, contract
 from orchestration.engines import EngineSettings
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.quoting import identifier, quote
 from spark.cluster import free_port
 from spark.tests.compare import differences, exports
 from tests.churn import Done, churn
@@ -37,6 +42,18 @@ INEXACT = "survival_curves.parquet"
 BROKEN_RULE = "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion"
 # Holds the ids of refreshes.
 OF_REFRESHES = "restatements.parquet"
+
+# The tables that the random company delivers as Parquet the second time, and the types that a system of its own has.
+TYPED = ("crm.customers", "crm.cases", "crm.surveys", "billing.invoices", "billing.invoice_lines")
+TYPES = {"date": "date", "timestamp": "timestamp", "boolean": "boolean"} | dict.fromkeys(NUMBERS, "decimal(18, 6)")
+# Rows for the quarantine, with texts that JSON must escape.
+BROKEN = """
+select 'broken ' || n as invoice_id, if(n > 1, 'c' || n) as customer_id, timestamp '2024-03-01 10:00:00.5' as issued_at,
+    if(n <> 2, n::decimal(9, 3)) as amount, n as "Number of it",
+    'Скъпо "1" \\ / é ' || chr(9) || chr(10) || chr(1) || chr(31) || chr(127) || ' ' as note,
+    date '2024-03-01' + n as day, n = 1 as flag
+from range(1, 4) as rows(n)
+"""
 
 
 class Company:
@@ -72,6 +89,35 @@ def first_half(files: dict[str, bytes]) -> dict[str, bytes]:
         folders[Path(name).parent].append(name)
     chosen = {name for own in folders.values() for name in own[: len(own) // 2 + len(own) % 2]}
     return {name: content for name, content in files.items() if name in chosen or "fx_rates" in name}
+
+
+def typed(files: dict[str, bytes], scratch: Path) -> dict[str, bytes]:
+    """The files of these tables as Parquet, as a system with types of its own would export them."""
+    found = {}
+    for name, content in files.items():
+        table = ".".join(Path(name).parts[:2])
+        if table not in TYPED:
+            found[name] = content
+            continue
+        text = content.decode("utf-16" if table == "crm.customers" else "utf-8")
+        rows = (
+            list(csv.DictReader(io.StringIO(text))) if name.endswith(".csv") else [*map(json.loads, text.splitlines())]
+        )
+        columns = {key: TYPES.get(contract()[table].columns[key].type, "varchar") for key in rows[0]}
+        found[str(Path(name).with_suffix(".parquet"))] = parquet(rows, columns, scratch)
+    return found
+
+
+def parquet(rows: list[dict], columns: dict[str, str], scratch: Path) -> bytes:
+    lines, file = scratch / "rows.jsonl", scratch / "rows.parquet"
+    lines.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    texts = ", ".join(f"{quote(key)}: 'varchar'" for key in columns)
+    cells = ", ".join(
+        identifier(key) if kind == "varchar" else f"cast(nullif({identifier(key)}, '') as {kind}) as {identifier(key)}"
+        for key, kind in columns.items()
+    )
+    duckdb.execute(f"copy (select {cells} from read_json({quote(lines)}, columns = {{{texts}}})) to {quote(file)}")
+    return file.read_bytes()
 
 
 def lose_an_executor(folder: Path) -> None:
