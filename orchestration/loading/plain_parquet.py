@@ -21,7 +21,6 @@ from orchestration.contract.mapping import ColumnRule, SourceRule
 from orchestration.contract.tables import DATES, NUMBERS, Table
 from orchestration.errors import UserError
 from orchestration.loading.discovery import Delivery
-from orchestration.loading.readings import MARGIN
 from orchestration.warehouse.quoting import identifier, quote
 
 # The types that engines write as the same text, as DuckDB calls them; floating point numbers are not among them.
@@ -143,7 +142,7 @@ class Shape:
             table.columns[name].type,
         )
         if kind == _TEXT:
-            return f"nullif(trim(both {quote(MARGIN)} from {sql}), '')"
+            return f"nullif({sql}, '')"
         if contract_type in DATES:
             sql = f"cast({sql} as {contract_type})"
         return f"cast({sql} as string)"

@@ -304,14 +304,19 @@ class SourceLoad:
             raise unreadable_parquet(stage.deliveries, error) from None
         if shape is None:
             return None
-        relation, currency = self._relation(stage, columns), self._currency(columns)
-        values = {name: self._value(name, columns[name], "false", currency or "null") for name in shape.texts}
-        if "currency" in columns and currency:
-            values["currency"] = currency
-        differ = [f"{value} is distinct from {identifier(f'text_{name}')}" for name, value in values.items()]
-        if differ and self._run(stage, f"select 1 from {relation} where {' or '.join(differ)} limit 1").fetchone():
-            return None
-        return shape
+        cells = [f"{stage.source(shape.columns[name]).text} as {identifier(name)}" for name in shape.texts]
+        differ = [f"{self._as_text(name)} is distinct from nullif({identifier(name)}, '')" for name in shape.texts]
+        found = f"select 1 from (select {', '.join(cells)} from {stage.relation}) where {' or '.join(differ)} limit 1"
+        return None if cells and self._run(stage, found).fetchone() else shape
+
+    def _as_text(self, name: str) -> str:
+        """What `_value` makes of a text that says nothing but itself; null where it is none."""
+        column, text = self.table.columns[name], readings.trimmed(identifier(name))
+        if name == "currency":
+            return f"upper({text})"
+        if column.identifies:
+            return identities.id_text(text, self.rule, column, self._mapped(name))
+        return f"nfc_normalize({text})"
 
     def _evidence(self, stage: Stage, columns: dict[str, ColumnRule]) -> list[dict]:
         """Of each file, in one scan: its rows, the votes of undeclared columns,
