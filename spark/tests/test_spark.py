@@ -10,7 +10,8 @@ import random
 import shutil
 import signal
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -24,6 +25,7 @@ import yaml
 from orchestration.cli import DEMO_AS_OF
 from orchestration.contract.tables import NUMBERS, contract
 from orchestration.engines import EngineSettings
+from orchestration.errors import EnvironmentFailure
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from orchestration.warehouse.quoting import identifier, quote
@@ -48,9 +50,9 @@ TYPED = ("crm.customers", "crm.cases", "crm.surveys", "billing.invoices", "billi
 TYPES = {"date": "date", "timestamp": "timestamp", "boolean": "boolean"} | dict.fromkeys(NUMBERS, "decimal(18, 6)")
 # Rows for the quarantine, with texts that JSON must escape.
 BROKEN = """
-select 'broken ' || n as invoice_id, if(n > 1, 'c' || n, null) as customer_id, timestamp '2024-03-01 10:00:00.5' as issued_at,
-    if(n <> 2, n::decimal(9, 3), null) as amount, n as "Number of it",
-    'Скъпо "1" \\ / é ' || chr(9) || chr(10) || chr(1) || chr(31) || chr(127) || ' ' as note,
+select 'broken ' || n as invoice_id, if(n > 1, 'c' || n, null) as customer_id,
+    if(n <> 2, n::decimal(9, 3), null) as amount, timestamp '2024-03-01 10:00:00.5' as issued_at, n as "Number of it",
+    'Скъпо "1" \\ / é' || chr(9) || chr(10) || chr(1) || chr(31) || chr(127) || 'z' as note,
     date '2024-03-01' + n::integer as day, n = 1 as flag
 from range(1, 4) as rows(n)
 """
@@ -110,7 +112,8 @@ def typed(files: dict[str, bytes], scratch: Path) -> dict[str, bytes]:
 
 def parquet(rows: list[dict], columns: dict[str, str], scratch: Path) -> bytes:
     lines, file = scratch / "rows.jsonl", scratch / "rows.parquet"
-    lines.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    tidy = [{key: value.strip() for key, value in row.items()} for row in rows]
+    lines.write_text("\n".join(map(json.dumps, tidy)), encoding="utf-8")
     texts = ", ".join(f"{quote(key)}: 'varchar'" for key in columns)
     cells = ", ".join(
         identifier(key) if kind == "varchar" else f"cast(nullif({identifier(key)}, '') as {kind}) as {identifier(key)}"
@@ -120,16 +123,32 @@ def parquet(rows: list[dict], columns: dict[str, str], scratch: Path) -> bytes:
     return file.read_bytes()
 
 
-def lose_an_executor(folder: Path) -> None:
-    """Kill one of the JVMs in which the workers of the cluster in `folder` run tasks."""
+def executors(folder: Path) -> Iterator[int]:
+    """The JVMs in which the workers of the cluster in `folder` run tasks."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it may end meanwhile
             if b"CoarseGrainedExecutorBackend" in (process / "cmdline").read_bytes() and (
                 (process / "cwd").readlink().is_relative_to(folder)
             ):
-                os.kill(int(process.name), signal.SIGKILL)
-                return
-    raise AssertionError("there is no executor")
+                yield int(process.name)
+
+
+def lose_an_executor(folder: Path) -> None:
+    os.kill(next(executors(folder)), signal.SIGKILL)
+
+
+@contextmanager
+def stopped(processes: Iterable[int]) -> Iterator[None]:
+    """While these processes do nothing."""
+    numbers = list(processes)
+    assert numbers
+    for number in numbers:
+        os.kill(number, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            os.kill(number, signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +225,10 @@ def test_a_random_company_that_is_corrected_killed_and_changes_engines(tmp_path,
         assert con.execute("select count(*) from marts.restatements").fetchone() > (0,), seed
         read = "select table_name, file from raw.loads where shape is not null order by all"
         itself = con.execute(read).fetchall()
-    assert {table for table, _ in itself} == set(TYPED) and ("billing.invoices", "billing/invoices/broken.parquet") in itself
+    assert {table for table, _ in itself} == set(TYPED) and (
+        "billing.invoices",
+        "billing/invoices/broken.parquet",
+    ) in itself
 
     company.published(company.by_spark, *chosen, "--engine", "duckdb")
     company.assert_equal(OF_REFRESHES)
@@ -223,6 +245,22 @@ def test_a_public_extract_is_the_same_on_both_engines_though_an_executor_is_lost
         company.by_spark, *company.engine, prepare=at("build the marts", 5, partial(lose_an_executor, cluster_folder))
     )
     company.assert_equal()
+
+
+def test_a_statement_that_no_worker_runs_ends_with_a_sentence(demo, cluster_folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("orchestration.engines.spark.LONGEST", "3s")
+    warehouse, query = Warehouse(demo.by_spark), "select max(id) from range(100) group by id % 7"
+    engine = EngineSettings.of(warehouse, {}).start(warehouse, "id")
+    with engine.running() as (output, manifest), stopped(executors(cluster_folder)):
+        with pytest.raises(EnvironmentFailure, match="no workers were left to run it"):
+            engine.rows(duckdb.connect(), query)
+        profile = yaml.safe_load((project.ROOT / "profiles.yml").read_text(encoding="utf-8"))
+        profile["churn_warehouse"]["outputs"]["spark"] |= output
+        (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+        arguments = ["show", "--inline", query, "--target-path", str(tmp_path), "--no-populate-cache"]
+        with pytest.raises(Exception, match="TIMEDOUT_STATE") as failure:
+            project._invoke(arguments, tmp_path, manifest, target="spark")
+    assert "no workers were left to run it" in engine.without_values(str(failure.value))
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path, demo) -> None:

@@ -85,7 +85,7 @@ PLAIN = "select 'i1' as invoice_id, 'c1' as customer_id, date '2024-01-31' as is
         ("'re' || chr(769) as \"status\"", ""),
         ("'eur' as currency", ""),
         ("'open ' as \"status\"", ""),
-        ("chr(160) as \"status\"", ""),
+        ('chr(160) as "status"', ""),
         ("[1] as more", ""),
         ("1.5::float as more", ""),
         ('1 as "More", 2 as "mo re", 3 as filename', ""),
