@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
@@ -32,6 +33,8 @@ KEPT = (
     ("history", "closed_month_versions"),
     *(("quality", journal.name) for journal in JOURNALS),
 )
+# The folder of a storage with the files that Spark reads itself.
+KEPT_FILES = "delivered"
 
 
 class Engine(Protocol):
@@ -46,6 +49,10 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """The target in profiles.yml."""
+
+    @property
+    def kept(self) -> Path | None:
+        """Where the loader puts files that the engine reads itself, if it does."""
 
     def running(self) -> AbstractContextManager[tuple[Mapping[str, Any], Manifest]]:
         """While dbt runs: what its profile says besides, and the project as it is on this engine."""
@@ -92,7 +99,7 @@ class EngineSettings:
     def start(self, warehouse: Warehouse, refresh_id: str) -> Engine:
         """The engine for one refresh. Raises UserError when a setting is missing or can't be right."""
         if self.engine == "duckdb":
-            return DuckDB(warehouse)
+            return DuckDB(warehouse, Path(self.spark_storage, KEPT_FILES) if self.spark_storage else None)
         from orchestration.engines.spark import Spark
 
         return Spark.of(self, warehouse, refresh_id)
@@ -106,9 +113,14 @@ class DuckDB:
     """The models run in build.duckdb itself."""
 
     warehouse: Warehouse
+    kept_by_spark: Path | None = None
     name = "duckdb"
+    kept = None
 
     def begin(self, con: duckdb.DuckDBPyConnection) -> None:
+        from orchestration.loading import registry
+
+        registry.take_in(con, self.kept_by_spark)
         forget_views(con)
 
     def prepare(self, con: duckdb.DuckDBPyConnection, gate: str) -> None:

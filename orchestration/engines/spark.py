@@ -2,6 +2,7 @@
 
 The storage is a folder that this process and the cluster see under the same path:
 raw/<table>_rows/<load_id>.parquet  the rows of one load each, written once
+delivered/<table>/<shape>/          copies of delivered files that Spark reads itself, see loading.plain_parquet
 built/<refresh_id>/                 of one refresh: the registry of loads, and a folder for each table that was built
 
 Only the last refresh's `built` folder is kept. Its tables are views in build.duckdb, so that gates, publishing and
@@ -22,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orchestration.contract.tables import Table, contract
-from orchestration.engines import EngineSettings, forget_tables, forget_views, without_values
+from orchestration.engines import KEPT_FILES, EngineSettings, forget_tables, forget_views, without_values
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.loading import registry
+from orchestration.loading import plain_parquet, registry
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from orchestration.warehouse.quoting import identifier, quote
@@ -49,6 +50,8 @@ _CONFIGURATION = {
     **{f"set:hiveconf:{name}": value for name, value in SESSION.items()},
     "spark.sql.ansi.enabled": "false",
 }
+# Spark waits for ever for workers that were lost. A server's own limit for a statement holds; where it has none, this.
+LIMIT, LONGEST = "spark.sql.thriftServer.queryTimeout", "3600s"
 HISTORY = "closed_month_versions"
 # What tells people what failed and quotes no data: Spark's error class, and its words for lost machines and full disks.
 _CLASS = re.compile(r"(?:Error running query|Exception): \[([A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)*)\]")
@@ -57,6 +60,7 @@ _CAUSES = {
     "ExecutorLostFailure": "the cluster lost an executor, and retrying did not help",
     "OutOfMemoryError": "Spark ran out of memory",
     "SparkContext was shut down": "Spark was stopped",
+    "TIMEDOUT_STATE": f"a statement took longer than {LIMIT} allows, or no workers were left to run it",
     "Permission denied": "Spark may not write to the storage: it must run as the same user",
     "TTransportException": "the connection to Spark was lost",
     "TSocket": "the connection to Spark was lost",
@@ -94,7 +98,7 @@ class Spark:
             port = None
         if url.scheme != "thrift" or not url.hostname or not port or url.password or url.path.strip("/"):
             raise UserError("--spark-url: write thrift://HOST:PORT, without a password. Nothing was changed.")
-        if not Path(settings.spark_storage).is_absolute() or "'" in settings.spark_storage:
+        if not Path(settings.spark_storage).is_absolute() or re.search(r"['*?\[\]{}]", settings.spark_storage):
             raise UserError(
                 f"--spark-storage {settings.spark_storage}: name a folder by its whole path, as the cluster sees it."
                 " Nothing was changed."
@@ -115,6 +119,10 @@ class Spark:
     def built(self) -> Path:
         """Where this refresh builds."""
         return self.storage / "built" / self.refresh_id
+
+    @property
+    def kept(self) -> Path:
+        return self.storage / KEPT_FILES
 
     def begin(self, con: duckdb.DuckDBPyConnection) -> None:
         """See that Spark answers and that its databases are ours, and clear what the refresh before has built."""
@@ -143,12 +151,14 @@ class Spark:
 
     @contextmanager
     def running(self) -> Iterator[tuple[Mapping[str, Any], Manifest]]:
+        with self._cursor() as cursor:
+            [(_, limit)] = _run(cursor, f"set {LIMIT}")
         output = {
             "host": self.host,
             "port": self.port,
             "user": self.user,
             "schema": f"{self.prefix}staging",
-            "server_side_parameters": _CONFIGURATION,
+            "server_side_parameters": {**_CONFIGURATION, f"set:hiveconf:{LIMIT}": limit},
         }
         yield output, self._placed(project.spark_manifest())
 
@@ -176,8 +186,7 @@ class Spark:
 
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         with self._cursor() as cursor:
-            cursor.execute(query)
-            return cursor.fetchall()
+            return _run(cursor, query)
 
     def without_values(self, message: str) -> str:
         """Spark's error class and what it says of lost machines and full disks: its messages quote data."""
@@ -203,11 +212,12 @@ class Spark:
         try:
             cursor = connection.cursor()
             for name, value in SESSION.items():
-                cursor.execute(f"set {name}")
-                if cursor.fetchall()[0][1].lower() != value.lower():
+                if _run(cursor, f"set {name}")[0][1].lower() != value.lower():
                     raise EnvironmentFailure(
                         f"Spark at {place} does not take the setting {name} = {value}. {untouched}"
                     )
+            if _run(cursor, f"set {LIMIT}")[0][1].startswith("0"):
+                _run(cursor, f"set {LIMIT}={LONGEST}")
             yield cursor
         except (hive.Error, TTransportException, OSError) as error:
             if isinstance(error, OSError) and error.filename:
@@ -225,9 +235,8 @@ class Spark:
         relations = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")]
         for schema in sorted({node["schema"] for node in [*relations, *manifest["sources"].values()]}):
             name = f"{self.prefix}{schema}"
-            cursor.execute(f"create database if not exists {name} comment {quote(owner)}")
-            cursor.execute(f"describe database {name}")
-            described = dict(cursor.fetchall())
+            _run(cursor, f"create database if not exists {name} comment {quote(owner)}")
+            described = dict(_run(cursor, f"describe database {name}"))
             if described.get("Comment") != owner:
                 raise UserError(
                     f"The database {name} on Spark was not made for the warehouse in {self.storage}. Choose another"
@@ -239,36 +248,42 @@ class Spark:
         relation, folder = f"{self.prefix}{schema}.{name}", self.built / schema / name
         folder.mkdir(parents=True)
         _copy(con, f"select {_in_utc(con, f'{schema}.{name}')} from {schema}.{name}", folder / "0.parquet")
-        cursor.execute(f"drop table if exists {relation}")
-        cursor.execute(f"create table {relation} using parquet location {quote(folder)}")
+        _run(cursor, f"drop table if exists {relation}")
+        _run(cursor, f"create table {relation} using parquet location {quote(folder)}")
 
     def _offer_rows(self, con: duckdb.DuckDBPyConnection, cursor: Any, table: Table) -> None:
         """A contract table on Spark: the rows of all its loads, and the view on them that `raw` has."""
-        folder, columns = self._export_rows(con, table)
-        relation = f"{self.prefix}raw.{table.raw}"
-        cursor.execute(f"drop table if exists {relation}_rows")
-        cursor.execute(f"create table {relation}_rows ({columns}) using parquet location {quote(folder)}")
-        view = registry.view(con, table, f"{self.prefix}raw").replace('"', "`")
-        cursor.execute(f"create or replace view {relation} as {view}")
+        relation, names = f"{self.prefix}raw.{table.raw}", plain_parquet.row_columns(table)
+        columns = ", ".join(f"`{name}` {'bigint' if name == 'row_number' else 'string'}" for name in names)
+        folder = self._export_rows(con, table)
+        _run(cursor, f"drop table if exists {relation}_rows")
+        _run(cursor, f"create table {relation}_rows ({columns}) using parquet location {quote(folder)}")
+        rows = [f"select {', '.join(f'`{name}`' for name in names)} from {relation}_rows"]
+        for shape in registry.shapes(con, table):
+            files = f"{relation}_{shape.id}"
+            _run(cursor, f"drop table if exists {files}")
+            _run(cursor, f"create table {files} using parquet location {quote(shape.folder(table, self.kept))}")
+            rows.append(shape.in_spark(table, files))
+        view = registry.view(con, table, f"({' union all '.join(rows)})", f"{self.prefix}raw").replace('"', "`")
+        _run(cursor, f"create or replace view {relation} as {view}")
 
-    def _export_rows(self, con: duckdb.DuckDBPyConnection, table: Table) -> tuple[Path, str]:
-        """One file for each load of a table, of which most are there already. Returns their folder and its columns."""
+    def _export_rows(self, con: duckdb.DuckDBPyConnection, table: Table) -> Path:
+        """One file for each load of a table that the loader has read; most are there already. Returns their folder."""
         folder = self.storage / "raw" / f"{table.raw}_rows"
         folder.mkdir(parents=True, exist_ok=True)
         loads = {load for (load,) in con.execute(f"select distinct load_id from raw.{table.raw}_rows").fetchall()}
-        texts = [*table.columns, "load_id", "raw_row", "malformed"]
         for file in folder.iterdir():
             if file.suffix != ".parquet" or file.stem not in loads:
                 file.unlink()
         columns = ", ".join(
             # letters in two parts, as an earlier version may have loaded them: the loader composes them now
             f"nfc_normalize({identifier(name)}) as {identifier(name)}" if name in table.columns else name
-            for name in texts
+            for name in plain_parquet.row_columns(table)
         )
         for load in loads - {file.stem for file in folder.iterdir()}:
-            query = f"select {columns}, row_number from raw.{table.raw}_rows where load_id = {quote(load)}"
+            query = f"select {columns} from raw.{table.raw}_rows where load_id = {quote(load)}"
             _copy(con, query, folder / f"{load}.parquet")
-        return folder, ", ".join([*(f"`{name}` string" for name in texts), "`row_number` bigint"])
+        return folder
 
     def _lend_history(self, con: duckdb.DuckDBPyConnection) -> None:
         relation, folder = f"{self.prefix}history.{HISTORY}", self.built / "history" / HISTORY
@@ -276,11 +291,11 @@ class Spark:
             "select 1 from duckdb_tables() where (schema_name, table_name) = ('history', ?)", [HISTORY]
         ).fetchone()
         with self._cursor() as cursor:
-            cursor.execute(f"drop table if exists {relation}")
+            _run(cursor, f"drop table if exists {relation}")
             if kept:
                 folder.mkdir(parents=True)
                 _copy(con, f"from history.{HISTORY}", folder / "0.parquet")
-                cursor.execute(f"create table {relation} using parquet location {quote(folder)}")
+                _run(cursor, f"create table {relation} using parquet location {quote(folder)}")
 
     def _take_history(self, con: duckdb.DuckDBPyConnection) -> None:
         """Append the rows of this refresh."""
@@ -316,6 +331,18 @@ class Spark:
             source.schema = f"{self.prefix}{source.schema}"
         manifest.build_flat_graph()
         return manifest
+
+
+def _run(cursor: Any, statement: str) -> list[tuple]:
+    """The rows of a statement that has ended well; PyHive takes one whose time was over for that too."""
+    from pyhive import hive
+    from TCLIService.ttypes import TOperationState
+
+    cursor.execute(statement)
+    state = cursor.poll().operationState
+    if state != TOperationState.FINISHED_STATE:
+        raise hive.OperationalError(f"Query failed with status: {TOperationState._VALUES_TO_NAMES.get(state)}")
+    return cursor.fetchall() if cursor.description else []
 
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:

@@ -29,6 +29,7 @@ def read_extracts(
     as_of: date | None = None,
     allow_personal_ids: bool = False,
     full_refresh: bool = False,
+    kept: Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadReport:
     """Load what is new in the extracts into the schema `raw` of the open build database. `scratch` is a folder for
@@ -36,9 +37,10 @@ def read_extracts(
     yesterday.
 
     Everything is read and validated before the first row is written, in one transaction. Raises UserError with all
-    problems found; nothing is loaded then. `full_refresh` reads the files that are present again."""
+    problems found; nothing is loaded then. `full_refresh` reads the files that are present again. `kept` is the folder
+    of the files that the engine reads itself, if it does (see plain_parquet)."""
     mapping, deliveries, problems = extracts.mapping, extracts.deliveries, []
-    registry.prepare(con)
+    registry.prepare(con, kept)
     tables = {name for (name,) in con.execute("select distinct table_name from raw.loads").fetchall()}
     tables |= {delivery.table for delivery in deliveries}
     if not tables.intersection(activity_tables()):
@@ -53,7 +55,7 @@ def read_extracts(
                 own = [one for one in deliveries if (one.table, one.source) == (table.name, rule.name)]
                 if own:
                     progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
-                    load = SourceLoad(con, mapping, rule, own)
+                    load = SourceLoad(con, mapping, rule, own, kept)
                     problems += _read(load, readers, full_refresh)
                     loads.append(load)
         problems += [
@@ -62,8 +64,8 @@ def read_extracts(
             if delivery.changed()
         ]
         refuse_if(problems)
-        kept = {delivery for load in loads for delivery in load.deliveries}
-        deliveries = [delivery for delivery in deliveries if delivery in kept]
+        read = {delivery for load in loads for delivery in load.deliveries}
+        deliveries = [delivery for delivery in deliveries if delivery in read]
         report.notes += readers.notes
         report.warnings += readers.warnings
         con.execute("begin")
@@ -77,8 +79,10 @@ def read_extracts(
             moved = registry.take_back(con, deliveries)
             registry.settle(con, mapping)
             identities.settle(con, key_file)
-            registry.create_views(con)
-            refuse_if(list(identities.unjoinable(con, mapping)))
+            if kept:
+                refuse_if(registry.missing(con, kept))
+            registry.create_views(con, kept)
+            refuse_if(list(identities.unjoinable(con, mapping, lambda table: registry.rows(con, table, kept))))
             if not allow_personal_ids:
                 refuse_if(list(identities.email_ids(con)))
             yesterday = yesterday_in(mapping.time_zone)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -150,8 +150,9 @@ def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             )
 
 
-def unjoinable(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> Iterator[str]:
-    """Problems: ids that are pseudonyms in one column and stand as they are in another, so that they can't join."""
+def unjoinable(con: duckdb.DuckDBPyConnection, mapping: Mapping, rows: Callable[[Table], str]) -> Iterator[str]:
+    """Problems: ids that are pseudonyms in one column and stand as they are in another, so that they can't join.
+    `rows` is where the rows of a table's loads are, with the marks of their ids."""
     declared = {
         (rule.table.name, rule.name, name): rule.columns[name] for rule in mapping.rules() for name in rule.columns
     }
@@ -163,7 +164,7 @@ def unjoinable(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> Iterator[str
             for name in (column.name for column in table.columns.values() if column.identifies == kind):
                 found = con.execute(
                     f"select source, {_is_pseudonym(identifier(name))} as is_pseudonym, min(file)"
-                    f" from raw.{table.raw}_rows inner join raw.loads using (load_id)"
+                    f" from {rows(table)} inner join raw.loads using (load_id)"
                     f" where malformed is null and in_force and not starts_with({identifier(name)}, 'unreadable: ')"
                     " group by all order by all"
                 ).fetchall()

@@ -44,7 +44,8 @@ class Stage:
     malformed (reason, else null), line (text of a malformed line), is_above (a record above the header, which is no row
     of the table), is_short (malformed only by fields that are missing at its end; those that it has can be asked) and
     whatever `source` and `raw_row` refer to. `document` numbers the records that were exploded, where there are
-    such, and `is_of_element` says whether a source column is of their elements."""
+    such, `is_of_element` says whether a source column is of their elements, and `parquet` is the file as SQL calls it
+    where that is one."""
 
     relation: str
     deliveries: list[Delivery]
@@ -54,6 +55,7 @@ class Stage:
     raw_row: str
     document: str | None = None
     is_of_element: Callable[[str], bool] = lambda name: False
+    parquet: str | None = None
 
 
 def missing_columns(rule: SourceRule, columns: set[str]) -> list[str]:
@@ -290,10 +292,8 @@ class Readers:
     def _parquet(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
         stages = []
         for delivery in deliveries:
-            scan = (
-                f"read_parquet({self._name(delivery.path)}, binary_as_string = true, file_row_number = true,"
-                " hive_partitioning = false)"
-            )
+            file = self._name(delivery.path)
+            scan = f"read_parquet({file}, binary_as_string = true, file_row_number = true, hive_partitioning = false)"
             try:
                 described = self.con.execute(f"describe select * exclude (file_row_number) from {scan}").fetchall()
             except duckdb.Error as error:
@@ -315,6 +315,7 @@ class Readers:
                     set(columns),
                     columns.__getitem__,
                     _json_object(columns),
+                    parquet=file,
                 )
             )
         return stages

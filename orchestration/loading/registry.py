@@ -3,18 +3,22 @@
 raw.loads  one row per content of a source (load_id): what decided its reading, its accounts, its place in the order.
 raw.files  one row per source, path and content ever found there.
 raw.snapshots  one row per snapshot of a list with history and content that it holds.
-raw.<source>__<table>_rows  the rows of all loads; the view without `_rows` adds what the registry knows of their load.
+raw.<source>__<table>_rows  the rows of all loads, but for files that the engine reads itself (see plain_parquet).
+raw.<source>__<table>  a view of the rows of all loads, with what the registry knows of their load.
 """
 
 from dataclasses import dataclass, fields
 from datetime import date
+from pathlib import Path
 
 import duckdb
 
 from orchestration.contract.mapping import Mapping, SourceRule
 from orchestration.contract.tables import Table, contract
-from orchestration.loading import identities
+from orchestration.errors import UserError, refuse_if
+from orchestration.loading import identities, plain_parquet
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
+from orchestration.loading.plain_parquet import Shape
 from orchestration.warehouse.folder import now
 from orchestration.warehouse.quoting import identifier
 
@@ -31,7 +35,8 @@ create table if not exists raw.loads (
     source varchar,
     seen_as_of date,            -- as_of of the refresh that first loaded the content; null until that is known
     status_means varchar,       -- as the source declares it
-    is_history boolean          -- the content is part of a list whose versions are kept
+    is_history boolean,         -- the content is part of a list whose versions are kept
+    shape varchar               -- JSON: how the engine reads the file by itself; null where its rows are stored here
 );
 create table if not exists raw.files (
     table_name varchar, file varchar, file_order varchar, content_hash varchar, load_id varchar,
@@ -50,7 +55,13 @@ create table if not exists raw.snapshots (
 _MIGRATIONS = [
     f"alter table raw.{table} add column if not exists {column}"
     for table, columns in {
-        "loads": ("source varchar default '1'", "seen_as_of date", "status_means varchar", "is_history boolean"),
+        "loads": (
+            "source varchar default '1'",
+            "seen_as_of date",
+            "status_means varchar",
+            "is_history boolean",
+            "shape varchar",
+        ),
         "files": ("source varchar default '1'", "is_present boolean"),
     }.items()
     for column in columns
@@ -71,32 +82,108 @@ class Load:
     rows_filtered: int
     rows_malformed: int
     seen_as_of: date | None
+    shape: str | None
 
 
-def prepare(con: duckdb.DuckDBPyConnection) -> None:
+def prepare(con: duckdb.DuckDBPyConnection, kept: Path | None = None) -> None:
     """Create what is missing of the schema, for every contract table."""
     con.execute(f"begin; {REGISTRY}; {identities.REGISTRY}; {'; '.join(_MIGRATIONS)}; commit")
     statements = []
     existing = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
     for table in contract().values():
-        rows, columns = f"{table.raw}_rows", [*table.columns, "load_id", "raw_row", "malformed"]
+        rows, columns = f"{table.raw}_rows", plain_parquet.row_columns(table)[:-1]
         types = ", ".join(f"{identifier(column)} varchar" for column in columns)
         statements.append(f"create table if not exists raw.{rows} ({types}, row_number bigint)")
         if (rows, "load_id") in existing:  # by an earlier version, with fewer columns perhaps
             new = [column for column in columns if (rows, column) not in existing]
             statements += [f"alter table raw.{rows} add column {identifier(column)} varchar" for column in new]
     con.execute(f"begin; {'; '.join(statements)}; commit")
-    create_views(con)
+    if kept:
+        _forget_unread(con, kept)
+    create_views(con, kept)
 
 
-def create_views(con: duckdb.DuckDBPyConnection) -> None:
-    """The view of each contract table."""
+def create_views(con: duckdb.DuckDBPyConnection, kept: Path | None) -> None:
+    """The view of each contract table. `kept` is the folder of the files that the engine reads itself."""
     for table in contract().values():
-        con.execute(f"create or replace view raw.{table.raw} as {view(con, table)}")
+        con.execute(f"create or replace view raw.{table.raw} as {view(con, table, rows(con, table, kept))}")
 
 
-def view(con: duckdb.DuckDBPyConnection, table: Table, schema: str = "raw") -> str:
-    """SQL of a contract table: the rows of all loads, with what the registry knows of their load."""
+def rows(con: duckdb.DuckDBPyConnection, table: Table, kept: Path | None) -> str:
+    """A relation of the rows of all loads of a table: what is stored, and what lies in kept files."""
+    stored = f"raw.{table.raw}_rows"
+    if not kept:
+        return stored
+    found = [shape for shape in shapes(con, table) if any(shape.folder(table, kept).glob("*.parquet"))]
+    columns = ", ".join(map(identifier, plain_parquet.row_columns(table)))
+    read = [f"select {columns} from {stored}", *(shape.in_duckdb(table, kept) for shape in found)]
+    return f"({' union all '.join(read)})" if found else stored
+
+
+def shapes(con: duckdb.DuckDBPyConnection, table: Table) -> list[Shape]:
+    """The shapes of the files of a table that the engine reads itself."""
+    found = con.execute(
+        "select distinct shape from raw.loads where table_name = ? and shape is not null order by shape", [table.name]
+    ).fetchall()
+    return [Shape.read(text) for (text,) in found]
+
+
+def _kept_files(con: duckdb.DuckDBPyConnection, kept: Path) -> dict[Path, str]:
+    """The files that the engine reads itself, with the paths under which they were delivered."""
+    loads = con.execute("select table_name, file, load_id, shape from raw.loads where shape is not null").fetchall()
+    return {Shape.read(text).kept(contract()[name], kept, load): file for name, file, load, text in loads}
+
+
+def _forget_unread(con: duckdb.DuckDBPyConnection, kept: Path) -> None:
+    """Delete the kept files that no load needs any more."""
+    needed = _kept_files(con, kept)
+    for file in kept.rglob("*.*"):
+        if file not in needed:
+            file.unlink()
+
+
+def missing(con: duckdb.DuckDBPyConnection, kept: Path) -> list[str]:
+    """Problems: rows that were stored nowhere but in a kept file that is gone."""
+    return [
+        f"{path} is gone, and with it the rows of {file}, which are nowhere else. Put it back, or deliver {file} again"
+        " as it was."
+        for path, file in _kept_files(con, kept).items()
+        if not path.exists()
+    ]
+
+
+def take_in(con: duckdb.DuckDBPyConnection, kept: Path | None) -> None:
+    """Store the rows of the files that another engine has read itself, for one that does not."""
+    known = "select 1 from duckdb_columns() where (schema_name, table_name, column_name) = ('raw', 'loads', 'shape')"
+    if (
+        not con.execute(known).fetchone()
+        or not con.execute("select 1 from raw.loads where shape is not null").fetchone()
+    ):
+        return
+    if kept is None:
+        raise UserError(
+            "Some rows are stored only where Spark read them. Name that folder with --spark-storage. Nothing was"
+            " changed."
+        )
+    refuse_if(missing(con, kept))
+    con.execute("begin")
+    try:
+        for table in contract().values():
+            for shape in shapes(con, table):
+                con.execute(
+                    f"insert into raw.{table.raw}_rows by name select * from ({shape.in_duckdb(table, kept)})"
+                    " where load_id in (select load_id from raw.loads where shape is not null)"
+                )
+        con.execute("update raw.loads set shape = null")
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
+
+
+def view(con: duckdb.DuckDBPyConnection, table: Table, delivered: str, schema: str = "raw") -> str:
+    """SQL of a contract table: the rows of all loads, which are the relation `delivered`, with what the registry knows
+    of their load."""
     published, joins = identities.published(con, table, schema)
     names = ", ".join(
         f"{published.get(name, f'delivered.{identifier(name)}')} as {identifier(name)}"
@@ -105,7 +192,7 @@ def view(con: duckdb.DuckDBPyConnection, table: Table, schema: str = "raw") -> s
     return (
         f"select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force,"
         " loads.source, loads.seen_as_of, loads.status_means, loads.is_history"
-        f" from {schema}.{table.raw}_rows as delivered inner join {schema}.loads as loads"
+        f" from {delivered} as delivered inner join {schema}.loads as loads"
         " on loads.load_id = delivered.load_id"
         f"{joins}"
     )
@@ -116,7 +203,7 @@ def known_loads(con: duckdb.DuckDBPyConnection, rule: SourceRule) -> dict[str, L
     rows = con.execute(
         "select content_hash, load_id, mapping_hash, readings, evidence, load_order, rows_read, rows_filtered,"
         " rows_malformed,"
-        " seen_as_of from raw.loads where table_name = ? and source = ? order by load_order",
+        " seen_as_of, shape from raw.loads where table_name = ? and source = ? order by load_order",
         [rule.table.name, rule.name],
     ).fetchall()
     return {row[0]: Load(*row[1:]) for row in rows}

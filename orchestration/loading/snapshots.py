@@ -38,7 +38,7 @@ def renumbered(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             continue
         (_, new, file), (_, old, file_before) = latest
         keys = (
-            f"select distinct {identifier(key)} from raw.{table.raw}_rows"
+            f"select distinct {identifier(key)} from raw.{table.raw}"
             f" where list_contains(?, load_id) and {identifier(key)} is not null"
         )
         [(now, before, shared)] = con.execute(
@@ -66,7 +66,7 @@ def _about(con: duckdb.DuckDBPyConnection, table: Table, load_ids: list[str]) ->
     if not facts:
         return ""
     [(text,)] = con.execute(
-        f"select concat_ws(', ', {', '.join(facts)}) from raw.{table.raw}_rows where list_contains(?, load_id)",
+        f"select concat_ws(', ', {', '.join(facts)}) from raw.{table.raw} where list_contains(?, load_id)",
         [load_ids],
     ).fetchall()
     return f" ({text})" if text else ""

@@ -5,17 +5,19 @@ import json
 import re
 from decimal import Decimal
 from hashlib import sha256
+from pathlib import Path
 
 import duckdb
 
 from orchestration.contract.mapping import MINOR_UNITS, ColumnRule, Mapping, SourceRule
 from orchestration.contract.names import nearest
 from orchestration.contract.placed_yaml import Text
-from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column
+from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column, contract
 from orchestration.errors import UserError
-from orchestration.loading import identities, money, readings, registry
+from orchestration.loading import identities, money, plain_parquet, readings, registry
 from orchestration.loading.concerned import concerned, counted
 from orchestration.loading.discovery import Delivery
+from orchestration.loading.plain_parquet import Shape
 from orchestration.loading.readers import Readers, Source, Stage, unreadable_parquet
 from orchestration.loading.report import FileReport, LoadReport
 from orchestration.warehouse.quoting import identifier, quote
@@ -31,15 +33,21 @@ class SourceLoad:
     """`read` stages and judges what is new, `write` stores it; between the two the database is as it was."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, mapping: Mapping, rule: SourceRule, deliveries: list[Delivery]
+        self,
+        con: duckdb.DuckDBPyConnection,
+        mapping: Mapping,
+        rule: SourceRule,
+        deliveries: list[Delivery],
+        kept: Path | None,
     ) -> None:
-        self.con, self.rule, self.table, self.deliveries = con, rule, rule.table, deliveries
+        self.con, self.rule, self.table, self.deliveries, self.kept = con, rule, rule.table, deliveries, kept
         self.time_zone, self.reporting_currency = mapping.time_zone, mapping.reporting_currency
         self.mapping_hash = sha256(f"{NOTATION} {rule.signature(mapping.time_zone)}".encode()).hexdigest()
         self.known = registry.known_loads(con, rule)
         self.stages: list[
             tuple[Stage, dict[str, ColumnRule], list[dict]]
         ] = []  # with the columns and the evidence of each file
+        self.shapes: dict[str, Shape] = {}  # by the content hashes of the files that the engine reads itself
         self.readings: dict[str, str] = {}  # of undeclared dates
         self.warnings: list[str] = []
         self.lacking: list[tuple[str, list[Delivery], str]] = []  # files without a mapped column, see `lacking_columns`
@@ -56,7 +64,7 @@ class SourceLoad:
         fresh = [
             delivery
             for content, delivery in contents.items()
-            if full_refresh or content not in self.known or self.known[content].mapping_hash != self.mapping_hash
+            if full_refresh or content not in self.known or self._has_changed(self.known[content])
         ]
         problems += self._undeclared_snapshots(fresh)
         self._stage(readers, fresh, problems)
@@ -76,6 +84,13 @@ class SourceLoad:
             self._stage(readers, other, problems)
         return problems
 
+    def _has_changed(self, load: registry.Load) -> bool:
+        """Whether the file must be read again, by another mapping or because its kept copy is gone."""
+        lost = (
+            self.kept and load.shape and not Shape.read(load.shape).kept(self.table, self.kept, load.load_id).exists()
+        )
+        return load.mapping_hash != self.mapping_hash or bool(lost)
+
     def _stage(self, readers: Readers, deliveries: list[Delivery], problems: list[str]) -> None:
         stages = readers.stages(self.rule, deliveries, problems)
         skipped = {delivery.content_hash for delivery in deliveries if delivery in readers.skipped}
@@ -83,7 +98,13 @@ class SourceLoad:
         for stage in stages:
             columns = self._columns(set().union(*stage.columns))
             try:
-                self.stages.append((stage, columns, self._evidence(stage, columns)))
+                if shape := self._shape(stage, columns):
+                    self.shapes[stage.deliveries[0].content_hash] = shape
+                    [(rows,)] = self._run(stage, f"select count(*) from {stage.relation}").fetchall()
+                    evidence = [self._account(stage.columns[0], rows)]
+                else:
+                    evidence = self._evidence(stage, columns)
+                self.stages.append((stage, columns, evidence))
             except UserError as error:
                 problems.append(str(error))
 
@@ -284,6 +305,30 @@ class SourceLoad:
             column.type in NUMBERS and not self.rule.decimal
         )
 
+    def _shape(self, stage: Stage, columns: dict[str, ColumnRule]) -> Shape | None:
+        """The shape of a file that the engine reads itself: its texts, too, stand in it as they would in `raw`."""
+        if not self.kept or not stage.parquet:
+            return None
+        try:
+            shape = Shape.of(self.con, self.rule, columns, stage.parquet)
+        except duckdb.Error as error:
+            raise unreadable_parquet(stage.deliveries, error) from None
+        if shape is None:
+            return None
+        cells = [f"{stage.source(shape.columns[name]).text} as {identifier(name)}" for name in shape.texts]
+        differ = [f"{self._as_text(name)} is distinct from nullif({identifier(name)}, '')" for name in shape.texts]
+        found = f"select 1 from (select {', '.join(cells)} from {stage.relation}) where {' or '.join(differ)} limit 1"
+        return None if cells and self._run(stage, found).fetchone() else shape
+
+    def _as_text(self, name: str) -> str:
+        """What `_value` makes of a text that says nothing but itself; null where it is none."""
+        column, text = self.table.columns[name], readings.trimmed(identifier(name))
+        if name == "currency":
+            return f"upper({text})"
+        if column.identifies:
+            return identities.id_text(text, self.rule, column, self._mapped(name))
+        return f"nfc_normalize({text})"
+
     def _evidence(self, stage: Stage, columns: dict[str, ColumnRule]) -> list[dict]:
         """Of each file, in one scan: its rows, the votes of undeclared columns,
         and the keys of `where` and `values` that occurred."""
@@ -322,12 +367,10 @@ class SourceLoad:
         ).fetchall()
         counted = {file_no: dict(zip(selected, values, strict=True)) for file_no, *values in rows}
 
-        wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.read_from}
         evidence = []
         for file_no, available in enumerate(stage.columns):
             counts = counted.get(file_no, {"rows": 0, "malformed": 0, "filtered": 0})
-            own = {key: counts[key] for key in ("rows", "malformed", "filtered")}
-            own |= {"sources": sorted(wanted & available), "votes": {}, "values": {}, "where": {}, "unreadable": {}}
+            own = self._account(available, counts["rows"], counts["malformed"], counts["filtered"])
             for key, value in counts.items():
                 part, _, rest = key.partition("/")
                 name, _, kind = rest.rpartition("/") if part == "votes" else (rest, "", "")
@@ -337,6 +380,12 @@ class SourceLoad:
                     own[part][name] = value or []
             evidence.append(own)
         return evidence
+
+    def _account(self, available: set[str], rows: int, malformed: int = 0, filtered: int = 0) -> dict:
+        """The evidence of a file that has these columns, as far as it does not depend on values."""
+        wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.read_from}
+        counts = {"rows": rows, "malformed": malformed, "filtered": filtered, "sources": sorted(wanted & available)}
+        return counts | {"votes": {}, "values": {}, "where": {}, "unreadable": {}}
 
     def _unreadable(self, name: str, native: str) -> str:
         """The condition that a number can't be read, by the declared decimal mark or by either."""
@@ -572,11 +621,17 @@ class SourceLoad:
                     position,
                     *accounts[content][1:],
                     self.known[content].seen_as_of if content in self.known else None,
+                    str(self.shapes[content]) if content in self.shapes else None,
                 )
             )
         registry.replace(self.con, self.rule, contents, loads)
         for stage, columns, _ in self.stages:
-            self._insert(stage, columns, [accounts[delivery.content_hash][0] for delivery in stage.deliveries])
+            load_ids = [accounts[delivery.content_hash][0] for delivery in stage.deliveries]
+            if shape := self.shapes.get(stage.deliveries[0].content_hash):
+                assert self.kept is not None
+                plain_parquet.keep(stage.deliveries[0], shape.kept(self.table, self.kept, load_ids[0]))
+            else:
+                self._insert(stage, columns, load_ids)
 
         read = set()
         for delivery in self.deliveries:
@@ -658,7 +713,8 @@ class SourceLoad:
         if "plan_id" in columns and self.table.name != "billing.plans":
             plans = (
                 "select plan_id as known_plan_id, max(upper(currency)) as plan_currency"
-                " from raw.billing__plans_rows where currency is not null group by plan_id"
+                f" from {registry.rows(self.con, contract()['billing.plans'], self.kept)}"
+                " where currency is not null group by plan_id"
             )
             relation = (
                 f"(from (select *, {self._plan_id(stage, columns)} as of_plan_id from {relation}) left join ({plans})"

@@ -48,6 +48,7 @@ def load(refresh: Refresh) -> LoadReport:
                 as_of=refresh.as_of,
                 allow_personal_ids=refresh.policies["personal_ids"] == "allow",
                 full_refresh=refresh.full_refresh,
+                kept=refresh.engine.kept,
                 progress=refresh.progress.step,
             )
             cost.rows = sum(file.rows_read for file in report.files)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import random
 import shutil
 import signal
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -19,9 +23,12 @@ import pytest
 import yaml
 
 from orchestration.cli import DEMO_AS_OF
+from orchestration.contract.tables import NUMBERS, contract
 from orchestration.engines import EngineSettings
+from orchestration.errors import EnvironmentFailure
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.quoting import identifier, quote
 from spark.cluster import free_port
 from spark.tests.compare import differences, exports
 from tests.churn import Done, churn
@@ -37,6 +44,18 @@ INEXACT = "survival_curves.parquet"
 BROKEN_RULE = "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion"
 # Holds the ids of refreshes.
 OF_REFRESHES = "restatements.parquet"
+
+# The tables that the random company delivers as Parquet the second time, and the types that a system of its own has.
+TYPED = ("crm.customers", "crm.cases", "crm.surveys", "billing.invoices", "billing.invoice_lines")
+TYPES = {"date": "date", "timestamp": "timestamp", "boolean": "boolean"} | dict.fromkeys(NUMBERS, "decimal(18, 6)")
+# Rows for the quarantine, with texts that JSON must escape.
+BROKEN = """
+select 'broken ' || n as invoice_id, if(n > 1, 'c' || n, null) as customer_id,
+    if(n <> 2, n::decimal(9, 3), null) as amount, timestamp '2024-03-01 10:00:00.5' as issued_at, n as "Number of it",
+    'Скъпо "1" \\ / é' || chr(9) || chr(10) || chr(1) || chr(31) || chr(127) || 'z' as note,
+    date '2024-03-01' + n::integer as day, n = 1 as flag
+from range(1, 4) as rows(n)
+"""
 
 
 class Company:
@@ -74,16 +93,62 @@ def first_half(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if name in chosen or "fx_rates" in name}
 
 
-def lose_an_executor(folder: Path) -> None:
-    """Kill one of the JVMs in which the workers of the cluster in `folder` run tasks."""
+def typed(files: dict[str, bytes], scratch: Path) -> dict[str, bytes]:
+    """The files of these tables as Parquet, as a system with types of its own would export them."""
+    found = {}
+    for name, content in files.items():
+        table = ".".join(Path(name).parts[:2])
+        if table not in TYPED:
+            found[name] = content
+            continue
+        text = content.decode("utf-16" if table == "crm.customers" else "utf-8")
+        rows = (
+            list(csv.DictReader(io.StringIO(text))) if name.endswith(".csv") else [*map(json.loads, text.splitlines())]
+        )
+        columns = {key: TYPES.get(contract()[table].columns[key].type, "varchar") for key in rows[0]}
+        found[str(Path(name).with_suffix(".parquet"))] = parquet(rows, columns, scratch)
+    return found
+
+
+def parquet(rows: list[dict], columns: dict[str, str], scratch: Path) -> bytes:
+    lines, file = scratch / "rows.jsonl", scratch / "rows.parquet"
+    tidy = [{key: value.strip() for key, value in row.items()} for row in rows]
+    lines.write_text("\n".join(map(json.dumps, tidy)), encoding="utf-8")
+    texts = ", ".join(f"{quote(key)}: 'varchar'" for key in columns)
+    cells = ", ".join(
+        identifier(key) if kind == "varchar" else f"cast(nullif({identifier(key)}, '') as {kind}) as {identifier(key)}"
+        for key, kind in columns.items()
+    )
+    duckdb.execute(f"copy (select {cells} from read_json({quote(lines)}, columns = {{{texts}}})) to {quote(file)}")
+    return file.read_bytes()
+
+
+def executors(folder: Path) -> Iterator[int]:
+    """The JVMs in which the workers of the cluster in `folder` run tasks."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it may end meanwhile
             if b"CoarseGrainedExecutorBackend" in (process / "cmdline").read_bytes() and (
                 (process / "cwd").readlink().is_relative_to(folder)
             ):
-                os.kill(int(process.name), signal.SIGKILL)
-                return
-    raise AssertionError("there is no executor")
+                yield int(process.name)
+
+
+def lose_an_executor(folder: Path) -> None:
+    os.kill(next(executors(folder)), signal.SIGKILL)
+
+
+@contextmanager
+def stopped(processes: Iterable[int]) -> Iterator[None]:
+    """While these processes do nothing."""
+    numbers = list(processes)
+    assert numbers
+    for number in numbers:
+        os.kill(number, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            os.kill(number, signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +188,9 @@ def test_the_unit_tests_of_the_models_pass_on_spark(demo, tmp_path) -> None:
 
 
 def test_a_random_company_that_is_corrected_killed_and_changes_engines(tmp_path, spark, storage) -> None:
-    """Another company each day. The first delivery is refreshed by DuckDB, the second by Spark: the months that it
-    changes are restated in the same words. Spark's first attempt is killed while it builds the marts."""
+    """Another company each day. The first delivery is refreshed by DuckDB, the second by Spark, which reads what is new
+    and Parquet itself: the months that it changes are restated in the same words. Spark's first attempt is killed while
+    it builds."""
     seed = date.today().toordinal()
     rng = random.Random(seed)
     policies = Policies(
@@ -136,7 +202,9 @@ def test_a_random_company_that_is_corrected_killed_and_changes_engines(tmp_path,
         segments=("country", "first_plan"),
         fiscal_year_start_month=rng.choice((1, 4)),
     )
-    files = files_of(Recipe(seed, AS_OF, 26, policies, customers=80).company())
+    files = typed(files_of(Recipe(seed, AS_OF, 26, policies, customers=80).company()), tmp_path)
+    duckdb.execute(f"copy ({BROKEN}) to {quote(tmp_path / 'broken.parquet')}")
+    files["billing/invoices/broken.parquet"] = (tmp_path / "broken.parquet").read_bytes()
     named = {name: value for name, value in asdict(policies).items() if name != "segments" and value is not None}
     chosen = [word for name, value in named.items() for word in ("--policy", f"{name}={value}")]
     company = Company(tmp_path, AS_OF, spark, storage)
@@ -148,13 +216,19 @@ def test_a_random_company_that_is_corrected_killed_and_changes_engines(tmp_path,
     deliver(company.extracts, files)
     company.published(company.by_duckdb, *chosen)
     before = exports(company.by_spark)
-    done = company.refresh(company.by_spark, *chosen, *company.engine, prepare=at("build the marts", 20, kill))
+    done = company.refresh(company.by_spark, *chosen, *company.engine, prepare=at("stage and audit", 10, kill))
     assert done.code == -signal.SIGKILL, seed
     assert exports(company.by_spark) == before
     company.published(company.by_spark, *chosen, *company.engine)
     company.assert_equal(OF_REFRESHES)
     with duckdb.connect(str(company.by_spark / "build.duckdb")) as con:
         assert con.execute("select count(*) from marts.restatements").fetchone() > (0,), seed
+        read = "select table_name, file from raw.loads where shape is not null order by all"
+        itself = con.execute(read).fetchall()
+    assert {table for table, _ in itself} == set(TYPED) and (
+        "billing.invoices",
+        "billing/invoices/broken.parquet",
+    ) in itself
 
     company.published(company.by_spark, *chosen, "--engine", "duckdb")
     company.assert_equal(OF_REFRESHES)
@@ -171,6 +245,22 @@ def test_a_public_extract_is_the_same_on_both_engines_though_an_executor_is_lost
         company.by_spark, *company.engine, prepare=at("build the marts", 5, partial(lose_an_executor, cluster_folder))
     )
     company.assert_equal()
+
+
+def test_a_statement_that_no_worker_runs_ends_with_a_sentence(demo, cluster_folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("orchestration.engines.spark.LONGEST", "3s")
+    warehouse, query = Warehouse(demo.by_spark), "select max(id) from range(100) group by id % 7"
+    engine = EngineSettings.of(warehouse, {}).start(warehouse, "id")
+    with engine.running() as (output, manifest), stopped(executors(cluster_folder)):
+        with pytest.raises(EnvironmentFailure, match="no workers were left to run it"):
+            engine.rows(duckdb.connect(), query)
+        profile = yaml.safe_load((project.ROOT / "profiles.yml").read_text(encoding="utf-8"))
+        profile["churn_warehouse"]["outputs"]["spark"] |= output
+        (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+        arguments = ["show", "--inline", query, "--target-path", str(tmp_path), "--no-populate-cache"]
+        with pytest.raises(Exception, match="TIMEDOUT_STATE") as failure:
+            project._invoke(arguments, tmp_path, manifest, target="spark")
+    assert "no workers were left to run it" in engine.without_values(str(failure.value))
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path, demo) -> None:

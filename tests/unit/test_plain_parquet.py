@@ -1,0 +1,170 @@
+"""Parquet files that an engine reads by itself: `raw` has the same rows as if the loader had read them."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.engines import KEPT_FILES, DuckDB
+from orchestration.errors import UserError
+from orchestration.warehouse.folder import Warehouse
+from tests.unit.delivered import Delivered
+
+INVOICES = """
+select 'i' || n as invoice_id, 7000 + n as customer_id, date '2024-01-30' + n::integer as issued_at,
+    timestamp '2024-02-01 10:00:00' + to_milliseconds(n * 1001) as updated_at, (n * 1.005)::decimal(18, 3) as amount,
+    if(n % 2 = 0, ' Скъпо "1"\\/' || chr(9) || chr(1) || chr(31) || chr(127) || ' ', '') as "Invoice note",
+    n % 3 = 0 as paid, if(n = 2, null, 'EUR') as currency
+from range(1, 5) as t(n)
+"""
+ALL = "* exclude (seen_as_of)"
+
+
+def write(delivered: Delivered, query: str, file: str = "billing/invoices.parquet") -> Path:
+    path = delivered.folder / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    duckdb.execute(f"copy ({query}) to '{path}'")
+    return path
+
+
+def stored(delivered: Delivered, table: str = "billing__invoices") -> int:
+    [(count,)] = delivered.con.execute(f"select count(*) from raw.{table}_rows").fetchall()
+    return count
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    return tmp_path / "storage" / KEPT_FILES
+
+
+def test_the_rows_are_those_of_the_loader(delivered, kept):
+    write(delivered, INVOICES)
+    write(delivered, INVOICES.replace("range(1, 5)", "range(5, 7)"), "billing/invoices/b.parquet")
+    write(delivered, "select 'p1' as plan_id, 12::utinyint as price, 'EUR' as currency", "billing/plans.parquet")
+    write(
+        delivered,
+        "select 's1' as subscription_id, 'c1' as customer_id, timestamp '2024-01-01 23:59:59.9' as started_on,"
+        " null::date as ended_on, 'p1' as plan_id",
+        "billing/subscriptions.parquet",
+    )
+    tables = ("billing.invoices", "billing.plans", "billing.subscriptions")
+    report = delivered.load()
+    by_loader = [delivered.rows(table, ALL) for table in tables]
+    assert [len(rows) for rows in by_loader] == [6, 1, 1] and stored(delivered) == 6
+
+    itself = delivered.load(full_refresh=True, kept=kept)
+    assert stored(delivered) == 0
+    assert [delivered.rows(table, ALL) for table in tables] == by_loader
+    assert (itself.as_of, itself.readings, itself.unmapped) == (report.as_of, report.readings, report.unmapped)
+    assert [vars(one) for one in itself.files] == [vars(one) for one in report.files]
+
+    delivered.load(kept=kept)  # nothing is new
+    assert [delivered.rows(table, ALL) for table in tables] == by_loader
+
+    DuckDB(Warehouse(delivered.root / "warehouse"), kept).begin(delivered.con)
+    delivered.load()
+    assert stored(delivered) == 6
+    assert [delivered.rows(table, ALL) for table in tables] == by_loader
+
+
+PLAIN = "select 'i1' as invoice_id, 'c1' as customer_id, date '2024-01-31' as issued_at, 1 as amount"
+
+
+@pytest.mark.parametrize(
+    ("columns", "mapping"),
+    [
+        ("1.5::double as amount", ""),
+        ("'1,50' as amount", ""),
+        ("'2024-01-31' as issued_at", ""),
+        ("timestamptz '2024-01-31 00:00:00+00' as issued_at", ""),
+        ("date '0999-12-31' as issued_at", ""),
+        ("date '10000-01-01' as issued_at", ""),
+        ("'infinity'::date as issued_at", ""),
+        ("'1.23457E+11' as customer_id", ""),
+        ("'re' || chr(769) as \"status\"", ""),
+        ("'eur' as currency", ""),
+        ("'open ' as \"status\"", ""),
+        ('chr(160) as "status"', ""),
+        ("[1] as more", ""),
+        ("1.5::float as more", ""),
+        ('1 as "More", 2 as "mo re", 3 as filename', ""),
+        ("'\\x41'::blob as customer_id", ""),
+        ("1 as more", "where: {more: [1]}"),
+        ("1 as more", "empty: [none]"),
+        ("1 as more", "key_prefix: a-"),
+        ("1 as more", "columns: {amount: {from: amount, scale: 0.01}}"),
+        ("1 as more", "columns: {currency: {value: EUR}}"),
+        ("1 as more", "columns: {status: {from: more, values: {1: paid}}}"),
+        ("1 as more", "columns: {customer_id: {from: [customer_id, more]}}"),
+    ],
+)
+def test_what_must_be_read_first_is_the_loader_s(delivered, kept, columns, mapping):
+    names = re.findall(r'as "?(\w+)"?$', columns)
+    base = f"select * exclude ({', '.join(names)}) from ({PLAIN})" if names[0] in PLAIN else PLAIN
+    write(delivered, f"select *, {columns} from ({base})")
+    delivered.load(f"tables:\n  billing.invoices: {{{mapping}}}\n" if mapping else None, kept=kept)
+    assert stored(delivered) == 1
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        "tables: {billing.invoices: {columns: {invoice_id: number, status: {from: state, optional: true}}}}",
+        "tables: {billing.invoices: [{name: shop, files: billing/*, columns: {invoice_id: number, status: state}}]}",
+    ],
+)
+def test_a_mapping_that_only_names_columns_leaves_files_to_the_engine(delivered, kept, mapping):
+    write(delivered, f"select *, 'open' as state from ({PLAIN.replace('invoice_id', 'number')})")
+    delivered.load(mapping, kept=kept)
+    assert stored(delivered) == 0
+    assert delivered.rows("billing.invoices", "invoice_id, customer_id, issued_at, amount, status, row_number") == [
+        ("i1", "c1", "2024-01-31 00:00:00", "1", "open", 1)
+    ]
+
+
+def test_a_replaced_file_s_earlier_rows_stay_and_a_withdrawn_table_s_copy_goes(delivered, kept):
+    write(delivered, PLAIN)
+    delivered.load(kept=kept)
+    write(delivered, PLAIN.replace("i1", "i2"))
+    delivered.load(kept=kept)
+    assert delivered.column("billing.invoices", "invoice_id") == ["i1", "i2"]
+    assert len(list(kept.rglob("*.parquet"))) == 2
+    mapping = "tables:\n  crm.customers: {files: billing/invoices.parquet}\n"
+    write(delivered, PLAIN.replace("i1", "i3"), "billing/invoices/c.parquet")
+    delivered.load(mapping, kept=kept)
+    delivered.load(kept=kept)  # which deletes what nothing needs any more
+    assert delivered.column("billing.invoices", "invoice_id") == ["i3"]
+    assert delivered.column("crm.customers", "customer_id") == ["c1"]
+    assert len(list(kept.rglob("*.parquet"))) == 2
+
+
+def test_a_lost_copy_is_made_again_or_missed(delivered, kept):
+    path = write(delivered, PLAIN)
+    delivered.load(kept=kept)
+    [copy] = kept.rglob("*.parquet")
+    content = copy.read_bytes()
+    copy.unlink()
+    delivered.load(kept=kept)
+    assert copy.read_bytes() == content
+
+    path.unlink()
+    copy.unlink()
+    write(delivered, PLAIN.replace("i1", "i2"), "billing/invoices/b.parquet")
+    with pytest.raises(UserError, match="is gone, and with it the rows of billing/invoices.parquet"):
+        delivered.load(kept=kept)
+    with pytest.raises(UserError, match="is gone, and with it the rows of billing/invoices.parquet"):
+        DuckDB(Warehouse(delivered.root / "warehouse"), kept).begin(delivered.con)
+    with pytest.raises(UserError, match="Name that folder with --spark-storage"):
+        DuckDB(Warehouse(delivered.root / "warehouse")).begin(delivered.con)
+    copy.write_bytes(content)
+    delivered.load(kept=kept)
+    assert sorted(delivered.column("billing.invoices", "invoice_id")) == ["i1", "i2"]
+
+
+def test_a_damaged_file_is_named(delivered, kept):
+    path = write(delivered, INVOICES)
+    path.write_bytes(path.read_bytes()[:-20] + b"x" * 16 + b"PAR1")
+    with pytest.raises(UserError, match="billing/invoices.parquet is no readable Parquet file"):
+        delivered.load(kept=kept)
+    assert not list(kept.rglob("*.*"))
