@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestration.engines import SETTINGS
-from orchestration.errors import Busy, ChurnError, EnvironmentFailure, Refused, UserError
+from orchestration.errors import INTERRUPTED, Busy, ChurnError, EnvironmentFailure, Refused, UserError, Withheld
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
 from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    from orchestration.refresh.progress import Progress
     from orchestration.refresh.session import Refresh
 
-INTERRUPTED = 130
 DEMO_AS_OF = "2025-12-31"
 
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -96,6 +96,10 @@ cli.add_command(workbook.command)
 @click.option(
     "--full-refresh", is_flag=True, help="Rebuild everything after raw, and read the files still present again."
 )
+@click.option(
+    "--quiet", is_flag=True, help="Say nothing of a success, and of a failure nothing that was in the extracts."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what refresh.json says, in place of the result.")
 @_with_engine
 def refresh(
     extracts: Path,
@@ -103,10 +107,27 @@ def refresh(
     as_of: datetime | None,
     policies: tuple[str, ...],
     full_refresh: bool,
+    quiet: bool,
+    as_json: bool,
     engine: Mapping[str, str | None],
 ) -> None:
     """Load, build, check and publish."""
-    _refresh(extracts, warehouse, as_of, policies, full_refresh, engine)
+    from orchestration.refresh.outcome import public
+    from orchestration.refresh.progress import Progress
+    from orchestration.warehouse.folder import FAILURE
+
+    progress = Progress(quiet)
+    try:
+        current = _refresh(extracts, warehouse, progress, as_of, policies, full_refresh, engine)
+    except UserError as error:
+        if quiet:
+            raise Withheld(public(error, warehouse.absolute() / FAILURE)) from None
+        raise
+    finally:
+        if as_json and progress.outcome:
+            click.echo(progress.outcome, nl=False)
+    if not (quiet or as_json):
+        _print_result(current)
 
 
 @cli.command()
@@ -164,10 +185,11 @@ def init(context: click.Context, extracts: Path) -> None:
 def demo(extracts: Path, warehouse: Path, engine: Mapping[str, str | None]) -> None:
     """Write the demo company's extracts and refresh from them."""
     from orchestration.demo import write_extracts
+    from orchestration.refresh.progress import Progress
 
     click.echo(f"Writing the demo company's extracts to {extracts}", err=True)
     write_extracts(extracts)
-    _refresh(extracts, warehouse, datetime.fromisoformat(DEMO_AS_OF), engine=engine)
+    _print_result(_refresh(extracts, warehouse, Progress(), datetime.fromisoformat(DEMO_AS_OF), engine=engine))
 
 
 @cli.command()
@@ -201,9 +223,9 @@ def rollback(warehouse: Path) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def ui(extracts: Path, warehouse: Path, port: int) -> None:
     """Serve Dagster's web UI, with the schedule and the sensor, on 127.0.0.1."""
-    from orchestration.defs.alerts import alerts
     from orchestration.defs.run_history import fail_left_runs, run_history
     from orchestration.defs.web_ui import serve
+    from orchestration.defs.alerts import alerts
     from orchestration.warehouse.folder import Warehouse
 
     alerts()  # refuses what the environment says by halves, before a server starts
@@ -312,15 +334,15 @@ def _note(error: BaseException) -> str:
 def _refresh(
     extracts: Path,
     warehouse: Path,
+    progress: Progress,
     as_of: datetime | None,
     policies: tuple[str, ...] = (),
     full_refresh: bool = False,
     engine: Mapping[str, str | None] | None = None,
-) -> None:
-    from orchestration.refresh.progress import Progress
+) -> Refresh:
+    """Refresh as a run of Dagster's, and return what was published."""
     from orchestration.refresh.session import refreshing
 
-    progress = Progress()
     with (
         refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh, engine) as current,
         _noting("The new version is published.", lambda: current.is_published),
@@ -347,15 +369,13 @@ def _refresh(
                 )
             except DagsterExecutionInterruptedError:
                 raise KeyboardInterrupt from None
-    with _noting("The new version is published.", lambda: True):
-        _print_result(current)
+    return current
 
 
+@_noting("The new version is published.", lambda: True)
 def _print_result(current: Refresh) -> None:
     """What came of a refresh: the headline, the time of each stage, the paths."""
-    from orchestration.readers.headline import headline
-
-    found, warehouse = headline(current.warehouse.current, current.id), current.warehouse
+    found, warehouse = current.headline, current.warehouse
     click.echo(
         f"rows    {found.rows_read:,} read, {found.rows_loaded:,} loaded, {found.rows_quarantined:,} quarantined\n"
         f"checks  {found.checks - found.checks_failed:,} passed, {found.checks_failed:,} warned\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestration.contract.names import nearest
 from orchestration.contract.placed_yaml import Block, Items, Text, merge, read_yaml
 from orchestration.contract.tables import Table
-from orchestration.errors import UserError, refuse_if
+from orchestration.errors import Problem, UserError, refuse_if
 
 PRESETS = Path(__file__).parent / "presets"
 FILE_NAME = "extracts.yml"
@@ -108,6 +108,7 @@ class SourceRule:
     columns: dict[str, ColumnRule] = field(default_factory=dict)
 
     def falls_back(self, name: str) -> bool:
+    place: str = field(default="", compare=False)  # of its first key; none in the canonical layout
         """Whether a column that is not mapped may come from the source column of its name: not when that one already
         serves as another column, unless the row would be lost without it."""
         taken = any(mapped.read_from == (name,) for mapped in self.columns.values())
@@ -127,7 +128,7 @@ class SourceRule:
 
     def signature(self, time_zone: str) -> str:
         """What decides how a row is read, as a hash; where the file lies and how it is delivered does not."""
-        unread = ("table", "files", "delivery", "snapshot", "status_means", "columns")
+        unread = ("table", "files", "delivery", "snapshot", "status_means", "columns", "place")
         parts = {name: value for name, value in vars(self).items() if name not in unread}
         parts |= {
             "company": time_zone,
@@ -170,11 +171,17 @@ def load_mapping(extracts: Path) -> Mapping:
     path = extracts / FILE_NAME
     if (other := path.with_suffix(".yaml")).exists():
         advice = "Keep one of the two, named extracts.yml" if path.exists() else "Rename it to extracts.yml"
-        raise UserError(f"{other.name} is not read: the mapping is called {FILE_NAME}. {advice}; nothing was loaded.")
+        raise UserError(
+            f"{other.name} is not read: the mapping is called {FILE_NAME}. {advice}; nothing was loaded.",
+            code="mapping",
+        )
     if not path.exists():
         return Mapping()
     if not is_within(path, extracts):
-        raise UserError(f"{FILE_NAME} is a link that leads out of {extracts}. Copy the file there; nothing was loaded.")
+        raise UserError(
+            f"{FILE_NAME} is a link that leads out of {extracts}. Copy the file there; nothing was loaded.",
+            code="mapping",
+        )
     own = read_yaml(path, FILE_NAME)
     presets = _presets(own)
     merged = Block()
@@ -209,7 +216,7 @@ def _presets(own: Block) -> list[tuple[str, Block]]:
         shipped = {path.stem: path for path in PRESETS.glob("*.yml")}
         if not isinstance(preset, Text) or preset not in shipped:
             place = getattr(preset, "place", FILE_NAME)
-            refuse_if([f"{place}: there is no preset '{preset}'; {nearest(str(preset), shipped)}."])
+            refuse_if([Problem(f"{place}: there is no preset '{preset}'; {nearest(str(preset), shipped)}.", "mapping")])
         presets.append((str(preset), read_yaml(shipped[preset], f"preset {preset}.yml", shipped=True)))
     return presets
 

@@ -28,7 +28,7 @@ from orchestration.contract.mapping import (
 from orchestration.contract.names import closest, nearest
 from orchestration.contract.placed_yaml import Block, Text
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Table, contract
-from orchestration.errors import refuse_if
+from orchestration.errors import Problem, refuse_if
 
 TOP_KEYS = ("preset", "time_zone", "reporting_currency", "tables", "policies")
 TABLE_KEYS = (
@@ -92,7 +92,7 @@ class MappingReader:
     """Turns the tree into a Mapping and collects every problem on the way."""
 
     def __init__(self) -> None:
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
 
     def mapping(self, tree: Block) -> Mapping:
         """The mapping of a whole file. Raises UserError with every problem."""
@@ -190,6 +190,7 @@ class MappingReader:
     def _column(self, rule: SourceRule, name: Text, value: Any) -> ColumnRule:
         table = rule.table
         if not isinstance(value, Block):
+            place=block.place,
             return ColumnRule(tuple(map(column_name, self._texts(name, value))), place=name.place)
         self._known_keys(value, COLUMN_KEYS, f" of {table.name}.{name}")
         kind = table.columns[name].type
@@ -258,7 +259,7 @@ class MappingReader:
                     if rule.table.columns[name].identifies == kind and mapped.read_from:
                         places[mapped.pseudonym].append(f"{rule.table.name}.{name} ({mapped.place})")
             if places[True] and places[False]:
-                self.problems.append(
+                problem = (
                     f"{places[False][0]} is not a pseudonym, but {places[True][0]} is: the two can't be joined."
                     f" Write pseudonym: true on both, or on neither."
                 )
@@ -298,6 +299,7 @@ class MappingReader:
 
     def _unpivot(self, block: Block) -> Unpivot | None:
         if "unpivot" not in block:
+                self.problems.append(Problem(problem, "mapping"))
             return None
         inner = self._block(block, "unpivot")
         self._known_keys(inner, UNPIVOT_KEYS, " of unpivot")
@@ -390,7 +392,7 @@ class MappingReader:
         return text and str(text)
 
     def _say(self, at: Any, problem: str) -> None:
-        self.problems.append(f"{getattr(at, 'place', '') or FILE_NAME}: {problem}.")
+        self.problems.append(Problem(f"{getattr(at, 'place', '') or FILE_NAME}: {problem}.", "mapping"))
 
     def _known_keys(self, block: Block, keys: tuple[str, ...], owner: str) -> None:
         for key in block:
@@ -423,6 +425,7 @@ class MappingReader:
 
     def _flag(self, block: Block, key: str) -> bool:
         text = self._text(block, key)
+            return None
         if text is not None and text.lower() not in ("true", "false"):
             self._say(text, f"'{key}' is true or false, not '{text}'")
         return text is not None and text.lower() == "true"

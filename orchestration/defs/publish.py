@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from orchestration.readers.headline import headline
 from orchestration.refresh import steps
 from orchestration.warehouse import publishing
 
@@ -24,7 +23,7 @@ def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     refresh = context.resources.refresh
     counts = steps.publish(refresh)
     with refresh.explaining("headline"):
-        numbers = headline(refresh.warehouse.current, refresh.id).metadata()
+        numbers = refresh.headline.metadata()
     return dg.MaterializeResult(
         metadata={"refresh_id": refresh.id, "as_of": refresh.as_of.isoformat(), "rows": counts, **numbers}
     )

@@ -16,6 +16,7 @@ import duckdb
 
 from orchestration.contract.mapping import ColumnRule, SourceRule
 from orchestration.contract.tables import Column, Table, contract
+from orchestration.errors import Problem
 from orchestration.loading import readings
 from orchestration.warehouse.quoting import identifier, quote
 
@@ -126,7 +127,7 @@ def published(con: duckdb.DuckDBPyConnection, table: Table, schema: str) -> tupl
     return expressions, joins
 
 
-def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
     """Problems: customer ids that are e-mail addresses, which every mart would publish."""
     for table in _with("customer_id"):
         [(known, addresses)] = con.execute(
@@ -141,10 +142,12 @@ def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             """
         ).fetchall()
         if addresses * 2 > known:
-            yield (
+            yield Problem(
                 f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as customer_id,"
                 " and the marts would publish it. Write customer_id: {from: …, pseudonym: true} to publish a keyed hash"
-                " instead (the addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}."
+                " instead (the addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}.",
+                "personal_ids",
+                table.name,
             )
 
 

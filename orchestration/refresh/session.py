@@ -9,7 +9,8 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ from orchestration.contract.policies import Value, effective_policies, segments
 from orchestration.contract.reason_aliases import own_aliases
 from orchestration.contract.segments import refuse_personal, refuse_reserved
 from orchestration.engines import Engine, EngineSettings, without_values
-from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
-from orchestration.transform.project import code_version
+from orchestration.errors import Busy, ChurnError, EnvironmentFailure, Refused, UserError, Withheld
+from orchestration.refresh import outcome
 from orchestration.warehouse import folder, publishing
 from orchestration.warehouse.folder import Warehouse
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from expectations import Judge
     from orchestration.loading import LoadReport
     from orchestration.loading.discovery import Extracts
+    from orchestration.readers.headline import Headline
     from orchestration.refresh.progress import Progress
 
 # Tag of a Dagster run: the content of the extracts that it refreshed from.
@@ -64,6 +66,13 @@ class Refresh:
     def is_published(self) -> bool:
         """Whether readers have its version already; what fails then takes nothing back."""
         return publishing.current_version(self.warehouse) == self.id
+
+    @cached_property
+    def headline(self) -> Headline:
+        """The few numbers that it ends with; of what it has published."""
+        from orchestration.readers.headline import headline
+
+        return headline(self.warehouse.current, self.id)
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -113,10 +122,7 @@ class Refresh:
         except Exception as error:
             self.failure = self.failure or explained(error, doing, self.warehouse, self.is_published)
             if isinstance(self.failure, UserError):
-                raise Withheld(
-                    f"{doing}: the extracts must be corrected first. On the command line,"
-                    " `churn refresh` and `churn check` say what and where."
-                ) from None
+                raise Withheld(outcome.public(self.failure, self.warehouse.failure, doing)) from None
             raise self.failure from None
 
     def record(self, results: Iterable[tuple[str, str, str, str, str, int, int]]) -> None:
@@ -137,23 +143,26 @@ def refreshing(
     full_refresh: bool = False,
     engine: Mapping[str, str | None] | None = None,
 ) -> Iterator[Refresh]:
-    """Hold the warehouse for a refresh, and enter it into the history with the way it ends.
+    """Hold the warehouse for a refresh, and enter it into the history and into refresh.json with the way it ends.
     `engine` says what EngineSettings are other than the warehouse's own."""
     from expectations import judge_beside
     from orchestration.contract.mapping import load_mapping
     from orchestration.loading.discovery import find_extracts
 
-    mapping = load_mapping(extracts)
-    values = effective_policies(mapping.policies, policies)
-    refuse_reserved(segments(values))
-    refuse_personal(segments(values), mapping)
-    found = find_extracts(extracts, mapping)
-    warehouse = Warehouse(warehouse_folder)
-    engine_settings = EngineSettings.of(warehouse, engine or {})
-    with warehouse.locked(), judge_beside() as judge:
+    started_at = folder.now()
+    with _noting_what_forbids_it(warehouse_folder, started_at, progress):
+        mapping = load_mapping(extracts)
+        values = effective_policies(mapping.policies, policies)
+        refuse_reserved(segments(values))
+        refuse_personal(segments(values), mapping)
+        found = find_extracts(extracts, mapping)
+        warehouse = Warehouse(warehouse_folder)
+        engine_settings = EngineSettings.of(warehouse, engine or {})
+    with warehouse.locked(), outcome.recorded(warehouse, started_at, progress) as facts, judge_beside() as judge:
         publishing.reconcile(warehouse)
         with warehouse.connect() as con:
             refresh_id = folder.new_refresh_id(max(folder.newest_id(con), publishing.newest_id(warehouse)))
+        facts["refresh_id"] = refresh_id
         refresh = Refresh(
             id=refresh_id,
             warehouse=warehouse,
@@ -168,11 +177,13 @@ def refreshing(
         )
         with warehouse.connect() as con:
             settings = {**values, "reporting_currency": mapping.reporting_currency, "snapshots": mapping.snapshots}
-            folder.begin(con, refresh.id, refresh.as_of, settings, refresh.previous, code_version())
-        status = folder.INTERRUPTED
+            folder.begin(
+                con, refresh.id, refresh.as_of, settings, refresh.previous, outcome.versions()["churn-warehouse"]
+            )
+        facts["status"] = folder.INTERRUPTED
         try:
             yield refresh
-            status = folder.FAILED
+            facts["status"] = folder.FAILED
         except Withheld as withheld:
             raise (refresh.failure or withheld) from None
         finally:
@@ -180,12 +191,40 @@ def refreshing(
             with suppress(duckdb.Error, OSError):
                 publishing.reconcile(warehouse)
                 if refresh.is_published:
-                    status = folder.PUBLISHED
+                    facts["status"] = folder.PUBLISHED
                     engine_settings.keep(warehouse)
                 elif refresh.failure:
-                    status = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
+                    facts["status"] = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
+                facts |= _found(refresh)
                 with warehouse.connect() as con:
-                    folder.finish(con, refresh.id, status)
+                    folder.finish(con, refresh.id, facts["status"])
+                    facts |= outcome.checked(con, refresh.id, facts["status"])
+
+
+@contextmanager
+def _noting_what_forbids_it(warehouse_folder: Path, started_at: datetime, progress: Progress) -> Iterator[None]:
+    """What forbids a refresh before it holds the warehouse stands in refresh.json too, if the warehouse is there and
+    nobody else holds it."""
+    try:
+        yield
+    except UserError as error:
+        if warehouse_folder.is_dir():
+            warehouse = Warehouse(warehouse_folder)
+            with (
+                suppress(Busy, OSError),
+                warehouse.locked(),
+                outcome.recorded(warehouse, started_at, progress) as facts,
+            ):
+                facts |= outcome.failed(warehouse, error)
+        raise
+
+
+def _found(refresh: Refresh) -> dict[str, Any]:
+    """What refresh.json says of a refresh that has begun."""
+    facts = outcome.failed(refresh.warehouse, refresh.failure) if refresh.failure else {}
+    if refresh.is_published:
+        facts["headline"] = outcome.headline(refresh.headline)
+    return {**facts, "as_of": refresh.as_of, "seconds": dict(refresh.progress.seconds)}
 
 
 def explained(error: Exception, doing: str, warehouse: Warehouse, is_published: bool = False) -> ChurnError:

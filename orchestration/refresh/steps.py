@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from orchestration.contract.policies import segments
 from orchestration.contract.segments import refuse_unknown
 from orchestration.contract.tables import contract
-from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.errors import EnvironmentFailure, Problem, UserError
 from orchestration.refresh.session import Refresh, explained
 from orchestration.transform import project
 from orchestration.warehouse import folder, publishing
@@ -86,9 +86,13 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
         refresh.record(_test_row(result, gate, counts) for result in tests)
         built = {result.node.name: result for result in results if result.node.resource_type != "test"}
         if gate == "raw":
-            if blockers := _messages(refresh, built["int_blockers"]):
-                raise UserError("\n".join(blockers) + "\nNothing was published.")
-            for doubt in _messages(refresh, built["int_doubts"]):
+            blockers = [
+                Problem(message, problem.replace(" ", "_"))
+                for problem, message in _rows(refresh, built["int_blockers"], "problem, message")
+            ]
+            if blockers:
+                raise UserError("\n".join(blockers) + "\nNothing was published.", problems=blockers)
+            for (doubt,) in _rows(refresh, built["int_doubts"], "message"):
                 refresh.progress.warn(doubt)
         broken = [result for result in built.values() if result.status == "error"]
         if broken:
@@ -104,13 +108,12 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
         return results
 
 
-def _messages(refresh: Refresh, result: NodeResult) -> list[str]:
+def _rows(refresh: Refresh, result: NodeResult, columns: str) -> list[tuple]:
     """What an intermediate model has to say to a person; nothing when it could not be built."""
     if result.status != "success":
         return []
     with refresh.warehouse.connect() as con:
-        messages = con.execute(f"select message from intermediate.{result.node.name} order by all").fetchall()
-    return [message for (message,) in messages]
+        return con.execute(f"select {columns} from intermediate.{result.node.name} order by all").fetchall()
 
 
 def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:

@@ -4,6 +4,7 @@ build.duckdb     the writer's database (0600): raw, staging, intermediate, marts
 published/<id>/  one published version whole: churn.duckdb, private.duckdb (0400), exports/, data_docs/, docs/, report/
 current          link to the current version; churn.duckdb, private.duckdb, exports, docs and report lead through it
 data_docs/       what the last refresh's expectations found, published or not
+refresh.json     how the last refresh ended; failure.txt (0600) all that its failure says
 settings.yml     the engine that runs the models, where it is not DuckDB
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
 """
@@ -28,6 +29,9 @@ from orchestration.warehouse import connection
 
 RUNNING, PUBLISHED, REFUSED, FAILED, INTERRUPTED = "running", "published", "refused", "failed", "interrupted"
 
+# All that the failure of the last refresh said, for its owner.
+FAILURE = "failure.txt"
+
 
 class Warehouse:
     """A warehouse folder, made when it is missing."""
@@ -43,6 +47,8 @@ class Warehouse:
         self.dbt = self.folder / "dbt"
         self.data_docs = self.folder / "data_docs"
         self.log = self.folder / "refresh.log"
+        self.outcome = self.folder / "refresh.json"
+        self.failure = self.folder / FAILURE
         self.scratch = self.folder / "tmp"
         self.pseudonym_key = self.folder / "pseudonym.key"
         self.settings = self.folder / "settings.yml"
