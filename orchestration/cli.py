@@ -124,10 +124,39 @@ def refresh(
             raise Withheld(public(error, warehouse.absolute() / FAILURE)) from None
         raise
     finally:
-        if as_json and progress.outcome:
-            click.echo(progress.outcome, nl=False)
+        if progress.outcome:  # it has begun
+            _send_alerts(extracts, warehouse)
+            if as_json:
+                click.echo(progress.outcome, nl=False)
     if not (quiet or as_json):
         _print_result(current)
+
+
+def _send_alerts(extracts: Path, warehouse: Path) -> None:
+    """Tell people of the refresh; who can't be told changes nothing about it."""
+    from orchestration.readers.alerts.sending import send_due
+
+    try:
+        send_due(extracts, warehouse)
+    except ChurnError as failure:
+        _tell(str(failure))
+    except Exception as error:
+        from orchestration.refresh.session import reason
+
+        _tell(f"No alerts were sent: {reason(error)}.")
+
+
+@cli.command()
+@_extracts
+@existing_warehouse
+def alert(extracts: Path, warehouse: Path) -> None:
+    """Tell people what has changed since they were told: a failure, stale extracts, numbers that are not plausible."""
+    from orchestration.readers.alerts.sending import VARIABLE, recipients, send_due
+
+    if not recipients():
+        raise UserError(f"{VARIABLE} names nobody to tell. Set it to the URLs of e-mail, chats or webhooks.")
+    for title in send_due(extracts, warehouse):
+        click.echo(title)
 
 
 @cli.command()
@@ -225,10 +254,10 @@ def ui(extracts: Path, warehouse: Path, port: int) -> None:
     """Serve Dagster's web UI, with the schedule and the sensor, on 127.0.0.1."""
     from orchestration.defs.run_history import fail_left_runs, run_history
     from orchestration.defs.web_ui import serve
-    from orchestration.defs.alerts import alerts
+    from orchestration.readers.alerts.sending import recipients
     from orchestration.warehouse.folder import Warehouse
 
-    alerts()  # refuses what the environment says by halves, before a server starts
+    recipients()  # refuses a URL that can't be one, before a server starts
     home = Warehouse(warehouse)
     os.environ |= {
         "DAGSTER_HOME": str(home.dagster),

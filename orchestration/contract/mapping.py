@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import time
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -106,9 +108,9 @@ class SourceRule:
     customer_prefix: str = ""
     status_means: str | None = None
     columns: dict[str, ColumnRule] = field(default_factory=dict)
+    place: str = field(default="", compare=False)  # of its first key; none in the canonical layout
 
     def falls_back(self, name: str) -> bool:
-    place: str = field(default="", compare=False)  # of its first key; none in the canonical layout
         """Whether a column that is not mapped may come from the source column of its name: not when that one already
         serves as another column, unless the row would be lost without it."""
         taken = any(mapped.read_from == (name,) for mapped in self.columns.values())
@@ -140,6 +142,22 @@ class SourceRule:
 
 
 @dataclass(frozen=True)
+class AlertRules:
+    """Beyond which limits people are told of something, and when not (docs/alerts.md)."""
+
+    stale_after_days: int = 7
+    lost_sales_over: Decimal | None = None
+    quiet_hours: tuple[time, time] | None = None
+
+    def is_quiet(self, at: time) -> bool:
+        """Whether nobody wants to hear of anything at this time of the day; quiet hours may go over midnight."""
+        if self.quiet_hours is None:
+            return False
+        start, end = self.quiet_hours
+        return start <= at < end if start <= end else at >= start or at < end
+
+
+@dataclass(frozen=True)
 class Mapping:
     """A validated `extracts.yml`. `policies` are text as written (a list is joined by commas), not yet validated."""
 
@@ -147,6 +165,8 @@ class Mapping:
     reporting_currency: str | None = None
     policies: dict[str, str] = field(default_factory=dict)
     tables: dict[str, tuple[SourceRule, ...]] = field(default_factory=dict)
+    schedule: time = time(5)  # of the daily refresh, in the time zone
+    alerts: AlertRules = AlertRules()
     content_hash: str = field(default="", compare=False)  # of the file itself
 
     @property
@@ -193,6 +213,18 @@ def load_mapping(extracts: Path) -> Mapping:
         merged["tables"] = _with_presets(presets, tables if isinstance(tables, Block) else Block())
     mapping = MappingReader().mapping(merged)
     return replace(mapping, content_hash=sha256(path.read_bytes()).hexdigest())
+
+
+def unattended_mapping(extracts: Path) -> Mapping:
+    """The mapping, for what runs by the clock and must not end with a mistake in it: the refresh tells of that."""
+    from orchestration.contract.mapping_reader import MappingReader
+
+    try:
+        return load_mapping(extracts)
+    except UserError:
+        with suppress(UserError, OSError):
+            return MappingReader().unattended(read_yaml(extracts / FILE_NAME, FILE_NAME))
+        return Mapping()
 
 
 def is_within(path: Path, folder: Path) -> bool:

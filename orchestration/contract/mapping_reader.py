@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import available_timezones
@@ -19,6 +20,7 @@ from orchestration.contract.mapping import (
     FILE_NAME,
     LANGUAGES,
     MINOR_UNITS,
+    AlertRules,
     ColumnRule,
     Kept,
     Mapping,
@@ -30,7 +32,7 @@ from orchestration.contract.placed_yaml import Block, Text
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Table, contract
 from orchestration.errors import Problem, refuse_if
 
-TOP_KEYS = ("preset", "time_zone", "reporting_currency", "tables", "policies")
+TOP_KEYS = ("preset", "time_zone", "reporting_currency", "tables", "policies", "schedule", "alerts")
 TABLE_KEYS = (
     "name",
     "files",
@@ -73,6 +75,7 @@ COLUMN_KEYS = (
     "pseudonym",
     "optional",
 )
+ALERT_KEYS = ("stale_after_days", "lost_sales_over", "quiet_hours")
 WHERE_KEYS = ("present", "not")
 UNPIVOT_KEYS = ("columns", "name", "value")
 ADD_KEYS = ("days", "months", "years")
@@ -111,8 +114,41 @@ class MappingReader:
             else:
                 tables[str(name)] = self._sources(contract()[name], name, sources)
         self._same_pseudonyms(tables)
+        schedule, alerts = self._schedule(tree), self._alerts(tree)
         refuse_if(self.problems)
-        return Mapping(str(time_zone), currency and str(currency).strip().upper(), policies, tables)
+        return Mapping(str(time_zone), currency and str(currency).strip().upper(), policies, tables, schedule, alerts)
+
+    def unattended(self, tree: Block) -> Mapping:
+        """Of a file that has mistakes: what it says of the clock and of alerts, as far as that has none."""
+        return Mapping(self._time_zone(tree) or "UTC", schedule=self._schedule(tree), alerts=self._alerts(tree))
+
+    def _schedule(self, tree: Block) -> time:
+        text = self._text(tree, "schedule")
+        at = text and _time(text)
+        if text and not at:
+            self._say(text, f"'{text}' is not a time of the day for the daily refresh, such as 06:30")
+        return at or Mapping.schedule
+
+    def _alerts(self, tree: Block) -> AlertRules:
+        block, rules = self._block(tree, "alerts"), AlertRules()
+        self._known_keys(block, ALERT_KEYS, " of alerts")
+        if days := self._text(block, "stale_after_days"):
+            if re.fullmatch(r"[1-9]\d{0,3}", days):
+                rules = replace(rules, stale_after_days=int(days))
+            else:
+                self._say(days, f"'{days}' is not a whole number of days")
+        if amount := self._text(block, "lost_sales_over"):
+            if re.fullmatch(r"\d{1,15}(\.\d+)?", amount):
+                rules = replace(rules, lost_sales_over=Decimal(amount))
+            else:
+                self._say(amount, f"'{amount}' is not an amount of the reporting currency, such as 10000")
+        if hours := self._text(block, "quiet_hours"):
+            start, _, end = map(_time, hours.partition("-"))
+            if start and end and start != end:
+                rules = replace(rules, quiet_hours=(start, end))
+            else:
+                self._say(hours, f"'{hours}' is not a span of hours such as 22:00-07:00")
+        return rules
 
     def _sources(self, table: Table, at: Text, value: Any) -> tuple[SourceRule, ...]:
         blocks = value if isinstance(value, list) else [value]
@@ -154,6 +190,7 @@ class MappingReader:
             key_prefix=str(self._text(block, "key_prefix") or ""),
             customer_prefix=str(self._text(block, "customer_prefix") or ""),
             status_means=self._choice(block, "status_means", ("now", "period")),
+            place=block.place,
         )
         columns = {}
         for name, value in self._block(block, "columns").items():
@@ -190,7 +227,6 @@ class MappingReader:
     def _column(self, rule: SourceRule, name: Text, value: Any) -> ColumnRule:
         table = rule.table
         if not isinstance(value, Block):
-            place=block.place,
             return ColumnRule(tuple(map(column_name, self._texts(name, value))), place=name.place)
         self._known_keys(value, COLUMN_KEYS, f" of {table.name}.{name}")
         kind = table.columns[name].type
@@ -263,6 +299,7 @@ class MappingReader:
                     f"{places[False][0]} is not a pseudonym, but {places[True][0]} is: the two can't be joined."
                     f" Write pseudonym: true on both, or on neither."
                 )
+                self.problems.append(Problem(problem, "mapping"))
 
     def _snapshot(self, block: Block) -> str | None:
         text = self._text(block, "snapshot")
@@ -299,7 +336,6 @@ class MappingReader:
 
     def _unpivot(self, block: Block) -> Unpivot | None:
         if "unpivot" not in block:
-                self.problems.append(Problem(problem, "mapping"))
             return None
         inner = self._block(block, "unpivot")
         self._known_keys(inner, UNPIVOT_KEYS, " of unpivot")
@@ -389,6 +425,7 @@ class MappingReader:
         text = self._text(block, "time_zone")
         if text is not None and text not in available_timezones():
             self._say(text, f"there is no time zone '{text}'; {_nearest_zone(text)}")
+            return None
         return text and str(text)
 
     def _say(self, at: Any, problem: str) -> None:
@@ -425,7 +462,6 @@ class MappingReader:
 
     def _flag(self, block: Block, key: str) -> bool:
         text = self._text(block, key)
-            return None
         if text is not None and text.lower() not in ("true", "false"):
             self._say(text, f"'{key}' is true or false, not '{text}'")
         return text is not None and text.lower() == "true"
@@ -445,6 +481,11 @@ class MappingReader:
         if value is not None and value not in choices:
             self._say(value, f"'{value}' is no {key}; it may be {', '.join(repr(choice) for choice in choices)}")
         return value and str(value)
+
+
+def _time(text: str) -> time | None:
+    found = re.fullmatch(r" *([01]?\d|2[0-3]):([0-5]\d) *", text)
+    return time(int(found[1]), int(found[2])) if found else None
 
 
 def _last_part(error: Exception) -> str:

@@ -85,6 +85,16 @@ class Warehouse:
             path.write_text("", encoding="utf-8")
             lock.release()
 
+    def is_held(self) -> bool:
+        """Whether somebody else writes it now."""
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.folder / ".lock", mode=0o644, timeout=0):
+                return False
+        except Timeout:
+            return True
+
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writer's connection to build.duckdb."""

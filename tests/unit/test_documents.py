@@ -127,6 +127,10 @@ def test_every_mapping_key_is_documented(document, key):
     assert re.search(rf"`{key}`|^ *(?:- )?{key}:|[{{,] *{key}:|`{key}:", text_of(document), re.MULTILINE)
 
 
+def test_every_key_of_alerts_is_documented():
+    assert [key for key in ALERT_KEYS if f"{key}:" not in text_of("alerts.md")] == []
+
+
 @pytest.mark.parametrize("document", ["extracts.md", "extracts-reference.md"])
 def test_every_yaml_example_can_be_read(document):
     for example in re.findall(r"^```yaml\n(.*?)^```", text_of(document), re.MULTILINE | re.DOTALL):
