@@ -174,12 +174,8 @@ QUARANTINED = {
 
 
 def documented() -> dict[str, tuple[str, int, int, str, str]]:
-    rows = [
-        line.strip("|").split(" | ")
-        for line in DOCUMENT.read_text(encoding="utf-8").splitlines()
-        if line.startswith("| ")
-    ]
-    cells = [[cell.strip(" |") for cell in row] for row in rows[1:]]
+    lines = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
     return {
         kind: (outcome, int(refresh), int(check), code.strip("`"), words)
         for kind, outcome, refresh, check, code, words in cells
