@@ -380,7 +380,7 @@ def _refresh(
             from dagster import DagsterExecutionInterruptedError
 
             from orchestration.definitions import defs
-            from orchestration.defs.run_history import REFRESH_TAG, fail_left_runs, run_history
+            from orchestration.defs.run_history import LAUNCHED_BY, REFRESH_TAG, fail_left_runs, run_history
             from orchestration.refresh.session import CONTENT_TAG
 
             instance = run_history(current.warehouse.dagster)
@@ -394,7 +394,7 @@ def _refresh(
                     resources={"refresh": current},
                     # Dagster's own log lines would drown the progress
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                    tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id},
+                    tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id, **LAUNCHED_BY},
                 )
             except DagsterExecutionInterruptedError:
                 raise KeyboardInterrupt from None

@@ -2,3 +2,6 @@
 
 Asset keys equal schema.table, groups equal layers.
 """
+
+# Whom an asset's page names; the exposures of the project say the same.
+OWNERS = ["team:analytics"]

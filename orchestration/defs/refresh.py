@@ -15,7 +15,7 @@ from orchestration.refresh.session import Refresh, refreshing
 refresh_job = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all(),
-    description="Load, build, check and publish.",
+    description="Load, build, check and publish: all tables and checks of one run.",
     executor_def=dg.in_process_executor,
 )
 
@@ -44,4 +44,5 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
     ) as refresh:
         assert context.instance  # Dagster gives one to every run
         fail_left_runs(context.instance, context.run_id)
+        refresh.retries = True
         yield refresh

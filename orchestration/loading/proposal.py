@@ -46,7 +46,8 @@ def propose(folder: Path, scratch: Path) -> str:
     groups = groups_of(folder, scratch)
     if not groups:
         raise UserError(
-            f"{folder} holds no files that can be read. Put the extracts there, then run init again.", code="no_extracts"
+            f"{folder} holds no files that can be read. Put the extracts there, then run init again.",
+            code="no_extracts",
         )
     rest = [group for group in groups if not is_canonical(folder, group, scratch)]
     matches = choose(matching_presets(rest, scratch))

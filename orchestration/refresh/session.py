@@ -27,7 +27,6 @@ from orchestration.warehouse.folder import Warehouse
 
 if TYPE_CHECKING:
     from expectations import Judge
-    from orchestration.loading import LoadReport
     from orchestration.loading.discovery import Extracts
     from orchestration.readers.headline import Headline
     from orchestration.refresh.progress import Progress
@@ -51,8 +50,12 @@ class Refresh:
     judge: Judge
     engine: Engine
     failure: ChurnError | None = None
-    loaded: LoadReport | None = None
     previous: str | None = None
+    retries: bool = False  # whether whoever runs it tries a step again
+    is_interrupted: bool = False
+    # The steps (as in steps.ORDER) that were done for all tables and checks.
+    done: set[str] = field(default_factory=set)
+    built: set[str] = field(default_factory=set)  # tables, as schema.table
     # What the data tests that failed found, by name and table.
     found: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -100,7 +103,7 @@ class Refresh:
 
         def interrupt(*_: object) -> None:
             nonlocal interrupted
-            interrupted = True
+            interrupted = self.is_interrupted = True
             raise KeyboardInterrupt
 
         handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -119,6 +122,8 @@ class Refresh:
         A UserError leaves Withheld; `refreshing` tells it."""
         try:
             yield
+        except Withheld:
+            raise
         except Exception as error:
             self.failure = self.failure or explained(error, doing, self.warehouse, self.is_published)
             if isinstance(self.failure, UserError):
@@ -183,7 +188,7 @@ def refreshing(
         facts["status"] = folder.INTERRUPTED
         try:
             yield refresh
-            facts["status"] = folder.FAILED
+            facts["status"] = folder.BUILT
         except Withheld as withheld:
             raise (refresh.failure or withheld) from None
         finally:
@@ -195,6 +200,8 @@ def refreshing(
                     engine_settings.keep(warehouse)
                 elif refresh.failure:
                     facts["status"] = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
+                elif refresh.is_interrupted:
+                    facts["status"] = folder.INTERRUPTED
                 facts |= _found(refresh)
                 with warehouse.connect() as con:
                     folder.finish(con, refresh.id, facts["status"])
@@ -221,7 +228,8 @@ def _noting_what_forbids_it(warehouse_folder: Path, started_at: datetime, progre
 
 def _found(refresh: Refresh) -> dict[str, Any]:
     """What refresh.json says of a refresh that has begun."""
-    facts = outcome.failed(refresh.warehouse, refresh.failure) if refresh.failure else {}
+    error = refresh.failure or (KeyboardInterrupt() if refresh.is_interrupted else None)
+    facts = outcome.failed(refresh.warehouse, error) if error else {}
     if refresh.is_published:
         facts["headline"] = outcome.headline(refresh.headline)
     return {**facts, "as_of": refresh.as_of, "seconds": dict(refresh.progress.seconds)}

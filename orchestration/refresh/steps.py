@@ -4,13 +4,13 @@ Dagster's assets run them, `churn check` the first ones."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestration.contract.policies import segments
 from orchestration.contract.segments import refuse_unknown
 from orchestration.contract.tables import contract
-from orchestration.errors import EnvironmentFailure, Problem, UserError
+from orchestration.errors import EnvironmentFailure, Problem, Refused, UserError
 from orchestration.refresh.session import Refresh, explained
 from orchestration.transform import project
 from orchestration.warehouse import folder, publishing
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _SEVERITY = {"ERROR": "critical", "WARN": "warning"}
 _STATUS = {"pass": "passed", "warn": "failed", "fail": "failed"}
 
+
+# What a refresh consists of. Dagster may ask for a part: some models, some checks.
+ORDER = ("load", "build raw", "judge raw", "build marts", "judge marts")
 
 manifest = project.manifest
 
@@ -55,15 +58,49 @@ def load(refresh: Refresh) -> LoadReport:
             refuse_unknown(segments(refresh.policies), con)
         for warning in report.warnings:
             refresh.progress.warn(warning)
+        refresh.done.add("load")
         return report
 
 
-def build(refresh: Refresh, gate: str) -> list[NodeResult]:
-    """Build and test the models of a gate and record the tests.
-    Failed tests are among the results, see `refuse_failed`.
+def need_loaded(refresh: Refresh) -> None:
+    """Load, unless this refresh has done so."""
+    if "load" not in refresh.done:
+        load(refresh)
+
+
+def need_staged(refresh: Refresh) -> None:
+    """Load and stage, unless this refresh has done so."""
+    need_loaded(refresh)
+    if "build raw" not in refresh.done:
+        build(refresh, "raw")
+
+
+def need_tables(refresh: Refresh, tables: Collection[str]) -> None:
+    """Build those of the tables (as schema.table) that this refresh has not built."""
+    need_staged(refresh)
+    if missing := set(tables) - refresh.built:
+        build_tables(refresh, missing)
+
+
+def build_tables(refresh: Refresh, tables: Collection[str]) -> list[NodeResult]:
+    """Build these tables (as schema.table) and what they are built from."""
+    nodes = [node for node in manifest()["nodes"].values() if node["resource_type"] in ("model", "seed")]
+    models = [node["name"] for node in nodes if _table(node) in tables]
+    return build(refresh, "marts", models) if models else []
+
+
+def _table(node: Mapping[str, Any]) -> str:
+    return f"{node['schema']}.{node['alias']}"
+
+
+def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -> list[NodeResult]:
+    """Build and test the models of a gate and record the tests; of `models`, if they are given, only these and what
+    they are built from. Failed tests are among the results, see `refuse_failed`.
 
     Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
     """
+    if refresh.engine.name == "spark":  # it builds into a new folder each time
+        models = None
     with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]):
         warehouse = refresh.warehouse
         with warehouse.connect() as con:
@@ -75,6 +112,7 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
             refresh.variables,
             refresh.full_refresh,
             _Reporter(refresh),
+            models,
         )
         tests = [result for result in results if result.node.resource_type == "test"]
         with warehouse.connect() as con:
@@ -85,6 +123,7 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
             }
         refresh.record(_test_row(result, gate, counts) for result in tests)
         built = {result.node.name: result for result in results if result.node.resource_type != "test"}
+        refresh.built |= {_table(manifest()["nodes"][result.node.unique_id]) for result in built.values()}
         if gate == "raw":
             blockers = [
                 Problem(message, problem.replace(" ", "_"))
@@ -105,6 +144,8 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
                 f"{', '.join(messages)} could not be built ({reason.strip()[:200]}), "
                 f"details in {refresh.warehouse.log}. Readers keep the last published version."
             )
+        if models is None:
+            refresh.done.add(f"build {gate}")
         return results
 
 
@@ -116,12 +157,13 @@ def _rows(refresh: Refresh, result: NodeResult, columns: str) -> list[tuple]:
         return con.execute(f"select {columns} from intermediate.{result.node.name} order by all").fetchall()
 
 
-def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
-    """Run the expectations of a gate and record them. Failed ones are among the results, see `refuse_failed`."""
+def judge(refresh: Refresh, gate: Gate, checks: Collection[tuple[str, str]] | None = None) -> list[CheckResult]:
+    """Run the expectations of a gate, or those of these names and tables, and record them. Failed ones are among the
+    results, see `refuse_failed`."""
     with refresh.stage(f"judge the {gate} gate"):
         from expectations import run_gate
 
-        if gate == "raw":  # the pages of the refresh before
+        if gate == "raw" and checks is None:  # the pages of the refresh before
             shutil.rmtree(refresh.warehouse.data_docs, ignore_errors=True)
         with refresh.warehouse.connect() as con:
             results = run_gate(
@@ -130,10 +172,12 @@ def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
                 contract(),
                 as_of=refresh.day,
                 previous=refresh.warehouse.current if refresh.previous else None,
-                docs_dir=refresh.warehouse.data_docs,
+                docs_dir=refresh.warehouse.data_docs if checks is None else None,
                 judge=refresh.judge,
+                only=checks,
             )
-        publishing.open_to_readers(refresh.warehouse, refresh.warehouse.data_docs)
+        if checks is None:
+            publishing.open_to_readers(refresh.warehouse, refresh.warehouse.data_docs)
         refresh.record(
             (
                 result.check_name,
@@ -149,6 +193,8 @@ def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
         for result in results:
             if result.status != "passed":
                 refresh.progress.warn(f"{result.table_name}: {result.message}")
+        if checks is None:
+            refresh.done.add(f"judge {gate}")
         return results
 
 
@@ -161,6 +207,11 @@ def refuse_failed(refresh: Refresh) -> None:
 def publish(refresh: Refresh) -> dict[str, int]:
     """Publish what passed. Returns the row count of each published table."""
     with refresh.stage("publish"):
+        if not refresh.done.issuperset(ORDER):
+            raise Refused(
+                "Nothing was published: a version consists of all tables and checks of one run, so materialize all"
+                " assets together, or launch the job refresh."
+            )
         counts = publishing.publish(
             refresh.warehouse,
             refresh.id,

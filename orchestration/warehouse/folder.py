@@ -28,6 +28,7 @@ from orchestration.errors import Busy
 from orchestration.warehouse import connection
 
 RUNNING, PUBLISHED, REFUSED, FAILED, INTERRUPTED = "running", "published", "refused", "failed", "interrupted"
+BUILT = "built"  # some tables, for whoever asked Dagster for them; publishing was not asked for
 
 # All that the failure of the last refresh said, for its owner.
 FAILURE = "failure.txt"
@@ -159,7 +160,10 @@ REFRESH_HISTORY = Journal(
         "started_at": ("timestamp", "When it started, UTC."),
         "finished_at": ("timestamp", "When it ended, UTC; empty while it runs."),
         "as_of": ("date", "Last day that its data covers."),
-        "status": ("varchar", "running, published, refused (by a critical check), failed or interrupted."),
+        "status": (
+            "varchar",
+            "running, published, refused (by a critical check), failed, interrupted, or built (some tables only).",
+        ),
         "policies": (
             "json",
             (

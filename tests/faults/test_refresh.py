@@ -14,9 +14,11 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
+from orchestration.defs.run_history import run_history
 from orchestration.loading import registry
 from orchestration.refresh.progress import Progress
 from orchestration.warehouse import folder, publishing
@@ -242,6 +244,12 @@ def test_an_interrupted_refresh_says_so(warehouse, undisturbed, extracts):
         ended = outcome_of(warehouse)
         assert (ended["status"], ended["exit_code"], ended["headline"]) == ("interrupted", 130, None)
     assert history(warehouse) == ["published", "interrupted", "interrupted"]
+    with run_history(warehouse / "dagster") as instance:
+        runs = instance.get_runs()
+        published = instance.get_latest_materialization_event(dg.AssetKey(["published", "churn"]))
+    assert [run.status.value for run in runs] == ["CANCELED", "CANCELED", "SUCCESS"]
+    assert {run.tags["user"] for run in runs} == {"churn refresh"}  # "Launched by" in the UI
+    assert published.run_id == runs[-1].run_id
     assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
 
 

@@ -30,7 +30,7 @@ def described() -> str:
     ]
     lines += [f"job {job.name}" for job in repository.get_all_jobs() if not job.name.startswith("__")]
     lines += [
-        f"schedule {schedule.name} of {schedule.job_name} at {schedule.cron_schedule}"
+        f"schedule {schedule.name} of {schedule.job_name} at {schedule.cron_schedule} {schedule.execution_timezone}"
         for schedule in repository.schedule_defs
     ]
     lines += [f"sensor {sensor.name} of {sensor.job_name}" for sensor in repository.sensor_defs]

@@ -168,7 +168,7 @@ def _against(count: int, customers: int, interval: Interval) -> str:
 
 
 def _asking(warehouse: Warehouse, query: str) -> str:
-    return f"Who they are:\n\nduckdb -readonly {shlex.quote(str(warehouse.current))} \"{query}\""
+    return f'Who they are:\n\nduckdb -readonly {shlex.quote(str(warehouse.current))} "{query}"'
 
 
 def customers_lost(start: date, end: date, reason_code: str | None = None) -> str:
