@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from expectations import data_docs, judge_process, marts_gate, raw_gate
+from expectations import judge_process, marts_gate, raw_gate
 from expectations.checks import SAMPLE_SIZE, CheckResult, CheckSpec, Crash, Gate, Judge, Status, Subject, Table, Verdict
 
 
@@ -26,14 +26,13 @@ def run_gate(
     *,
     as_of: date,
     previous: Path | None = None,
-    docs_dir: Path | None = None,
     judge: Judge = judge_process.here,
     only: Collection[tuple[str, str]] | None = None,
 ) -> list[CheckResult]:
     """Run a gate's checks on the build database that `con` is connected to; one result per declared check,
     in their order.
 
-    `previous` is the published database to compare with. `docs_dir/<gate>.html` shows the results. `only` are names and
+    `previous` is the published database to compare with. `only` are names and
     tables of the checks to run, where not all are.
     A check that crashes has the status 'error' and doesn't stop the others.
     """
@@ -42,10 +41,7 @@ def run_gate(
         for check in declared_checks(tables)
         if check.gate == gate and (only is None or (check.check_name, check.table_name) in only)
     ]
-    results = run_checks(checks, con, as_of=as_of, previous=previous, judge=judge)
-    if docs_dir:
-        data_docs.write(docs_dir / f"{gate}.html", results)
-    return results
+    return run_checks(checks, con, as_of=as_of, previous=previous, judge=judge)
 
 
 def run_checks(

@@ -437,6 +437,6 @@ def _print_result(current: Refresh) -> None:
         f"private    {warehouse.folder / 'private.duckdb'}\n"
         f"exports    {warehouse.folder / 'exports'}\n"
         f"docs       {warehouse.folder / 'docs' / 'index.html'}\n"
-        f"data docs  {warehouse.data_docs}\n"
+        f"data docs  {warehouse.data_docs / 'index.html'}\n"
         f"report     {warehouse.folder / 'report' / 'index.html'}"
     )

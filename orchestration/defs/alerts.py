@@ -2,10 +2,10 @@
 (docs/alerts.md)."""
 
 import os
-from pathlib import Path
 
 import dagster as dg
 
+from orchestration.defs import folder
 from orchestration.readers.alerts import sending
 
 INTERVAL = 300  # seconds
@@ -20,5 +20,5 @@ def alerts() -> list[dg.SensorDefinition]:
 def tell() -> dg.SkipReason:
     """Tells each change once: a failed refresh, also one that was killed; stale extracts; numbers that are not
     plausible."""
-    sent = sending.send_due(Path(os.environ["CHURN_EXTRACTS"]), Path(os.environ["CHURN_WAREHOUSE"]))
+    sent = sending.send_due(folder("CHURN_EXTRACTS"), folder("CHURN_WAREHOUSE"))
     return dg.SkipReason("; ".join(sent) or "Nothing has changed.")

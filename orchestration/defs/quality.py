@@ -31,7 +31,7 @@ def _gate(gate: expectations.Gate) -> dg.AssetChecksDefinition:
             if gate == "raw":
                 steps.need_staged(refresh)
             else:
-                steps.need_tables(refresh, {table for _, table in selected})
+                steps.need_tables_of(refresh, selected)
             for result in steps.judge(refresh, gate, selected if len(selected) < len(specs) else None):
                 yield dg.AssetCheckResult(
                     asset_key=dg.AssetKey(result.table_name.split(".")),

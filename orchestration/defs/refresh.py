@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 
+from orchestration.defs import folder
 from orchestration.defs.run_history import fail_left_runs
 from orchestration.engines import SETTINGS
 from orchestration.refresh.progress import Progress
@@ -34,8 +34,8 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
     said when the UI is started, never by a run: whoever reaches the UI could read and write anywhere otherwise."""
     config = context.resource_config
     with refreshing(
-        Path(os.environ["CHURN_EXTRACTS"]),
-        Path(os.environ["CHURN_WAREHOUSE"]),
+        folder("CHURN_EXTRACTS"),
+        folder("CHURN_WAREHOUSE"),
         Progress(),
         as_of=config["as_of"] and date.fromisoformat(config["as_of"]),
         policies=config["policies"],

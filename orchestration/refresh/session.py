@@ -26,7 +26,7 @@ from orchestration.warehouse import folder, publishing
 from orchestration.warehouse.folder import Warehouse
 
 if TYPE_CHECKING:
-    from expectations import Judge
+    from expectations import CheckResult, Judge
     from orchestration.loading.discovery import Extracts
     from orchestration.readers.headline import Headline
     from orchestration.refresh.progress import Progress
@@ -55,6 +55,7 @@ class Refresh:
     is_interrupted: bool = False
     # The steps (as in steps.ORDER) that were done for all tables and checks.
     done: set[str] = field(default_factory=set)
+    judged: list[CheckResult] = field(default_factory=list)
     built: set[str] = field(default_factory=set)  # tables, as schema.table
     # What the data tests that failed found, by name and table.
     found: dict[tuple[str, str], str] = field(default_factory=dict)

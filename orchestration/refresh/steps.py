@@ -3,10 +3,12 @@ Dagster's assets run them, `churn check` the first ones."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import expectations
 from orchestration.contract.policies import segments
 from orchestration.contract.segments import refuse_unknown
 from orchestration.contract.tables import contract
@@ -78,8 +80,19 @@ def need_staged(refresh: Refresh) -> None:
 def need_tables(refresh: Refresh, tables: Collection[str]) -> None:
     """Build those of the tables (as schema.table) that this refresh has not built."""
     need_staged(refresh)
-    if missing := set(tables) - refresh.built:
+    missing = set(tables) - refresh.built
+    if missing and "build marts" not in refresh.done:
         build_tables(refresh, missing)
+
+
+def need_tables_of(refresh: Refresh, checks: Collection[tuple[str, str]]) -> None:
+    """Build what the expectations of these names and tables read, as far as this refresh has not built it."""
+    queries = [
+        check.sql
+        for check in expectations.declared_checks(contract())
+        if (check.check_name, check.table_name) in checks
+    ]
+    need_tables(refresh, {name for query in queries for name in re.findall(r"\w+\.\w+", query)})
 
 
 def build_tables(refresh: Refresh, tables: Collection[str]) -> list[NodeResult]:
@@ -161,22 +174,20 @@ def judge(refresh: Refresh, gate: Gate, checks: Collection[tuple[str, str]] | No
     """Run the expectations of a gate, or those of these names and tables, and record them. Failed ones are among the
     results, see `refuse_failed`."""
     with refresh.stage(f"judge the {gate} gate"):
-        from expectations import run_gate
-
-        if gate == "raw" and checks is None:  # the pages of the refresh before
-            shutil.rmtree(refresh.warehouse.data_docs, ignore_errors=True)
         with refresh.warehouse.connect() as con:
-            results = run_gate(
+            results = expectations.run_gate(
                 gate,
                 con,
                 contract(),
                 as_of=refresh.day,
                 previous=refresh.warehouse.current if refresh.previous else None,
-                docs_dir=refresh.warehouse.data_docs if checks is None else None,
                 judge=refresh.judge,
                 only=checks,
             )
+        refresh.judged = [*(one for one in refresh.judged if one.gate != gate), *results]  # it may be tried again
         if checks is None:
+            shutil.rmtree(refresh.warehouse.data_docs, ignore_errors=True)  # the page of the refresh before
+            expectations.write_page(refresh.warehouse.data_docs / "index.html", refresh.judged)
             publishing.open_to_readers(refresh.warehouse, refresh.warehouse.data_docs)
         refresh.record(
             (
@@ -252,8 +263,6 @@ def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def declared_checks() -> set[tuple[str, str]]:
     """Name and table of every check that a refresh must run: the data tests of the project and the expectations."""
-    import expectations
-
     tests = {_test_key(node) for node in manifest()["nodes"].values() if node["resource_type"] == "test"}
     return tests | {(check.check_name, check.table_name) for check in expectations.declared_checks(contract())}
 

@@ -3,7 +3,7 @@
 build.duckdb     the writer's database (0600): raw, staging, intermediate, marts, quality, restricted, seeds
 published/<id>/  one published version whole: churn.duckdb, private.duckdb (0400), exports/, data_docs/, docs/, report/
 current          link to the current version; churn.duckdb, private.duckdb, exports, docs and report lead through it
-data_docs/       what the last refresh's expectations found, published or not
+data_docs/       a page of what the last refresh's expectations found, published or not
 refresh.json     how the last refresh ended; failure.txt (0600) all that its failure says
 settings.yml     the engine that runs the models, where it is not DuckDB
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment

@@ -20,6 +20,7 @@ import pytest
 
 from orchestration.defs.run_history import run_history
 from orchestration.loading import registry
+from orchestration.readers.alerts.conditions import customers_lost
 from orchestration.refresh.progress import Progress
 from orchestration.warehouse import folder, publishing
 from tests.churn import Done, churn
@@ -146,6 +147,22 @@ def test_refresh_json_says_what_the_command_says(undisturbed):
     assert (counts["checks"], counts["checks_failed"], len(ended["failed_checks"])) == (checks, failed, failed)
     shown = [(month["start"], month["customers_lost"], month["churn_rate"]) for month in ended["headline"]["months"]]
     assert shown == months[-3:]
+
+
+def test_the_queries_of_alerts_find_the_customers_that_the_marts_count(undisturbed):
+    with duckdb.connect(str(undisturbed / "churn.duckdb"), read_only=True) as con:
+        months = con.execute(
+            "select period_start, period_end, customers_lost from marts.churn_rates_monthly where is_complete"
+        ).fetchall()
+        reasons = con.execute(
+            "select period_start, period_end, reason_code, customers_lost from marts.churn_reasons_monthly"
+            " where is_complete and customers_lost > 0"
+        ).fetchall()
+        assert sum(lost for *_, lost in months) == sum(lost for *_, lost in reasons) > 10
+        for start, end, lost in months:
+            assert len(con.execute(customers_lost(start, end)).fetchall()) == lost
+        for start, end, reason, lost in reasons:
+            assert len(con.execute(customers_lost(start, end, reason)).fetchall()) == lost
 
 
 def test_a_second_refresh_is_quiet_loads_nothing_and_gives_the_same_bytes(warehouse, undisturbed, extracts):

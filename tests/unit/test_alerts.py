@@ -167,6 +167,13 @@ class TestConditions:
         assert failure.title == "The churn refresh failed (exit code 2)"
         assert failure.text.startswith("encoding (billing.invoices, billing/a.csv)\n")
 
+    def test_a_failure_is_told_whatever_an_earlier_version_has_published(self, tmp_path):
+        warehouse = Warehouse(tmp_path)
+        with duckdb.connect(str(warehouse.current)) as con:
+            con.execute("create schema quality; create table quality.refresh_history (refresh_id text)")
+        ended(warehouse, status="failed", exit_code=4, message="No space left on device.")
+        assert [condition.kind for condition in told(warehouse)] == ["failure"]
+
     def test_a_refresh_that_was_killed(self, tmp_path):
         warehouse = Warehouse(tmp_path)
         ended(warehouse, status="running", exit_code=None)

@@ -55,7 +55,9 @@ def test_loading_opens_no_database_and_no_connection():
         "def refuse(*_, **__): raise AssertionError('opened')\n"
         "duckdb.connect = socket.socket.connect = refuse\n"
         "from orchestration.definitions import defs\n"
-        "defs.resolve_job_def('refresh')"
+        "defs.resolve_job_def('refresh')\n"
+        "import sys\n"
+        "assert 'apprise' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

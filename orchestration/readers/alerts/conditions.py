@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from orchestration.contract.mapping import AlertRules
 from orchestration.readers.alerts.interval import MONTHS, OUTSIDE, Interval, Month, plausible
 from orchestration.warehouse.folder import RUNNING, Warehouse
 
+# What a version lacks that an earlier one of ours has published; a failure must be told all the same.
+LACKING = (duckdb.BinderException, duckdb.CatalogException)
 # What stands for "we don't know" is no reason.
 NO_REASONS = ("not_asked", "unmapped")
 
@@ -34,7 +37,7 @@ def conditions(warehouse: Warehouse, rules: AlertRules, today: date) -> list[Con
     """All that holds now."""
     found = [*_failure(warehouse)]
     if warehouse.current.exists():
-        with duckdb.connect(str(warehouse.current), read_only=True) as con:
+        with duckdb.connect(str(warehouse.current), read_only=True) as con, suppress(*LACKING):
             found += [*_stale(con, rules, today), *_numbers(con, warehouse, rules)]
     return found
 
