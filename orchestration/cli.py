@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestration.engines import SETTINGS
-from orchestration.errors import Busy, ChurnError, EnvironmentFailure, Refused, UserError
+from orchestration.errors import INTERRUPTED, Busy, ChurnError, EnvironmentFailure, Refused, UserError, Withheld
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
 from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    from orchestration.refresh.progress import Progress
     from orchestration.refresh.session import Refresh
 
-INTERRUPTED = 130
 DEMO_AS_OF = "2025-12-31"
 
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -97,6 +97,10 @@ cli.add_command(workbook.command)
     "--full-refresh", is_flag=True, help="Rebuild everything after raw, and read the files still present again."
 )
 @click.option("--profile", is_flag=True, help="Show what each stage and each table took: time, rows and memory.")
+@click.option(
+    "--quiet", is_flag=True, help="Say nothing of a success, and of a failure nothing that was in the extracts."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what refresh.json says, in place of the result.")
 @_with_engine
 def refresh(
     extracts: Path,
@@ -105,13 +109,56 @@ def refresh(
     policies: tuple[str, ...],
     full_refresh: bool,
     profile: bool,
+    quiet: bool,
+    as_json: bool,
     engine: Mapping[str, str | None],
 ) -> None:
     """Load, build, check and publish."""
-    done = _refresh(extracts, warehouse, as_of, policies, full_refresh, engine)
-    if profile and not done.unchanged:
-        with _noting("The new version is published.", lambda: True):
-            click.echo("\n" + "\n".join(done.profile.lines()))
+    from orchestration.refresh.outcome import public
+    from orchestration.refresh.progress import Progress
+    from orchestration.warehouse.folder import FAILURE
+
+    progress = Progress(quiet)
+    try:
+        current = _refresh(extracts, warehouse, progress, as_of, policies, full_refresh, engine)
+    except UserError as error:
+        if quiet:
+            raise Withheld(public(error, warehouse.absolute() / FAILURE)) from None
+        raise
+    finally:
+        if progress.outcome:  # it has begun
+            _send_alerts(extracts, warehouse)
+            if as_json:
+                click.echo(progress.outcome, nl=False)
+    if not (quiet or as_json):
+        _print_result(current, profile)
+
+
+def _send_alerts(extracts: Path, warehouse: Path) -> None:
+    """Tell people of the refresh; who can't be told changes nothing about it."""
+    from orchestration.readers.alerts.sending import send_due
+
+    try:
+        send_due(extracts, warehouse)
+    except ChurnError as failure:
+        _tell(str(failure))
+    except Exception as error:
+        from orchestration.refresh.session import reason
+
+        _tell(f"No alerts were sent: {reason(error)}.")
+
+
+@cli.command()
+@_extracts
+@existing_warehouse
+def alert(extracts: Path, warehouse: Path) -> None:
+    """Tell people what has changed since they were told: a failure, stale extracts, numbers that are not plausible."""
+    from orchestration.readers.alerts.sending import VARIABLE, recipients, send_due
+
+    if not recipients():
+        raise UserError(f"{VARIABLE} names nobody to tell. Set it to the URLs of e-mail, chats or webhooks.")
+    for title in send_due(extracts, warehouse):
+        click.echo(title)
 
 
 @cli.command()
@@ -169,10 +216,11 @@ def init(context: click.Context, extracts: Path) -> None:
 def demo(extracts: Path, warehouse: Path, engine: Mapping[str, str | None]) -> None:
     """Write the demo company's extracts and refresh from them."""
     from orchestration.demo import write_extracts
+    from orchestration.refresh.progress import Progress
 
     click.echo(f"Writing the demo company's extracts to {extracts}", err=True)
     write_extracts(extracts)
-    _refresh(extracts, warehouse, datetime.fromisoformat(DEMO_AS_OF), engine=engine)
+    _print_result(_refresh(extracts, warehouse, Progress(), datetime.fromisoformat(DEMO_AS_OF), engine=engine))
 
 
 @cli.command()
@@ -206,12 +254,12 @@ def rollback(warehouse: Path) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def ui(extracts: Path, warehouse: Path, port: int) -> None:
     """Serve Dagster's web UI, with the schedule and the sensor, on 127.0.0.1."""
-    from orchestration.defs.alerts import alerts
     from orchestration.defs.run_history import fail_left_runs, run_history
     from orchestration.defs.web_ui import serve
+    from orchestration.readers.alerts.sending import recipients
     from orchestration.warehouse.folder import Warehouse
 
-    alerts()  # refuses what the environment says by halves, before a server starts
+    recipients()  # refuses a URL that can't be one, before a server starts
     home = Warehouse(warehouse)
     os.environ |= {
         "DAGSTER_HOME": str(home.dagster),
@@ -317,22 +365,26 @@ def _note(error: BaseException) -> str:
 def _refresh(
     extracts: Path,
     warehouse: Path,
+    progress: Progress,
     as_of: datetime | None,
     policies: tuple[str, ...] = (),
     full_refresh: bool = False,
     engine: Mapping[str, str | None] | None = None,
 ) -> Refresh:
-    from orchestration.refresh.progress import Progress
+    """Refresh as a run of Dagster's, and return what was published."""
     from orchestration.refresh.session import refreshing
 
     with (
-        refreshing(extracts, warehouse, Progress(), as_of and as_of.date(), policies, full_refresh, engine) as current,
+        refreshing(
+            extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh, engine=engine
+        ) as current,
         _noting("The new version is published.", lambda: current.is_published),
     ):
         if not current.unchanged:
             _run(current)
-    with _noting("The new version is published.", lambda: not current.unchanged):
-        _print_result(current)
+        else:
+            for warning in current.unchanged.warnings:
+                progress.warn(warning)
     return current
 
 
@@ -342,7 +394,7 @@ def _run(current: Refresh) -> None:
         from dagster import DagsterExecutionInterruptedError
 
         from orchestration.definitions import defs
-        from orchestration.defs.run_history import REFRESH_TAG, fail_left_runs, run_history
+        from orchestration.defs.run_history import LAUNCHED_BY, REFRESH_TAG, fail_left_runs, run_history
         from orchestration.refresh.session import CONTENT_TAG
 
         instance = run_history(current.warehouse.dagster)
@@ -356,23 +408,24 @@ def _run(current: Refresh) -> None:
                 resources={"refresh": current},
                 # Dagster's own log lines would drown the progress
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id},
+                tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id, **LAUNCHED_BY},
             )
         except DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
 
 
-def _print_result(current: Refresh) -> None:
-    """What readers have after a refresh: the headline, the time of each stage, the paths."""
-    from orchestration.readers.headline import headline
+def _print_result(current: Refresh, profile: bool = False) -> None:
+    """What readers have after a refresh: the headline, the time of each stage, the paths, and the profile if asked."""
+    with _noting("The new version is published.", lambda: not current.unchanged):
+        _print_headline(current)
+        if profile and not current.unchanged:
+            click.echo("\n" + "\n".join(current.profile.lines()))
 
-    warehouse, version = current.warehouse, current.id
+
+def _print_headline(current: Refresh) -> None:
+    found, warehouse = current.headline, current.warehouse
     if current.unchanged:
-        version = current.unchanged.last.id
-        for warning in current.unchanged.warnings:
-            current.progress.warn(warning)
         click.echo(f"{current.unchanged}\n")
-    found = headline(warehouse.current, version)
     click.echo(
         f"rows    {found.rows_read:,} read, {found.rows_loaded:,} loaded, {found.rows_quarantined:,} quarantined\n"
         f"checks  {found.checks - found.checks_failed:,} passed, {found.checks_failed:,} warned\n"
@@ -405,6 +458,6 @@ def _print_result(current: Refresh) -> None:
         f"private    {warehouse.folder / 'private.duckdb'}\n"
         f"exports    {warehouse.folder / 'exports'}\n"
         f"docs       {warehouse.folder / 'docs' / 'index.html'}\n"
-        f"data docs  {warehouse.data_docs}\n"
+        f"data docs  {warehouse.data_docs / 'index.html'}\n"
         f"report     {warehouse.folder / 'report' / 'index.html'}"
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import time
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 from orchestration.contract.names import nearest
 from orchestration.contract.placed_yaml import Block, Items, Text, merge, read_yaml
 from orchestration.contract.tables import Table
-from orchestration.errors import UserError, refuse_if
+from orchestration.errors import Problem, UserError, refuse_if
 
 PRESETS = Path(__file__).parent / "presets"
 FILE_NAME = "extracts.yml"
@@ -108,6 +110,7 @@ class SourceRule:
     customer_prefix: str = ""
     status_means: str | None = None
     columns: dict[str, ColumnRule] = field(default_factory=dict)
+    place: str = field(default="", compare=False)  # of its first key; none in the canonical layout
 
     def falls_back(self, name: str) -> bool:
         """Whether a column that is not mapped may come from the source column of its name: not when that one already
@@ -129,7 +132,7 @@ class SourceRule:
 
     def signature(self, time_zone: str) -> str:
         """What decides how a row is read, as a hash; where the file lies and how it is delivered does not."""
-        unread = ("table", "files", "delivery", "snapshot", "status_means", "columns")
+        unread = ("table", "files", "delivery", "snapshot", "status_means", "columns", "place")
         parts = {name: value for name, value in vars(self).items() if name not in unread}
         parts |= {
             "company": time_zone,
@@ -141,6 +144,22 @@ class SourceRule:
 
 
 @dataclass(frozen=True)
+class AlertRules:
+    """Beyond which limits people are told of something, and when not (docs/alerts.md)."""
+
+    stale_after_days: int = 7
+    lost_sales_over: Decimal | None = None
+    quiet_hours: tuple[time, time] | None = None
+
+    def is_quiet(self, at: time) -> bool:
+        """Whether nobody wants to hear of anything at this time of the day; quiet hours may go over midnight."""
+        if self.quiet_hours is None:
+            return False
+        start, end = self.quiet_hours
+        return start <= at < end if start <= end else at >= start or at < end
+
+
+@dataclass(frozen=True)
 class Mapping:
     """A validated `extracts.yml`. `policies` are text as written (a list is joined by commas), not yet validated."""
 
@@ -148,6 +167,8 @@ class Mapping:
     reporting_currency: str | None = None
     policies: dict[str, str] = field(default_factory=dict)
     tables: dict[str, tuple[SourceRule, ...]] = field(default_factory=dict)
+    schedule: time = time(5)  # of the daily refresh, in the time zone
+    alerts: AlertRules = AlertRules()
     content_hash: str = field(default="", compare=False)  # of the file itself
 
     @property
@@ -172,11 +193,17 @@ def load_mapping(extracts: Path) -> Mapping:
     path = extracts / FILE_NAME
     if (other := path.with_suffix(".yaml")).exists():
         advice = "Keep one of the two, named extracts.yml" if path.exists() else "Rename it to extracts.yml"
-        raise UserError(f"{other.name} is not read: the mapping is called {FILE_NAME}. {advice}; nothing was loaded.")
+        raise UserError(
+            f"{other.name} is not read: the mapping is called {FILE_NAME}. {advice}; nothing was loaded.",
+            code="mapping",
+        )
     if not path.exists():
         return Mapping()
     if not is_within(path, extracts):
-        raise UserError(f"{FILE_NAME} is a link that leads out of {extracts}. Copy the file there; nothing was loaded.")
+        raise UserError(
+            f"{FILE_NAME} is a link that leads out of {extracts}. Copy the file there; nothing was loaded.",
+            code="mapping",
+        )
     own = read_yaml(path, FILE_NAME)
     presets = _presets(own)
     merged = Block()
@@ -188,6 +215,18 @@ def load_mapping(extracts: Path) -> Mapping:
         merged["tables"] = _with_presets(presets, tables if isinstance(tables, Block) else Block())
     mapping = MappingReader().mapping(merged)
     return replace(mapping, content_hash=sha256(path.read_bytes()).hexdigest())
+
+
+def unattended_mapping(extracts: Path) -> Mapping:
+    """The mapping, for what runs by the clock and must not end with a mistake in it: the refresh tells of that."""
+    from orchestration.contract.mapping_reader import MappingReader
+
+    try:
+        return load_mapping(extracts)
+    except UserError:
+        with suppress(UserError, OSError):
+            return MappingReader().unattended(read_yaml(extracts / FILE_NAME, FILE_NAME))
+        return Mapping()
 
 
 def is_within(path: Path, folder: Path) -> bool:
@@ -211,7 +250,7 @@ def _presets(own: Block) -> list[tuple[str, Block]]:
         shipped = {path.stem: path for path in PRESETS.glob("*.yml")}
         if not isinstance(preset, Text) or preset not in shipped:
             place = getattr(preset, "place", FILE_NAME)
-            refuse_if([f"{place}: there is no preset '{preset}'; {nearest(str(preset), shipped)}."])
+            refuse_if([Problem(f"{place}: there is no preset '{preset}'; {nearest(str(preset), shipped)}.", "mapping")])
         presets.append((str(preset), read_yaml(shipped[preset], f"preset {preset}.yml", shipped=True)))
     return presets
 

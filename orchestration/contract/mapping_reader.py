@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import available_timezones
@@ -20,6 +21,7 @@ from orchestration.contract.mapping import (
     LANGUAGES,
     MINOR_UNITS,
     PERSONS,
+    AlertRules,
     ColumnRule,
     Kept,
     Mapping,
@@ -29,9 +31,9 @@ from orchestration.contract.mapping import (
 from orchestration.contract.names import closest, nearest
 from orchestration.contract.placed_yaml import Block, Text
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Table, contract
-from orchestration.errors import refuse_if
+from orchestration.errors import Problem, refuse_if
 
-TOP_KEYS = ("preset", "time_zone", "reporting_currency", "tables", "policies")
+TOP_KEYS = ("preset", "time_zone", "reporting_currency", "tables", "policies", "schedule", "alerts")
 TABLE_KEYS = (
     "name",
     "files",
@@ -74,6 +76,7 @@ COLUMN_KEYS = (
     "pseudonym",
     "optional",
 )
+ALERT_KEYS = ("stale_after_days", "lost_sales_over", "quiet_hours")
 WHERE_KEYS = ("present", "not")
 UNPIVOT_KEYS = ("columns", "name", "value")
 ADD_KEYS = ("years", "months", "days")  # in this order, as calendars do
@@ -92,7 +95,7 @@ class MappingReader:
     """Turns the tree into a Mapping and collects every problem on the way."""
 
     def __init__(self) -> None:
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
 
     def mapping(self, tree: Block) -> Mapping:
         """The mapping of a whole file. Raises UserError with every problem."""
@@ -110,8 +113,41 @@ class MappingReader:
                 self._say(name, f"there is no table '{name}' in the contract; {nearest(name, contract())}")
             else:
                 tables[str(name)] = self._sources(contract()[name], name, sources)
+        schedule, alerts = self._schedule(tree), self._alerts(tree)
         refuse_if(self.problems)
-        return Mapping(str(time_zone), currency and str(currency).strip().upper(), policies, tables)
+        return Mapping(str(time_zone), currency and str(currency).strip().upper(), policies, tables, schedule, alerts)
+
+    def unattended(self, tree: Block) -> Mapping:
+        """Of a file that has mistakes: what it says of the clock and of alerts, as far as that has none."""
+        return Mapping(self._time_zone(tree) or "UTC", schedule=self._schedule(tree), alerts=self._alerts(tree))
+
+    def _schedule(self, tree: Block) -> time:
+        text = self._text(tree, "schedule")
+        at = text and _time(text)
+        if text and not at:
+            self._say(text, f"'{text}' is not a time of the day for the daily refresh, such as 06:30")
+        return at or Mapping.schedule
+
+    def _alerts(self, tree: Block) -> AlertRules:
+        block, rules = self._block(tree, "alerts"), AlertRules()
+        self._known_keys(block, ALERT_KEYS, " of alerts")
+        if days := self._text(block, "stale_after_days"):
+            if re.fullmatch(r"[1-9]\d{0,3}", days):
+                rules = replace(rules, stale_after_days=int(days))
+            else:
+                self._say(days, f"'{days}' is not a whole number of days")
+        if amount := self._text(block, "lost_sales_over"):
+            if re.fullmatch(r"\d{1,15}(\.\d+)?", amount):
+                rules = replace(rules, lost_sales_over=Decimal(amount))
+            else:
+                self._say(amount, f"'{amount}' is not an amount of the reporting currency, such as 10000")
+        if hours := self._text(block, "quiet_hours"):
+            start, _, end = map(_time, hours.partition("-"))
+            if start and end and start != end:
+                rules = replace(rules, quiet_hours=(start, end))
+            else:
+                self._say(hours, f"'{hours}' is not a span of hours such as 22:00-07:00")
+        return rules
 
     def _sources(self, table: Table, at: Text, value: Any) -> tuple[SourceRule, ...]:
         blocks = value if isinstance(value, list) else [value]
@@ -153,6 +189,7 @@ class MappingReader:
             key_prefix=str(self._text(block, "key_prefix") or ""),
             customer_prefix=str(self._text(block, "customer_prefix") or ""),
             status_means=self._choice(block, "status_means", ("now", "period")),
+            place=block.place,
         )
         columns = {}
         for name, value in self._block(block, "columns").items():
@@ -370,10 +407,11 @@ class MappingReader:
         text = self._text(block, "time_zone")
         if text is not None and text not in available_timezones():
             self._say(text, f"there is no time zone '{text}'; {_nearest_zone(text)}")
+            return None
         return text and str(text)
 
     def _say(self, at: Any, problem: str) -> None:
-        self.problems.append(f"{getattr(at, 'place', '') or FILE_NAME}: {problem}.")
+        self.problems.append(Problem(f"{getattr(at, 'place', '') or FILE_NAME}: {problem}.", "mapping"))
 
     def _known_keys(self, block: Block, keys: tuple[str, ...], owner: str) -> None:
         for key in block:
@@ -425,6 +463,11 @@ class MappingReader:
         if value is not None and value not in choices:
             self._say(value, f"'{value}' is no {key}; it may be {', '.join(repr(choice) for choice in choices)}")
         return value and str(value)
+
+
+def _time(text: str) -> time | None:
+    found = re.fullmatch(r" *([01]?\d|2[0-3]):([0-5]\d) *", text)
+    return time(int(found[1]), int(found[2])) if found else None
 
 
 def _last_part(error: Exception) -> str:

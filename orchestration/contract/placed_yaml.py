@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from orchestration.errors import UserError, refuse_if
+from orchestration.errors import Problem, UserError, refuse_if
 
 MOST_BYTES, MOST_VALUES, DEEPEST = 1_000_000, 50_000, 20
 # Control characters, and halves of a character.
@@ -48,23 +48,29 @@ class Block(dict):
 def read_yaml(path: Path, name: str, shipped: bool = False) -> Block:
     """A YAML file as Blocks, Items and Texts; `name` is what errors call it. Raises UserError with every problem."""
     if path.stat().st_size > MOST_BYTES:
-        raise UserError(f"{name} is larger than {MOST_BYTES:,} bytes, which no mapping needs. Nothing was loaded.")
+        raise UserError(
+            f"{name} is larger than {MOST_BYTES:,} bytes, which no mapping needs. Nothing was loaded.", code="mapping"
+        )
     try:
         node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
     except RecursionError:
-        raise UserError(f"{name} is nested too deeply. Nothing was loaded.") from None
+        raise UserError(f"{name} is nested too deeply. Nothing was loaded.", code="mapping") from None
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{name} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8; nothing was loaded."
+            f"{name} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8; nothing was loaded.",
+            code="mapping",
         ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         what = getattr(error, "problem", None) or str(error)
-        raise UserError(f"{name}{line}: this is not valid YAML: {what}. Nothing was loaded.") from None
+        raise UserError(f"{name}{line}: this is not valid YAML: {what}. Nothing was loaded.", code="mapping") from None
 
-    problems: list[str] = []
+    problems: list[Problem] = []
     converted = 0
+
+    def say(problem: str) -> None:
+        problems.append(Problem(problem, "mapping"))
 
     def convert(node: Any, depth: int = 0) -> Text | Items | Block:
         nonlocal converted
@@ -73,10 +79,10 @@ def read_yaml(path: Path, name: str, shipped: bool = False) -> Block:
         if converted > MOST_VALUES or depth > DEEPEST:
             # an alias is followed each time, so that a few lines can stand for any number of values, or for themselves
             what = f"more than {MOST_VALUES:,} values" if converted > MOST_VALUES else "nested too deeply"
-            raise UserError(f"{place}: this is {what}, with its aliases (*name). Nothing was loaded.")
+            raise UserError(f"{place}: this is {what}, with its aliases (*name). Nothing was loaded.", code="mapping")
         if isinstance(node, yaml.ScalarNode):
             if not node.value.isprintable() and (wrong := _NO_TEXT.search(node.value)):
-                problems.append(f"{place}: a value holds the character {ascii(wrong[0])}, which no text has.")
+                say(f"{place}: a value holds the character {ascii(wrong[0])}, which no text has.")
             text = Text(node.value)
             text.place, text.shipped = place, shipped
             text.left_out = node.value == "" and node.style is None
@@ -90,16 +96,16 @@ def read_yaml(path: Path, name: str, shipped: bool = False) -> Block:
         for key_node, value_node in node.value:
             key = convert(key_node, depth + 1)
             if not isinstance(key, Text):
-                problems.append(f"{place}: a key must be a plain name.")
+                say(f"{place}: a key must be a plain name.")
                 continue
             if key in block:
-                problems.append(f"{key.place}: '{key}' stands here twice.")
+                say(f"{key.place}: '{key}' stands here twice.")
             block[key] = convert(value_node, depth + 1)
         return block
 
     tree = Block() if node is None else convert(node)
     if not isinstance(tree, Block):
-        problems.append(f"{name}: keys are expected, such as time_zone or tables.")
+        say(f"{name}: keys are expected, such as time_zone or tables.")
     refuse_if(problems)
     assert isinstance(tree, Block)
     return tree

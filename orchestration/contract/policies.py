@@ -85,7 +85,9 @@ def effective_policies(declared: Mapping[str, str], given: Iterable[str] = ()) -
     for assignment in given:
         name, equals, value = assignment.partition("=")
         if not equals:
-            raise UserError(f"--policy {assignment}: write NAME=VALUE, for instance --policy lapse_days=120.")
+            raise UserError(
+                f"--policy {assignment}: write NAME=VALUE, for instance --policy lapse_days=120.", code="policies"
+            )
         values[name.strip()] = _read(name.strip(), value, "--policy")
     return values
 
@@ -97,8 +99,8 @@ def segments(policies: Mapping[str, Value]) -> list[str]:
 
 def _read(name: str, text: str, where: str) -> Value:
     if name not in POLICIES:
-        raise UserError(f"{where}: there is no policy '{name}'; {nearest(name, POLICIES)}.")
+        raise UserError(f"{where}: there is no policy '{name}'; {nearest(name, POLICIES)}.", code="policies")
     try:
         return POLICIES[name](text.strip())
     except ValueError as expected:
-        raise UserError(f"{where}: {name} is {text!r}, but must be {expected}.") from None
+        raise UserError(f"{where}: {name} is {text!r}, but must be {expected}.", code="policies") from None

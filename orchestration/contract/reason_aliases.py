@@ -41,7 +41,7 @@ def known_reason(code: str, codes: Sequence[str], where: str) -> str:
         return code
     near = closest(code, codes)
     hint = f"did you mean {near}?" if near else f"the reasons are {', '.join(codes)}."
-    raise UserError(f"{where}: there is no reason {code!r}; {hint}")
+    raise UserError(f"{where}: there is no reason {code!r}; {hint}", code="reason_aliases")
 
 
 def own_aliases(warehouse: Path) -> list[dict[str, str]]:
@@ -62,19 +62,20 @@ def read_aliases(file: Path) -> list[Alias]:
     with file.open(encoding="utf-8-sig", newline="") as handle:
         rows = csv.DictReader(handle)
         if not {"alias", "reason_code"} <= set(rows.fieldnames or ()):
-            raise UserError(f"{file}: the first line must be alias,reason_code,language.")
+            raise UserError(f"{file}: the first line must be alias,reason_code,language.", code="reason_aliases")
         for row in rows:
             where = f"{file}, line {rows.line_num}"
             alias = Alias(
                 _normalised(row["alias"] or ""), (row["reason_code"] or "").strip(), (row.get("language") or "").strip()
             )
             if not alias.alias:
-                raise UserError(f"{where}: the alias has neither letters nor digits.")
+                raise UserError(f"{where}: the alias has neither letters nor digits.", code="reason_aliases")
             known_reason(alias.reason_code, codes, where)
             if aliases.setdefault(alias.alias, alias).reason_code != alias.reason_code:
                 raise UserError(
                     f"{where}: {alias.alias!r} means {aliases[alias.alias].reason_code} in an earlier line;"
-                    " keep one of the two."
+                    " keep one of the two.",
+                    code="reason_aliases",
                 )
     return list(aliases.values())
 

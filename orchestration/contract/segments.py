@@ -36,7 +36,8 @@ def refuse_personal(segments: Iterable[str], mapping: Mapping) -> None:
             called = "" if personal[0] == name else f" ({CUSTOMERS}.{name} comes from it)"
             raise UserError(
                 f"policy segments: '{personal[0]}' is personal{called}, and the values of segments are published."
-                " Split by something else."
+                " Split by something else.",
+                code="segments",
             )
 
 
@@ -44,9 +45,13 @@ def refuse_reserved(segments: Iterable[str]) -> None:
     """UserError for a segment that could not be told from the whole company, or not be found in a row."""
     for name in segments:
         if name == "all":
-            raise UserError("policy segments: 'all' stands for the whole company. Give the column another name.")
+            raise UserError(
+                "policy segments: 'all' stands for the whole company. Give the column another name.", code="segments"
+            )
         if name == "*" or re.search(r'["\\]', name):
-            raise UserError(f"policy segments: {name!r} cannot be read by its name. Give the column another one.")
+            raise UserError(
+                f"policy segments: {name!r} cannot be read by its name. Give the column another one.", code="segments"
+            )
 
 
 def refuse_unknown(segments: Iterable[str], con: duckdb.DuckDBPyConnection) -> None:
@@ -61,5 +66,6 @@ def refuse_unknown(segments: Iterable[str], con: duckdb.DuckDBPyConnection) -> N
             keys = con.execute(f"select distinct unnest(json_keys(raw_row)) {rows}").fetchall()
             raise UserError(
                 f"policy segments: no file of {CUSTOMERS} has a column '{name}';"
-                f" {nearest(name, [*named, *(key for (key,) in keys)])}. Nothing was published."
+                f" {nearest(name, [*named, *(key for (key,) in keys)])}. Nothing was published.",
+                code="segments",
             )

@@ -1,10 +1,8 @@
 """Finds the runs of commands that were killed while the UI is open: they would hold up the queue for ever."""
 
-import os
-from pathlib import Path
-
 import dagster as dg
 
+from orchestration.defs import folder
 from orchestration.defs.refresh import refresh_job
 from orchestration.defs.run_history import fail_left_runs
 from orchestration.errors import Busy
@@ -18,7 +16,7 @@ def left_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     if not context.instance.get_runs(started, limit=1):
         return dg.SkipReason("No run is unfinished.")
     try:
-        with Warehouse(Path(os.environ["CHURN_WAREHOUSE"])).locked():
+        with Warehouse(folder("CHURN_WAREHOUSE")).locked():
             fail_left_runs(context.instance, of_commands=True)
     except Busy:
         return dg.SkipReason("A refresh is running.")

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 
+from orchestration.defs import folder
 from orchestration.defs.run_history import fail_left_runs
 from orchestration.engines import SETTINGS
 from orchestration.refresh.progress import Progress
@@ -15,7 +15,7 @@ from orchestration.refresh.session import Refresh, refreshing
 refresh_job = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all(),
-    description="Load, build, check and publish.",
+    description="Load, build, check and publish: all tables and checks of one run.",
     executor_def=dg.in_process_executor,
 )
 
@@ -34,14 +34,16 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
     said when the UI is started, never by a run: whoever reaches the UI could read and write anywhere otherwise."""
     config = context.resource_config
     with refreshing(
-        Path(os.environ["CHURN_EXTRACTS"]),
-        Path(os.environ["CHURN_WAREHOUSE"]),
+        folder("CHURN_EXTRACTS"),
+        folder("CHURN_WAREHOUSE"),
         Progress(),
         as_of=config["as_of"] and date.fromisoformat(config["as_of"]),
         policies=config["policies"],
         full_refresh=config["full_refresh"],
+        anew=bool(context.dagster_run and context.dagster_run.asset_selection),  # whoever picks assets wants them made
         engine={name: os.environ.get(f"CHURN_{name.upper()}") for name in SETTINGS},
     ) as refresh:
         assert context.instance  # Dagster gives one to every run
         fail_left_runs(context.instance, context.run_id)
+        refresh.retries = True
         yield refresh

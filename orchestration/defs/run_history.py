@@ -16,8 +16,8 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
 
-# Tag of a run of the command line: the id of its refresh.
-REFRESH_TAG = "churn/refresh_id"
+# Tags of a run of the command line: the id of its refresh, and who launched it, as Dagster's list of runs shows it.
+REFRESH_TAG, LAUNCHED_BY = "churn/refresh_id", {"user": "churn refresh"}
 
 
 def _config(home: Path) -> dict[str, Any]:
@@ -32,6 +32,7 @@ def _config(home: Path) -> dict[str, Any]:
         },
         "event_log_storage": {"module": __name__, "class": "EventLog", "config": {"base_dir": str(home / "events")}},
         "concurrency": {"runs": {"max_concurrent_runs": 1}},
+        "freshness": {"enabled": True},
     }
 
 

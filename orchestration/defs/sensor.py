@@ -1,12 +1,11 @@
 """Refreshes when the content of the extracts has changed, until a refresh of that content has succeeded."""
 
-import os
 import time
-from pathlib import Path
 
 import dagster as dg
 
 from orchestration.contract.mapping import load_mapping
+from orchestration.defs import folder
 from orchestration.defs.refresh import refresh_job
 from orchestration.errors import ChurnError
 from orchestration.loading.discovery import find_extracts
@@ -18,8 +17,8 @@ RETRY_AFTER = 3600  # seconds since a failed run of the same content started
 @dg.sensor(job=refresh_job, minimum_interval_seconds=60)
 def new_extracts(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """The cursor is the content that was published last: it moves only after success, so that no delivery is lost."""
-    extracts = Path(os.environ["CHURN_EXTRACTS"])
     try:
+        extracts = folder("CHURN_EXTRACTS")
         content = find_extracts(extracts, load_mapping(extracts)).fingerprint
     except ChurnError as error:
         return dg.SkipReason(str(error))

@@ -8,8 +8,12 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
+from expectations import Gate
+from orchestration.defs import OWNERS
 from orchestration.defs.glimpse import glimpse
+from orchestration.defs.running import running
 from orchestration.refresh import steps
+from orchestration.refresh.session import Refresh
 from orchestration.transform.project import NOT_MARTS, RAW_MODELS
 
 if TYPE_CHECKING:
@@ -47,6 +51,13 @@ class Translator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return dbt_resource_props["schema"]
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What the YAML says; dagster-dbt would append the SQL, which the documentation page has."""
+        return dbt_resource_props["description"]
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        return OWNERS
+
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetCheckSpec | None:
@@ -74,23 +85,38 @@ def marts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | 
     yield from _build(context, "marts")
 
 
-def _build(context: dg.AssetExecutionContext, gate: str) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    refresh = context.resources.refresh
-    results = steps.build(refresh, gate)
-    with refresh.warehouse.connect() as con:
-        counts = steps.row_counts(con)
-        for result in results:
-            node = steps.manifest()["nodes"][result.node.unique_id]
-            if node["resource_type"] == "test":
-                key = get_asset_check_key_for_test(steps.manifest(), _TRANSLATOR, result.node.unique_id, project=None)
-                if key and key in context.selected_asset_check_keys:
-                    yield _checked(key, result, refresh.found.get(steps.test_key(result)))
-            elif result.status == "success":
-                asset = _TRANSLATOR.get_asset_key(node)
-                schema, table = asset.path
-                metadata = _seen(con, schema, table, counts, result.execution_time)
-                yield dg.MaterializeResult(asset_key=asset, metadata=metadata)
-    steps.refuse_failed(refresh)
+def _build(context: dg.AssetExecutionContext, gate: Gate) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    with running(context) as refresh:
+        results = _results(context, refresh, gate)
+        with refresh.warehouse.connect() as con:
+            counts = steps.row_counts(con)
+            for result in results:
+                node = steps.manifest()["nodes"][result.node.unique_id]
+                if node["resource_type"] == "test":
+                    key = get_asset_check_key_for_test(
+                        steps.manifest(), _TRANSLATOR, result.node.unique_id, project=None
+                    )
+                    if key and key in context.selected_asset_check_keys:
+                        yield _checked(key, result, refresh.found.get(steps.test_key(result)))
+                elif result.status == "success":
+                    asset = _TRANSLATOR.get_asset_key(node)
+                    if asset in context.selected_asset_keys:
+                        schema, table = asset.path
+                        metadata = _seen(con, schema, table, counts, result.execution_time)
+                        yield dg.MaterializeResult(asset_key=asset, metadata=metadata)
+        steps.refuse_failed(refresh)
+
+
+def _results(context: dg.AssetExecutionContext, refresh: Refresh, gate: Gate) -> "list[NodeResult]":
+    """What came of the gate's models, or of those of them that were asked for."""
+    if gate == "raw":  # a matter of seconds, and what stops a refresh is found there
+        steps.need_loaded(refresh)
+        return steps.build(refresh, gate)
+    steps.need_staged(refresh)
+    if not context.is_subset:
+        return steps.build(refresh, gate)
+    asked = {key.asset_key for key in context.selected_asset_check_keys} | context.selected_asset_keys
+    return steps.build_tables(refresh, {".".join(key.path) for key in asked})
 
 
 def _checked(key: dg.AssetCheckKey, result: "NodeResult", found: str | None) -> dg.AssetCheckResult:

@@ -81,13 +81,19 @@ class EngineSettings:
         """What is `given` wins over the settings file."""
         kept = yaml.safe_load(warehouse.settings.read_text(encoding="utf-8")) if warehouse.settings.exists() else None
         if not isinstance(kept or {}, dict):
-            raise UserError(f"{warehouse.settings} must hold lines of the form engine: spark. Nothing was changed.")
+            raise UserError(
+                f"{warehouse.settings} must hold lines of the form engine: spark. Nothing was changed.", code="engine"
+            )
         for name in kept or {}:
             if name not in SETTINGS:
-                raise UserError(f"{warehouse.settings}: there is no setting '{name}'; {nearest(name, SETTINGS)}.")
+                raise UserError(
+                    f"{warehouse.settings}: there is no setting '{name}'; {nearest(name, SETTINGS)}.", code="engine"
+                )
         found = replace(cls(), **{**(kept or {}), **{name: value for name, value in given.items() if value}})
         if found.engine not in ("duckdb", "spark"):
-            raise UserError(f"The engine is {found.engine!r}, but must be duckdb or spark. Nothing was changed.")
+            raise UserError(
+                f"The engine is {found.engine!r}, but must be duckdb or spark. Nothing was changed.", code="engine"
+            )
         return found
 
     def keep(self, warehouse: Warehouse) -> None:

@@ -89,7 +89,8 @@ class Spark:
         if not settings.spark_url or not settings.spark_storage:
             raise UserError(
                 "The engine spark needs --spark-url thrift://HOST:PORT (its Thrift server) and --spark-storage DIR (a"
-                " folder that the whole cluster sees under this path). Nothing was changed."
+                " folder that the whole cluster sees under this path). Nothing was changed.",
+                code="engine",
             )
         url = urlsplit(settings.spark_url)
         try:
@@ -97,14 +98,19 @@ class Spark:
         except ValueError:
             port = None
         if url.scheme != "thrift" or not url.hostname or not port or url.password or url.path.strip("/"):
-            raise UserError("--spark-url: write thrift://HOST:PORT, without a password. Nothing was changed.")
+            raise UserError(
+                "--spark-url: write thrift://HOST:PORT, without a password. Nothing was changed.", code="engine"
+            )
         if not Path(settings.spark_storage).is_absolute() or re.search(r"['*?\[\]{}]", settings.spark_storage):
             raise UserError(
                 f"--spark-storage {settings.spark_storage}: name a folder by its whole path, as the cluster sees it."
-                " Nothing was changed."
+                " Nothing was changed.",
+                code="engine",
             )
         if not re.fullmatch(r"[a-z][a-z0-9_]*", settings.spark_prefix):
-            raise UserError(f"--spark-prefix {settings.spark_prefix}: use small letters, digits and underscores.")
+            raise UserError(
+                f"--spark-prefix {settings.spark_prefix}: use small letters, digits and underscores.", code="engine"
+            )
         return cls(
             url.hostname,
             port,
@@ -240,7 +246,8 @@ class Spark:
             if described.get("Comment") != owner:
                 raise UserError(
                     f"The database {name} on Spark was not made for the warehouse in {self.storage}. Choose another"
-                    " prefix with --spark-prefix, or drop the database if nobody needs it. Nothing was changed."
+                    " prefix with --spark-prefix, or drop the database if nobody needs it. Nothing was changed.",
+                    code="engine",
                 )
 
     def _offer(self, con: duckdb.DuckDBPyConnection, cursor: Any, schema: str, name: str) -> None:
@@ -368,5 +375,6 @@ def _require_adapter() -> None:
     except ImportError:
         raise UserError(
             "dbt's adapter for Spark is not installed here. `make .venv-spark/.installed` makes an environment with it;"
-            " run .venv-spark/bin/churn then. Nothing was changed."
+            " run .venv-spark/bin/churn then. Nothing was changed.",
+            code="engine",
         ) from None

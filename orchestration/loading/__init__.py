@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.contract.tables import activity_tables, contract
-from orchestration.errors import refuse_if
+from orchestration.errors import Problem, refuse_if
 from orchestration.loading import identities, registry, snapshots
 from orchestration.loading.concerned import concerned
 from orchestration.loading.discovery import Delivery, Extracts
@@ -39,7 +39,8 @@ def read_extracts(
     Everything is read and validated before the first row is written, in one transaction. Raises UserError with all
     problems found; nothing is loaded then. `full_refresh` reads the files that are present again. `kept` is the folder
     of the files that the engine reads itself, if it does (see plain_parquet)."""
-    mapping, deliveries, problems = extracts.mapping, extracts.deliveries, []
+    mapping, deliveries = extracts.mapping, extracts.deliveries
+    problems: list[Problem] = []
     registry.prepare(con, kept)
     tables = {name for (name,) in con.execute("select distinct table_name from raw.loads").fetchall()}
     tables |= {delivery.table for delivery in deliveries}
@@ -59,7 +60,12 @@ def read_extracts(
                     problems += _read(load, readers, full_refresh)
                     loads.append(load)
         problems += [
-            f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end."
+            Problem(
+                f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end.",
+                "changed_file",
+                delivery.table,
+                delivery.file,
+            )
             for delivery in deliveries
             if delivery.changed()
         ]
@@ -113,7 +119,7 @@ def read_extracts(
     return report
 
 
-def _read(load: SourceLoad, readers: Readers, full_refresh: bool) -> list[str]:
+def _read(load: SourceLoad, readers: Readers, full_refresh: bool) -> list[Problem]:
     """The problems of a source; none where a file vanished or was replaced meanwhile: that is looked for afterwards."""
     try:
         return load.read(readers, full_refresh)
@@ -123,9 +129,10 @@ def _read(load: SourceLoad, readers: Readers, full_refresh: bool) -> list[str]:
         raise
 
 
-def _no_billing(extracts: Path, deliveries: list[Delivery]) -> str:
+def _no_billing(extracts: Path, deliveries: list[Delivery]) -> Problem:
     found = ", ".join(sorted({delivery.table for delivery in deliveries})) or "no table of the contract"
-    return (
+    return Problem(
         f"{extracts} has no billing table: one of {', '.join(activity_tables())} is needed, found: {found}."
-        " Put its files under billing/ (billing/invoices.csv), or say in extracts.yml which files they are."
+        " Put its files under billing/ (billing/invoices.csv), or say in extracts.yml which files they are.",
+        "no_billing_table",
     )

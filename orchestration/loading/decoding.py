@@ -109,13 +109,15 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
         first += block
     if not first.strip():
         raise UserError(
-            f"{delivery.file} is empty. Export it again or remove it; a table without rows still has a header line."
+            f"{delivery.file} is empty. Export it again or remove it; a table without rows still has a header line.",
+            code="empty_file",
         )
     for signature, kind in SIGNATURES.items():
         if first.startswith(signature):
             raise UserError(
                 f"{delivery.file} isn't a text file; it looks like {kind}. Export it as text,"
-                " or give it its right name."
+                " or give it its right name.",
+                code="wrong_format",
             )
 
     name = codecs.lookup(encoding or "utf-8").name
@@ -138,7 +140,8 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
                 raise UserError(
                     f"{delivery.file} cannot be read as {encoding} ({error}). Declare the encoding that it has, without"
                     " a byte order mark utf-16-le, utf-16-be, utf-32-le or utf-32-be (encoding: under"
-                    f" {delivery.table} in extracts.yml)."
+                    f" {delivery.table} in extracts.yml).",
+                    code="encoding",
                 ) from None
             undecodable |= UNDECODABLE in text
             recoded = block or b"" if in_place else text.encode()
@@ -157,7 +160,8 @@ def _refuse_binary(delivery: Delivery, text: bytes) -> None:
     if b"\0" in text or (len(head) - len(head.translate(None, _CONTROLS))) * 20 > len(head):
         raise UserError(
             f"{delivery.file} holds binary data, not text. Export it again; if it is UTF-16 without a byte order mark,"
-            f" declare encoding: utf-16-le (or utf-16-be) under {delivery.table} in extracts.yml."
+            f" declare encoding: utf-16-le (or utf-16-be) under {delivery.table} in extracts.yml.",
+            code="binary_data",
         )
 
 
@@ -170,7 +174,8 @@ def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeE
     )
     return UserError(
         f"{delivery.file}, line {lines + data.count(10, 0, at)}: this is not UTF-8, and no encoding is declared."
-        f" Declare the one in which it reads well (encoding: under {delivery.table} in extracts.yml): {samples}."
+        f" Declare the one in which it reads well (encoding: under {delivery.table} in extracts.yml): {samples}.",
+        code="encoding",
     )
 
 
@@ -200,7 +205,11 @@ def _decompressed(delivery: Delivery) -> Iterator[bytes]:
                     member = None if member.eof else member
         except (zlib.error, zstandard.ZstdError) as error:
             raise UserError(
-                f"{delivery.file} is damaged: it cannot be decompressed ({error}). Deliver it again."
+                f"{delivery.file} is damaged: it cannot be decompressed ({error}). Deliver it again.",
+                code="damaged_file",
             ) from None
         if member is not None:
-            raise UserError(f"{delivery.file} is cut off: its compressed data ends too early. Deliver it again, whole.")
+            raise UserError(
+                f"{delivery.file} is cut off: its compressed data ends too early. Deliver it again, whole.",
+                code="damaged_file",
+            )

@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestration.contract.mapping import FILE_NAME, Mapping, SourceRule, is_within
 from orchestration.contract.names import nearest
 from orchestration.contract.tables import contract
-from orchestration.errors import EnvironmentFailure, UserError, refuse_if
+from orchestration.errors import EnvironmentFailure, Problem, UserError, refuse_if
 
 FORMATS = {
     ".csv": "csv",
@@ -85,25 +85,28 @@ def find_extracts(folder: Path, mapping: Mapping) -> Extracts:
     Raises UserError with every problem of the files that the mapping names; nothing has been loaded then."""
     if not folder.is_dir():
         raise UserError(
-            f"There is no folder {folder}. Name the folder that holds the extracts with --extracts; nothing was loaded."
+            f"There is no folder {folder}. Name the folder that holds the extracts with --extracts;"
+            " nothing was loaded.",
+            code="no_extracts",
         )
     deliveries, warnings, problems = _find_deliveries(folder, mapping)
     refuse_if(problems)
     return Extracts(folder, mapping, deliveries, warnings)
 
 
-def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], list[str], list[str]]:
+def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], list[str], list[Problem]]:
     """All files of all tables in delivery order, warnings, and problems that forbid loading.
 
     Raises UserError when there is no file in the folder."""
     if not any(path.is_file() and path.name != FILE_NAME for path in extracts.rglob("*")) and not mapping.tables:
         raise UserError(
-            f"The folder {extracts} holds no files. Put the extracts there (crm/, billing/); nothing was loaded."
+            f"The folder {extracts} holds no files. Put the extracts there (crm/, billing/); nothing was loaded.",
+            code="no_extracts",
         )
 
     found: list[tuple[SourceRule, Path]] = []
     warnings: list[str] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     taken: set[Path] = set()
     for rule in mapping.rules():
         for pattern in rule.files:
@@ -132,17 +135,20 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
     for rule, path in _once(found):
         file, format = _relative(path, extracts), _format(path)
         if not file.isprintable() and not _is_text(file):
-            problems.append(f"{ascii(file)}: the name of this file is not UTF-8. Rename it.")
+            problem = f"{ascii(file)}: the name of this file is not UTF-8. Rename it."
+            problems.append(Problem(problem, "file_name", rule.table.name, ascii(file)))
             continue
         home = extracts.resolve().parent if file.startswith("../") else extracts
         if not is_within(path, home) or home == home.parent:
-            problems.append(f"{file} leads out of {home}. Copy the file there, so that nothing else is read.")
+            problem = f"{file} leads out of {home}. Copy the file there, so that nothing else is read."
+            problems.append(Problem(problem, "file_elsewhere", rule.table.name, file))
             continue
         if not format:
-            problems.append(
+            problem = (
                 f"{file}: files of this kind cannot be read ({rule.table.name}). Save it as CSV or TSV (also .gz,"
                 " .zst), Parquet, JSON or JSON Lines (also .gz), or .xlsx."
             )
+            problems.append(Problem(problem, "wrong_format", rule.table.name, file).of(mapping=rule.place))
             continue
         if path not in hashes:
             stamp = _stamp(path)
@@ -154,10 +160,11 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
         digest, stamp = hashes[path]
         snapshot = snapshot_of(rule, file)
         if rule.delivery == "snapshot" and snapshot is None:
-            problems.append(
+            problem = (
                 f"{file}: its path holds no day as in the snapshot pattern '{rule.snapshot}' ({rule.table.name})."
                 " Rename the file, or correct snapshot: in extracts.yml."
             )
+            problems.append(Problem(problem, "snapshot", rule.table.name, file).of(mapping=rule.place))
         delivery = Delivery(rule.table.name, rule.name, path, file, format, _suffixes(path), digest, stamp, snapshot)
         deliveries += _sheets(rule, delivery, problems)
     deliveries.sort(key=lambda delivery: (delivery.table, file_order(delivery.file), delivery.source))
@@ -212,7 +219,7 @@ def _day(pattern: str, text: str) -> str | None:
     return day.isoformat()
 
 
-def _sheets(rule: SourceRule, delivery: Delivery, problems: list[str]) -> list[Delivery]:
+def _sheets(rule: SourceRule, delivery: Delivery, problems: list[Problem]) -> list[Delivery]:
     """The delivery itself, or one for each sheet of the workbook where several may be meant."""
     matched = [text for text in rule.sheet if re.search(r"[*?\[]", text)]
     if delivery.format != "xlsx" or not (matched or len(rule.sheet) > 1):
@@ -227,7 +234,8 @@ def _sheets(rule: SourceRule, delivery: Delivery, problems: list[str]) -> list[D
     for text in rule.sheet:
         fitting = [name for name in names if (fnmatchcase(name, text) if text in matched else name == text)]
         if not fitting:
-            problems.append(f"{text.place}: {delivery.file} has no sheet '{text}'; {nearest(text, names)}.")
+            problem = f"{text.place}: {delivery.file} has no sheet '{text}'; {nearest(text, names)}."
+            problems.append(Problem(problem, "no_such_sheet", rule.table.name, delivery.file))
         for name in fitting:
             sheets[name] = sheets.get(name, True) and text in matched
     return [
@@ -281,14 +289,14 @@ def _matching(extracts: Path, pattern: str) -> list[Path]:
     return sorted(path for name in names if (path := extracts / name).is_file() and not path.name.startswith("~$"))
 
 
-def _nothing_matches(extracts: Path, table: str, pattern) -> str:
+def _nothing_matches(extracts: Path, table: str, pattern) -> Problem:
     names: Iterable[str] = (
         _relative(path, extracts) for path in extracts.rglob("*") if path.is_file() and path.name != FILE_NAME
     )
     hint = nearest(pattern, list(names)[:10_000])
     if len(hint) > 300:
         hint = hint[:300] + " …"
-    return f"{pattern.place}: no file matches '{pattern}' (files of {table}); {hint}."
+    return Problem(f"{pattern.place}: no file matches '{pattern}' (files of {table}); {hint}.", "no_such_file", table)
 
 
 def canonical_table(relative: Path) -> str | None:

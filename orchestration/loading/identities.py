@@ -16,6 +16,7 @@ import duckdb
 
 from orchestration.contract.mapping import PERSONS, ColumnRule, Mapping, SourceRule
 from orchestration.contract.tables import Column, Table, contract
+from orchestration.errors import Problem
 from orchestration.loading import readings
 from orchestration.warehouse.quoting import identifier, quote
 
@@ -126,7 +127,7 @@ def published(con: duckdb.DuckDBPyConnection, table: Table, schema: str) -> tupl
     return expressions, joins
 
 
-def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
     """Problems: customer ids that are e-mail addresses, which every mart would publish."""
     for table in contract().values():
         if "customer_id" not in table.columns:
@@ -143,14 +144,16 @@ def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             """
         ).fetchall()
         if addresses * 2 > known:
-            yield (
+            yield Problem(
                 f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as customer_id,"
                 " and the marts would publish it. Write customer_id: {from: …, pseudonym: true} to publish a keyed hash"
-                " instead (the addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}."
+                " instead (the addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}.",
+                "personal_ids",
+                table.name,
             )
 
 
-def unjoinable(con: duckdb.DuckDBPyConnection, mapping: Mapping, rows: Callable[[Table], str]) -> Iterator[str]:
+def unjoinable(con: duckdb.DuckDBPyConnection, mapping: Mapping, rows: Callable[[Table], str]) -> Iterator[Problem]:
     """Problems: ids that are pseudonyms in one column and stand as they are in another, so that they can't join.
     `rows` is where the rows of a table's loads are, with the marks of their ids."""
     declared = {
@@ -173,9 +176,10 @@ def unjoinable(con: duckdb.DuckDBPyConnection, mapping: Mapping, rows: Callable[
                     if mapped is None or mapped.read_from:  # a constant names nobody
                         places[is_pseudonym].append(f"{table.name}.{name} ({mapped.place if mapped else file})")
         if places[True] and places[False]:
-            yield (
+            yield Problem(
                 f"{places[False][0]} is not a pseudonym, but {places[True][0]} is: the two can't be joined."
-                " Write pseudonym: true on both, as in customer_id: {from: …, pseudonym: true}, or on neither."
+                " Write pseudonym: true on both, as in customer_id: {from: …, pseudonym: true}, or on neither.",
+                "mapping",
             )
 
 

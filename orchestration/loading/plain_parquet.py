@@ -159,7 +159,9 @@ def keep(delivery: Delivery, file: Path) -> None:
     if copied.hexdigest() != delivery.content_hash:
         unfinished.unlink()
         raise UserError(
-            f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end."
+            f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end.",
+            code="changed_file",
+            file=delivery.file,
         )
     os.replace(unfinished, file)
 

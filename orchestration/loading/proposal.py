@@ -46,7 +46,10 @@ def propose(folder: Path, scratch: Path) -> str:
     """The text of an extracts.yml for the files in `folder`; `scratch` takes copies. UserError where it holds none."""
     groups = groups_of(folder, scratch)
     if not groups:
-        raise UserError(f"{folder} holds no files that can be read. Put the extracts there, then run init again.")
+        raise UserError(
+            f"{folder} holds no files that can be read. Put the extracts there, then run init again.",
+            code="no_extracts",
+        )
     rest = [group for group in groups if not is_canonical(folder, group, scratch)]
     matches = choose(matching_presets(rest, scratch))
     presets = list(dict.fromkeys(match.preset for match in matches))

@@ -15,7 +15,7 @@ import duckdb
 from orchestration.contract.mapping import DELIMITERS, SourceRule, Unpivot
 from orchestration.contract.names import closest, nearest
 from orchestration.contract.placed_yaml import Text
-from orchestration.errors import UserError
+from orchestration.errors import Problem, UserError
 from orchestration.loading.decoding import UNDECODABLE, PlainText, plain_text
 from orchestration.loading.discovery import Delivery
 from orchestration.loading.readings import trimmed
@@ -101,7 +101,9 @@ def lacking_columns(
     shown = ", ".join(list(map(str, columns))[:40]) or "none"
     return UserError(
         f"{delivery.file}: required columns of {rule.table.name} are missing: {', '.join(lacking)}."
-        f" The file's columns are: {shown}.{hint} Map them under columns: in extracts.yml, or deliver them."
+        f" The file's columns are: {shown}.{hint} Map them under columns: in extracts.yml, or deliver them.",
+        code="missing_columns",
+        file=delivery.file,
     )
 
 
@@ -112,7 +114,11 @@ def unreadable_parquet(deliveries: list[Delivery], error: duckdb.Error) -> UserE
     of_a_file = any(delivery.path.suffix in str(error) for delivery in deliveries)  # it may be read through a link
     if isinstance(error, duckdb.OutOfMemoryException) or (isinstance(error, duckdb.IOException) and not of_a_file):
         raise error
-    return UserError(f"{names} is no readable Parquet file ({_first_line(error)[:200]}). Deliver it again.")
+    return UserError(
+        f"{names} is no readable Parquet file ({_first_line(error)[:200]}). Deliver it again.",
+        code="damaged_file",
+        file=names,
+    )
 
 
 class Readers:
@@ -125,7 +131,7 @@ class Readers:
         self.warnings: list[str] = []
         self.skipped: set[Delivery] = set()  # sheets of a pattern that hold something else
 
-    def stages(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def stages(self, rule: SourceRule, deliveries: list[Delivery], problems: list[Problem]) -> list[Stage]:
         """All files of a table; what is wrong with a file goes to `problems`."""
         read = {"csv": self._csv, "json": self._json, "parquet": self._parquet, "xlsx": self._xlsx}
         stages = []
@@ -158,7 +164,7 @@ class Readers:
 
     # CSV
 
-    def _csv(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def _csv(self, rule: SourceRule, deliveries: list[Delivery], problems: list[Problem]) -> list[Stage]:
         # files of one shape are read in one go
         regular: dict[tuple[str, tuple[str, ...], bool], list[tuple[Delivery, PlainText]]] = {}
         clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]] = {}
@@ -174,7 +180,7 @@ class Readers:
                     target = self._untangled(delivery, text, delimiter, header, above)
                     clean.setdefault(header, []).append((delivery, target))
             except UserError as error:
-                problems.append(str(error))
+                problems += [problem.of(file=delivery.file) for problem in error.problems]
         stages = []
         for (delimiter, header, quoted_breaks), files in regular.items():
             scan = _Scan(delimiter, len(header), quoted_breaks)
@@ -187,7 +193,7 @@ class Readers:
                             target = self._untangled(delivery, text, delimiter, header)
                             clean.setdefault(header, []).append((delivery, target))
                         except UserError as error:
-                            problems.append(str(error))
+                            problems += [problem.of(file=delivery.file) for problem in error.problems]
                 files, relation = sound, self._counted(scan, sound)
             if files:
                 assert relation is not None
@@ -235,7 +241,10 @@ class Readers:
         return f"(select *, rowid - ([{starts}])[file_no + 1] + 1 as row_number, {_SOUND} from {table})"
 
     def _clean_stages(
-        self, clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]], problems: list[str], native_cells: bool = False
+        self,
+        clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]],
+        problems: list[Problem],
+        native_cells: bool = False,
     ) -> list[Stage]:
         """Copies whose records are as `untangle` writes them, by header."""
         stages = []
@@ -253,16 +262,17 @@ class Readers:
                 )
             except duckdb.InvalidInputException as error:
                 files_read = ", ".join(delivery.file for delivery, _ in files)
-                problems.append(
+                problem = (
                     f"{files_read}: a record cannot be read ({_first_line(error)}). Is there a line of more than 2 MB?"
                 )
+                problems.append(Problem(problem, "too_large", file=files_read))
                 continue
             stages.append(_flat_stage(table, [delivery for delivery, _ in files], header, native_cells))
         return stages
 
     # Excel
 
-    def _xlsx(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def _xlsx(self, rule: SourceRule, deliveries: list[Delivery], problems: list[Problem]) -> list[Stage]:
         clean: dict[tuple[str, ...], list[tuple[Delivery, Path]]] = {}
         for delivery in deliveries:
             try:
@@ -272,7 +282,7 @@ class Readers:
                 self.skipped.add(delivery)
                 continue
             except UserError as error:
-                problems.append(str(error))
+                problems += [problem.of(file=delivery.file) for problem in error.problems]
                 continue
             if above:
                 self._note_header(rule, delivery, len(above))
@@ -289,7 +299,7 @@ class Readers:
 
     # Parquet
 
-    def _parquet(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def _parquet(self, rule: SourceRule, deliveries: list[Delivery], problems: list[Problem]) -> list[Stage]:
         stages = []
         for delivery in deliveries:
             file = self._name(delivery.path)
@@ -297,14 +307,14 @@ class Readers:
             try:
                 described = self.con.execute(f"describe select * exclude (file_row_number) from {scan}").fetchall()
             except duckdb.Error as error:
-                problems.append(str(unreadable_parquet([delivery], error)))
+                problems += unreadable_parquet([delivery], error).problems
                 continue
             columns = {
                 " ".join(name.split()): _parquet_source(f"c{i}", kind) for i, (name, kind, *_) in enumerate(described)
             }
             lacking = missing_columns(rule, set(columns))
             if lacking:
-                problems.append(str(lacking_columns(delivery, rule, columns, lacking)))
+                problems += lacking_columns(delivery, rule, columns, lacking).problems
                 continue
             renamed = ", ".join(f"{identifier(name)} as c{i}" for i, (name, *_) in enumerate(described))
             stages.append(
@@ -322,19 +332,20 @@ class Readers:
 
     # JSON
 
-    def _json(self, rule: SourceRule, deliveries: list[Delivery], problems: list[str]) -> list[Stage]:
+    def _json(self, rule: SourceRule, deliveries: list[Delivery], problems: list[Problem]) -> list[Stage]:
         stages = []
         for delivery in deliveries:
             try:
                 text = plain_text(delivery, rule.encoding, self.scratch)
                 stages.append(self._json_stage(rule, delivery, self._json_records(rule, delivery, text)))
             except UserError as error:
-                problems.append(str(error))
+                problems += [problem.of(file=delivery.file) for problem in error.problems]
             except duckdb.InvalidInputException as error:
-                problems.append(
+                problem = (
                     f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole;"
                     " if it is JSON Lines, name it .jsonl."
                 )
+                problems.append(Problem(problem, "damaged_file", file=delivery.file))
         return stages
 
     def _json_records(self, rule: SourceRule, delivery: Delivery, text: PlainText) -> str:
@@ -360,7 +371,9 @@ class Readers:
         documents = f"select *, row_number() over () as document_no from ({documents})"
         if rule.explode:
             if any(isinstance(step, int) for step in _json_path(rule.explode)):
-                raise UserError(f"{rule.explode.place}: explode takes the keys that lead to an array, without [n].")
+                raise UserError(
+                    f"{rule.explode.place}: explode takes the keys that lead to an array, without [n].", code="mapping"
+                )
             documents = f"select *, unnest({_json_list('document', rule.explode)}) as element from ({documents})"
             record = element = "element"
             for step in reversed(_json_path(rule.explode)):
@@ -401,7 +414,8 @@ class Readers:
         if exists is False:
             hint = nearest(records, keys)
             raise UserError(
-                f"{records.place}: {delivery.file} has no '{records}' (records of {rule.table.name}); {hint}."
+                f"{records.place}: {delivery.file} has no '{records}' (records of {rule.table.name}); {hint}.",
+                code="no_such_records",
             )
 
     def _json_stage(self, rule: SourceRule, delivery: Delivery, table: str) -> Stage:
@@ -474,7 +488,8 @@ def _refuse_shared_key(
     raise UserError(
         f"{delivery.file}: {rule.table.name} is exploded into the elements of '{rule.explode}', but its key"
         f" ({', '.join(keys)}) holds no value of the element: of each record one element would be kept."
-        f" Write {key}: [{works}] under columns in extracts.yml."
+        f" Write {key}: [{works}] under columns in extracts.yml.",
+        code="mapping",
     )
 
 
@@ -582,7 +597,8 @@ def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple
     if len(cells) > MOST_COLUMNS:
         raise UserError(
             f"{delivery.file} has {len(cells):,} columns; at most {MOST_COLUMNS:,} can be read."
-            " Export those that are needed."
+            " Export those that are needed.",
+            code="too_large",
         )
     names, seen = [], set()
     used: set[str] = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
@@ -592,7 +608,8 @@ def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple
             if name in used or (rule.unpivot and re.fullmatch(rule.unpivot.columns, name)):
                 raise UserError(
                     f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear."
-                    " Rename one of them."
+                    " Rename one of them.",
+                    code="repeated_column",
                 )
             name = f"{name}_{position}"
         seen.add(name)
@@ -651,7 +668,9 @@ def _dialect(rule: SourceRule, delivery: Delivery, path: Path) -> tuple[str, tup
             try:
                 rows[delimiter] = list(islice(records, max(HEADER_ROWS, rule.header_row or 0)))
             except csv.Error as error:
-                raise UserError(f"{delivery.file}: its header cannot be read ({error}). Is it a CSV file?") from None
+                raise UserError(
+                    f"{delivery.file}: its header cannot be read ({error}). Is it a CSV file?", code="header"
+                ) from None
     positions = {
         delimiter: position
         for delimiter, records in rows.items()
@@ -667,14 +686,16 @@ def _dialect(rule: SourceRule, delivery: Delivery, path: Path) -> tuple[str, tup
         if not lacking:
             raise UserError(
                 f"{delivery.file}: several rows could be the header of {rule.table.name}. Declare header_row: under"
-                f" {rule.table.name} in extracts.yml, counted from 1."
+                f" {rule.table.name} in extracts.yml, counted from 1.",
+                code="header",
             )
         others = "" if declared else f" No other delimiter yields them: {_yields(first)}."
         raise lacking_columns(delivery, rule, cells, lacking, others)
     if len({tuple(cells) for cells in fitting.values()}) > 1:
         raise UserError(
             f"{delivery.file} can be read with several delimiters: {_yields(fitting)}."
-            f" Declare delimiter: under {rule.table.name} in extracts.yml."
+            f" Declare delimiter: under {rule.table.name} in extracts.yml.",
+            code="delimiter",
         )
     delimiter, cells = next(iter(fitting.items()))
     if any(UNDECODABLE in cell for cell in cells):
@@ -684,7 +705,8 @@ def _dialect(rule: SourceRule, delivery: Delivery, path: Path) -> tuple[str, tup
 
 def _undecodable_header(delivery: Delivery, rule: SourceRule) -> UserError:
     return UserError(
-        f"{delivery.file}: its header is not in the declared encoding {rule.encoding}. Declare the right one."
+        f"{delivery.file}: its header is not in the declared encoding {rule.encoding}. Declare the right one.",
+        code="encoding",
     )
 
 
@@ -717,10 +739,11 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
     with delivery.path.open("rb") as stream:
         head = stream.read(len(PROTECTED))
     if not head:
-        raise UserError(f"{delivery.file} is empty. Export it again or remove it.")
+        raise UserError(f"{delivery.file} is empty. Export it again or remove it.", code="empty_file")
     if head == PROTECTED:
         raise UserError(
-            f"{delivery.file} is protected by a password, or is an old .xls. Save it as .xlsx without a password."
+            f"{delivery.file} is protected by a password, or is an old .xls. Save it as .xlsx without a password.",
+            code="protected_file",
         )
     try:
         workbook = CalamineWorkbook.from_path(str(delivery.path))
@@ -728,7 +751,9 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
         wanted = delivery.sheet or (rule.sheet[0] if rule.sheet else None)
         if wanted and wanted not in names:
             place = f"{rule.sheet[0].place}: " if rule.sheet else ""
-            raise UserError(f"{place}{delivery.file} has no sheet '{wanted}'; {nearest(wanted, names)}.")
+            raise UserError(
+                f"{place}{delivery.file} has no sheet '{wanted}'; {nearest(wanted, names)}.", code="no_such_sheet"
+            )
         sheets = {}
         for name in [wanted] if wanted else names:
             refuse_vast(delivery.path, delivery.file, name)
@@ -736,11 +761,15 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
             if rows:
                 sheets[name] = rows
     except CalamineError as error:
-        raise UserError(f"{delivery.file} is no readable workbook ({error}). Save it as .xlsx again.") from None
+        raise UserError(
+            f"{delivery.file} is no readable workbook ({error}). Save it as .xlsx again.", code="damaged_file"
+        ) from None
     if not sheets and delivery.sheet_is_matched:
         raise _OtherSheet(f"{delivery.file}: this sheet is empty; it was left out.")
     if not sheets:
-        raise UserError(f"{delivery.file} has no rows, not even a header. Export it again or remove it.")
+        raise UserError(
+            f"{delivery.file} has no rows, not even a header. Export it again or remove it.", code="empty_file"
+        )
     heads = {
         name: [
             [str(_cell(cell)).strip(NATIVE) for cell in row] for row in rows[: max(HEADER_ROWS, rule.header_row or 0)]
@@ -757,13 +786,15 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
         if not lacking:
             raise UserError(
                 f"{delivery.file}: several rows of the sheet '{name}' could be the header of {rule.table.name}."
-                f" Declare header_row: under {rule.table.name} in extracts.yml, counted from 1."
+                f" Declare header_row: under {rule.table.name} in extracts.yml, counted from 1.",
+                code="header",
             )
         raise lacking_columns(delivery, rule, cells, lacking, f" (Sheet '{name}'.)")
     if len(fitting) > 1:
         raise UserError(
             f"{delivery.file} has several sheets that could be {rule.table.name}: {', '.join(fitting)}. Declare sheet:"
-            " in extracts.yml."
+            " in extracts.yml.",
+            code="several_sheets",
         )
     [(name, position)] = fitting.items()
     rows = sheets[name]
@@ -833,7 +864,9 @@ def _path_sql(path: str | list[str | int]) -> str:
 
 def _refuse_wildcards(path: Text, key: str) -> None:
     if not _json_path(path) or not {"", "*"}.isdisjoint(_json_path(path)):
-        raise UserError(f"{path.place}: '{path}' ({key}) must be the keys that lead to an array, as in data.items.")
+        raise UserError(
+            f"{path.place}: '{path}' ({key}) must be the keys that lead to an array, as in data.items.", code="mapping"
+        )
 
 
 def _json_list(document: str, path: str) -> str:

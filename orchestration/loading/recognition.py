@@ -10,7 +10,7 @@ import duckdb
 
 from orchestration.contract.mapping import PRESETS, SourceRule, preset_mapping
 from orchestration.contract.tables import contract
-from orchestration.errors import UserError
+from orchestration.errors import Problem, UserError
 from orchestration.loading.discovery import Delivery, canonical_table, readable_files
 from orchestration.loading.readers import Readers
 
@@ -149,7 +149,7 @@ def _found(con: duckdb.DuckDBPyConnection, scratch: Path, rule: SourceRule, grou
 
 def _columns(con: duckdb.DuckDBPyConnection, scratch: Path, rule: SourceRule, group: Group) -> set[str] | None:
     """The columns of files that can be read by the rule and have rows."""
-    readers, problems = Readers(con, scratch), list[str]()
+    readers, problems = Readers(con, scratch), list[Problem]()
     try:
         stages = readers.stages(rule, [replace(group.head, table=rule.table.name)], problems)
         if problems or not stages or not con.execute(f"select 1 from {stages[0].relation} limit 1").fetchall():

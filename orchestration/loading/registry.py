@@ -15,7 +15,7 @@ import duckdb
 
 from orchestration.contract.mapping import Mapping, SourceRule
 from orchestration.contract.tables import Table, contract
-from orchestration.errors import UserError, refuse_if
+from orchestration.errors import Problem, UserError, refuse_if
 from orchestration.loading import identities, plain_parquet
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
 from orchestration.loading.plain_parquet import Shape
@@ -142,11 +142,15 @@ def _forget_unread(con: duckdb.DuckDBPyConnection, kept: Path) -> None:
             file.unlink()
 
 
-def missing(con: duckdb.DuckDBPyConnection, kept: Path) -> list[str]:
+def missing(con: duckdb.DuckDBPyConnection, kept: Path) -> list[Problem]:
     """Problems: rows that were stored nowhere but in a kept file that is gone."""
     return [
-        f"{path} is gone, and with it the rows of {file}, which are nowhere else. Put it back, or deliver {file} again"
-        " as it was."
+        Problem(
+            f"{path} is gone, and with it the rows of {file}, which are nowhere else. Put it back, or deliver {file}"
+            " again as it was.",
+            "engine",
+            file=file,
+        )
         for path, file in _kept_files(con, kept).items()
         if not path.exists()
     ]
@@ -163,7 +167,8 @@ def take_in(con: duckdb.DuckDBPyConnection, kept: Path | None) -> None:
     if kept is None:
         raise UserError(
             "Some rows are stored only where Spark read them. Name that folder with --spark-storage. Nothing was"
-            " changed."
+            " changed.",
+            code="engine",
         )
     refuse_if(missing(con, kept))
     con.execute("begin")

@@ -13,7 +13,7 @@ from orchestration.contract.mapping import MINOR_UNITS, ColumnRule, Mapping, Sou
 from orchestration.contract.names import nearest
 from orchestration.contract.placed_yaml import Text
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column, contract
-from orchestration.errors import UserError
+from orchestration.errors import Problem, UserError
 from orchestration.loading import identities, money, plain_parquet, readings, registry
 from orchestration.loading.concerned import concerned, counted
 from orchestration.loading.discovery import Delivery
@@ -55,9 +55,9 @@ class SourceLoad:
 
     # what must be read
 
-    def read(self, readers: Readers, full_refresh: bool) -> list[str]:
+    def read(self, readers: Readers, full_refresh: bool) -> list[Problem]:
         """Stage the contents that are new or mapped differently now. Returns problems."""
-        problems: list[str] = []
+        problems: list[Problem] = []
         contents: dict[str, Delivery] = {}  # a content that lies under several paths is read from the smallest
         for delivery in self.deliveries:
             contents.setdefault(delivery.content_hash, delivery)
@@ -82,7 +82,7 @@ class SourceLoad:
                 )
             ]
             self._stage(readers, other, problems)
-        return problems
+        return [problem.of(self.table.name, mapping=self.rule.place) for problem in problems]
 
     def _has_changed(self, load: registry.Load) -> bool:
         """Whether the file must be read again, by another mapping or because its kept copy is gone."""
@@ -91,7 +91,7 @@ class SourceLoad:
         )
         return load.mapping_hash != self.mapping_hash or bool(lost)
 
-    def _stage(self, readers: Readers, deliveries: list[Delivery], problems: list[str]) -> None:
+    def _stage(self, readers: Readers, deliveries: list[Delivery], problems: list[Problem]) -> None:
         stages = readers.stages(self.rule, deliveries, problems)
         skipped = {delivery.content_hash for delivery in deliveries if delivery in readers.skipped}
         self.deliveries = [delivery for delivery in self.deliveries if delivery.content_hash not in skipped]
@@ -106,7 +106,7 @@ class SourceLoad:
                     evidence = self._evidence(stage, columns)
                 self.stages.append((stage, columns, evidence))
             except UserError as error:
-                problems.append(str(error))
+                problems += error.problems
 
     def _columns(self, available: set[str]) -> dict[str, ColumnRule]:
         """Where each contract column comes from, as far as the files have it."""
@@ -131,7 +131,7 @@ class SourceLoad:
         replaced = {delivery.content_hash for delivery in fresh}
         return [json.loads(load.evidence) for content, load in self.known.items() if content not in replaced]
 
-    def _undeclared_snapshots(self, fresh: list[Delivery]) -> list[str]:
+    def _undeclared_snapshots(self, fresh: list[Delivery]) -> list[Problem]:
         """A problem where several new files arrive and nothing says which of them are one snapshot."""
         if self.rule.delivery != "snapshot" or self.rule.snapshot is not None:
             return []
@@ -144,12 +144,12 @@ class SourceLoad:
             " snapshot: all (all files together are one),"
             ' snapshot: folder (each folder is one), or the day in the path, such as snapshot: "clients_%Y-%m-%d".'
         )
-        return [problem]
+        return [Problem(problem, "snapshot", file=new[0])]
 
-    def _unknown_sources(self, fresh: list[Delivery]) -> list[str]:
+    def _unknown_sources(self, fresh: list[Delivery]) -> list[Problem]:
         available = {name for stage, _, _ in self.stages for columns in stage.columns for name in columns}
         available |= {name for evidence in self._recorded(fresh) for name in evidence["sources"]}
-        problems = []
+        problems: list[Problem] = []
         for name, mapped in self.rule.columns.items():
             if mapped.first_of:
                 missing = [] if available.intersection(mapped.first_of) else list(mapped.first_of)
@@ -164,8 +164,11 @@ class SourceLoad:
                 self.lacking.append((start, self.deliveries, advice))
             elif missing:
                 problems += [
-                    f"{source.place}: no file of {self.table.name} has a column '{source}' (for {name});"
-                    f" {nearest(source, available)}."
+                    Problem(
+                        f"{source.place}: no file of {self.table.name} has a column '{source}' (for {name});"
+                        f" {nearest(source, available)}.",
+                        "no_such_column",
+                    )
                     for source in missing
                     if not source.shipped
                 ]
@@ -409,10 +412,10 @@ class SourceLoad:
                             " export plain numbers; if they stand for no value, list them under empty:."
                         )
 
-    def _resolve(self, fresh: list[Delivery]) -> list[str]:
+    def _resolve(self, fresh: list[Delivery]) -> list[Problem]:
         """Find the reading of each undeclared column from the votes of all files, present and gone.
         Returns problems."""
-        problems = []
+        problems: list[Problem] = []
         current = [evidence for _, _, files in self.stages for evidence in files]
         recorded = self._recorded(fresh)
         votes_of: dict[str, list[dict]] = {}
@@ -447,7 +450,7 @@ class SourceLoad:
         ]
         return files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
-    def _judge_date(self, name: str, source: str, votes: dict) -> list[str]:
+    def _judge_date(self, name: str, source: str, votes: dict) -> list[Problem]:
         fitting = readings.date_reading(votes)
         of = f"{self._files()}: the dates of '{source}' ({self.table.name}.{name})"
         declare = (
@@ -462,7 +465,7 @@ class SourceLoad:
                     " month and year stand is never guessed."
                     f' Declare date_format: under {self.table.name} in extracts.yml, such as "%d.%m.%y".'
                 )
-                return [problem]
+                return [Problem(problem, "dates", file=self._files())]
             if not votes["iso"] + votes["dmy"] + votes["mdy"]:
                 self.warnings.append(
                     f"{self._files()}: {votes['values']:,} texts of '{source}' ({self.table.name}.{name})"
@@ -473,33 +476,30 @@ class SourceLoad:
         if fitting:
             samples = dict.fromkeys(text for text in (votes["least"], votes["greatest"]) if text)
             shown = ", ".join(f"'{text}' is {_iso(text, 'dmy')} or {_iso(text, 'mdy')}" for text in samples)
-            return [
-                (
-                    f"{of} all read both day first and month first{': ' * bool(shown)}{shown}. {declare};"
-                    " which one is meant is never guessed."
-                )
-            ]
+            problem = (
+                f"{of} all read both day first and month first{': ' * bool(shown)}{shown}. {declare};"
+                " which one is meant is never guessed."
+            )
+            return [Problem(problem, "dates", file=self._files())]
         counts = ", ".join(
             f"{readings.DATE_READINGS[reading]} fits {votes[reading]}" for reading in readings.DATE_READINGS
         )
-        return [
-            (
-                f"{of} contradict each other: of {votes['values']} values {counts}."
-                f" {declare}, and deliver the column in one notation."
-            )
-        ]
+        problem = (
+            f"{of} contradict each other: of {votes['values']} values {counts}."
+            f" {declare}, and deliver the column in one notation."
+        )
+        return [Problem(problem, "dates", file=self._files())]
 
-    def _judge_number(self, name: str, source: str, votes: dict) -> list[str]:
+    def _judge_number(self, name: str, source: str, votes: dict) -> list[Problem]:
         of = f"{self._files()}: the numbers of '{source}' ({self.table.name}.{name})"
         declare = f'Declare decimal: "," or decimal: "." under {self.table.name} in extracts.yml'
         if readings.is_ambiguous_number(votes):
             samples = ", ".join(f"'{text}'" for text in dict.fromkeys([votes["least"], votes["greatest"]]))
-            return [
-                (
-                    f"{of} can be read with a decimal point and with a decimal comma,"
-                    f" with different values: {samples}. {declare}."
-                )
-            ]
+            problem = (
+                f"{of} can be read with a decimal point and with a decimal comma,"
+                f" with different values: {samples}. {declare}."
+            )
+            return [Problem(problem, "numbers", file=self._files())]
         if commas := votes["comma"] - votes["both"]:
             self.warnings.append(
                 f"{of}: {commas} of {votes['values']} have a decimal comma, which is not declared;"
@@ -735,7 +735,9 @@ class SourceLoad:
             raise UserError(
                 f"{self._files()}: {counted(rows, 'row')} of {self.table.name} (the first is row {first})"
                 " have amounts in minor units and no currency, so that it can't be said what they are worth."
-                " Map currency, or set reporting_currency in extracts.yml. Nothing was loaded."
+                " Map currency, or set reporting_currency in extracts.yml. Nothing was loaded.",
+                code="currency",
+                file=self._files(),
             )
 
     def _with_plan_price(self, stage: Stage, columns: dict[str, ColumnRule], relation: str) -> str:

@@ -42,7 +42,8 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
         return UserError(
             f"{file}, row {row} (line {line}): a quote opens here and takes the following lines with it:"
             f" {text[:60]!r}. Close it, or double it inside quotes, and deliver the file again;"
-            " guessing where it ends could lose rows."
+            " guessing where it ends could lose rows.",
+            code="open_quote",
         )
 
     with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:

@@ -30,7 +30,9 @@ def refuse_vast(path: Path, file: str, sheet: str) -> None:
         with ZipFile(path) as archive:
             members = {info.filename.lower(): info for info in archive.infolist()}
             if any(info.file_size > MOST_BYTES for info in members.values()):
-                raise UserError(f"{file} is too large for a workbook once it is unpacked. Export it as CSV.")
+                raise UserError(
+                    f"{file} is too large for a workbook once it is unpacked. Export it as CSV.", code="too_large"
+                )
             member = _members(archive, members).get(sheet)
             if member not in members:  # reading it will say what is wrong
                 return
@@ -42,12 +44,13 @@ def refuse_vast(path: Path, file: str, sheet: str) -> None:
                 while block := stream.read(_BLOCK):
                     extent.feed(block)
     except (BadZipFile, ElementTree.ParseError, expat.ExpatError, zlib.error, EOFError, ValueError, RuntimeError):
-        raise UserError(f"{file} is not a valid workbook. Save it as .xlsx again.") from None
+        raise UserError(f"{file} is not a valid workbook. Save it as .xlsx again.", code="damaged_file") from None
     if extent.area > MOST_CELLS:
         raise UserError(
             f"{file}, sheet '{sheet}': its cells reach from {extent.first} to {extent.last}, which is room for"
             f" {extent.area:,} cells; at most {MOST_CELLS:,} can be read. Delete the stray cells at its end (in a"
-            " spreadsheet: whole rows and columns), or export it as CSV."
+            " spreadsheet: whole rows and columns), or export it as CSV.",
+            code="too_large",
         )
 
 

@@ -10,14 +10,16 @@ from contextlib import contextmanager, suppress
 
 
 class Progress:
-    """Reports stages and the steps within them, and remembers how long each stage took (`seconds` by stage)."""
+    """Reports stages and the steps within them, unless it is to be quiet, and remembers how long each stage took
+    (`seconds` by stage) and how the refresh has ended (`outcome`, the text of refresh.json)."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console
 
         self.seconds: dict[str, float] = {}
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._status = self._console.status("") if self._console.is_terminal else None
+        self.outcome: str | None = None
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self._status = self._console.status("") if self._console.is_terminal and not quiet else None
         self._stage = ""
 
     @contextmanager

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,17 @@ from orchestration.contract.policies import Value, effective_policies, segments
 from orchestration.contract.reason_aliases import own_aliases
 from orchestration.contract.segments import refuse_personal, refuse_reserved
 from orchestration.engines import Engine, EngineSettings, without_values
-from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
+from orchestration.errors import Busy, ChurnError, EnvironmentFailure, Refused, UserError, Withheld
+from orchestration.refresh import outcome
 from orchestration.refresh.nothing_new import NothingNew, asked, kept_by, nothing_new
 from orchestration.refresh.profile import Cost, Profile
 from orchestration.warehouse import folder, origin, publishing
 from orchestration.warehouse.folder import Warehouse
 
 if TYPE_CHECKING:
-    from expectations import Judge
-    from orchestration.loading import LoadReport
+    from expectations import CheckResult, Judge
     from orchestration.loading.discovery import Extracts
+    from orchestration.readers.headline import Headline
     from orchestration.refresh.progress import Progress
 
 # Tag of a Dagster run: the content of the extracts that it refreshed from.
@@ -54,8 +55,13 @@ class Refresh:
     unchanged: NothingNew | None  # there is nothing to do then
     is_complete: bool = False  # its version is published, and so is the report
     failure: ChurnError | None = None
-    loaded: LoadReport | None = None
     previous: str | None = None
+    retries: bool = False  # whether whoever runs it tries a step again
+    is_interrupted: bool = False
+    # The steps (as in steps.ORDER) that were done for all tables and checks.
+    done: set[str] = field(default_factory=set)
+    judged: list[CheckResult] = field(default_factory=list)
+    built: set[str] = field(default_factory=set)  # tables, as schema.table
     # What the data tests that failed found, by name and table.
     found: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -66,9 +72,21 @@ class Refresh:
         return self.as_of
 
     @property
+    def version(self) -> str:
+        """The version that it publishes, or that stays because there is nothing new."""
+        return self.unchanged.last.id if self.unchanged else self.id
+
+    @property
     def is_published(self) -> bool:
         """Whether readers have its version already; what fails then takes nothing back."""
         return publishing.current_version(self.warehouse) == self.id
+
+    @cached_property
+    def headline(self) -> Headline:
+        """The few numbers that it ends with; of what readers have."""
+        from orchestration.readers.headline import headline
+
+        return headline(self.warehouse.current, self.version)
 
     @cached_property
     def variables(self) -> dict[str, Any]:
@@ -101,7 +119,7 @@ class Refresh:
 
         def interrupt(*_: object) -> None:
             nonlocal interrupted
-            interrupted = True
+            interrupted = self.is_interrupted = True
             raise KeyboardInterrupt
 
         handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -120,13 +138,12 @@ class Refresh:
         A UserError leaves Withheld; `refreshing` tells it."""
         try:
             yield
+        except Withheld:
+            raise
         except Exception as error:
             self.failure = self.failure or explained(error, doing, self.warehouse, self.is_published)
             if isinstance(self.failure, UserError):
-                raise Withheld(
-                    f"{doing}: the extracts must be corrected first. On the command line,"
-                    " `churn refresh` and `churn check` say what and where."
-                ) from None
+                raise Withheld(outcome.public(self.failure, self.warehouse.failure, doing)) from None
             raise self.failure from None
 
     def record(self, results: Iterable[tuple[str, str, str, str, str, int, int]]) -> None:
@@ -145,25 +162,32 @@ def refreshing(
     as_of: date | None = None,
     policies: Iterable[str] = (),
     full_refresh: bool = False,
+    anew: bool = False,
     engine: Mapping[str, str | None] | None = None,
 ) -> Iterator[Refresh]:
-    """Hold the warehouse for a refresh, and enter it into the history with the way it ends.
+    """Hold the warehouse for a refresh, and enter it into the history and into refresh.json with the way it ends.
     `engine` says what EngineSettings are other than the warehouse's own. Where it yields one that is `unchanged`, there
-    is nothing to do, unless a `full_refresh` was asked for."""
+    is nothing to do, unless a `full_refresh` was asked for, or one that builds `anew` what was built before."""
     from expectations import judge_process
     from orchestration.contract.mapping import load_mapping
     from orchestration.loading.discovery import find_extracts
 
-    mapping = load_mapping(extracts)
-    values = effective_policies(mapping.policies, policies)
-    refuse_reserved(segments(values))
-    refuse_personal(segments(values), mapping)
-    found = find_extracts(extracts, mapping)
-    warehouse = Warehouse(warehouse_folder)
-    engine_settings = EngineSettings.of(warehouse, engine or {})
-    with warehouse.locked(), ExitStack() as stack:
+    started_at = folder.now()
+    with _noting_what_forbids_it(warehouse_folder, started_at, progress):
+        mapping = load_mapping(extracts)
+        values = effective_policies(mapping.policies, policies)
+        refuse_reserved(segments(values))
+        refuse_personal(segments(values), mapping)
+        found = find_extracts(extracts, mapping)
+        warehouse = Warehouse(warehouse_folder)
+        engine_settings = EngineSettings.of(warehouse, engine or {})
+    with (
+        warehouse.locked(),
+        outcome.recorded(warehouse, started_at, progress) as facts,
+        ExitStack() as stack,
+    ):
         request = asked(found, values, engine_settings)
-        unchanged = None if full_refresh else nothing_new(warehouse, found, request, as_of)
+        unchanged = None if full_refresh or anew else nothing_new(warehouse, found, request, as_of)
         profile = Profile()
         if not unchanged:
             stack.enter_context(profile.watching())
@@ -171,6 +195,7 @@ def refreshing(
         publishing.reconcile(warehouse)
         with warehouse.connect() as con:
             refresh_id = folder.new_refresh_id(max(folder.newest_id(con), publishing.newest_id(warehouse)))
+        facts["refresh_id"] = refresh_id
         refresh = Refresh(
             id=refresh_id,
             warehouse=warehouse,
@@ -191,10 +216,10 @@ def refreshing(
             if unchanged:
                 refresh.as_of = unchanged.last.as_of
                 folder.enter_day(con, refresh.id, refresh.day, unchanged.last.newest_row_on)
-        status = folder.INTERRUPTED
+        facts["status"] = folder.INTERRUPTED
         try:
             yield refresh
-            status = folder.FAILED
+            facts["status"] = folder.BUILT
         except Withheld as withheld:
             raise (refresh.failure or withheld) from None
         finally:
@@ -202,20 +227,51 @@ def refreshing(
             with suppress(duckdb.Error, OSError):
                 publishing.reconcile(warehouse)
                 if unchanged:
-                    status = folder.UNCHANGED
+                    facts["status"] = folder.UNCHANGED
                 elif refresh.is_published:
-                    status = folder.PUBLISHED
+                    facts["status"] = folder.PUBLISHED
                     engine_settings.keep(warehouse)
                 elif refresh.failure:
-                    status = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
+                    facts["status"] = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
+                elif refresh.is_interrupted:
+                    facts["status"] = folder.INTERRUPTED
+                facts |= _found(refresh)
                 with warehouse.connect() as con:
-                    folder.finish(con, refresh.id, status)
+                    folder.finish(con, refresh.id, facts["status"])
                     profile.keep(con, refresh.id)
+                    facts |= outcome.checked(con, refresh.version, facts["status"])
                 if unchanged:
                     origin.keep_still(warehouse)
                 elif refresh.is_complete and request == asked(found, values, engine_settings):  # with the same code
                     aliases = refresh.variables["own_reason_aliases"]
                     origin.keep(warehouse, {**request, **kept_by(warehouse, aliases)})
+
+
+@contextmanager
+def _noting_what_forbids_it(warehouse_folder: Path, started_at: datetime, progress: Progress) -> Iterator[None]:
+    """What forbids a refresh before it holds the warehouse stands in refresh.json too, if the warehouse is there and
+    nobody else holds it."""
+    try:
+        yield
+    except UserError as error:
+        if warehouse_folder.is_dir():
+            warehouse = Warehouse(warehouse_folder)
+            with (
+                suppress(Busy, OSError),
+                warehouse.locked(),
+                outcome.recorded(warehouse, started_at, progress) as facts,
+            ):
+                facts |= outcome.failed(warehouse, error)
+        raise
+
+
+def _found(refresh: Refresh) -> dict[str, Any]:
+    """What refresh.json says of a refresh that has begun."""
+    error = refresh.failure or (KeyboardInterrupt() if refresh.is_interrupted else None)
+    facts = outcome.failed(refresh.warehouse, error) if error else {}
+    if refresh.is_published or refresh.unchanged:
+        facts["headline"] = outcome.headline(refresh.headline)
+    return {**facts, "as_of": refresh.as_of, "seconds": dict(refresh.progress.seconds)}
 
 
 def explained(error: Exception, doing: str, warehouse: Warehouse, is_published: bool = False) -> ChurnError:

@@ -3,14 +3,16 @@ Dagster's assets run them, `churn check` the first ones."""
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import expectations
 from orchestration.contract.policies import segments
 from orchestration.contract.segments import refuse_unknown
 from orchestration.contract.tables import contract
-from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.errors import EnvironmentFailure, Problem, Refused, UserError
 from orchestration.refresh.session import Refresh, explained
 from orchestration.transform import project
 from orchestration.warehouse import folder, publishing
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 _SEVERITY = {"ERROR": "critical", "WARN": "warning"}
 _STATUS = {"pass": "passed", "warn": "failed", "fail": "failed"}
 
+
+# What a refresh consists of. Dagster may ask for a part: some models, some checks.
+ORDER = ("load", "build raw", "judge raw", "build marts", "judge marts")
 
 manifest = project.manifest
 
@@ -57,15 +62,60 @@ def load(refresh: Refresh) -> LoadReport:
             refuse_unknown(segments(refresh.policies), con)
         for warning in report.warnings:
             refresh.progress.warn(warning)
+        refresh.done.add("load")
         return report
 
 
-def build(refresh: Refresh, gate: str) -> list[NodeResult]:
-    """Build and test the models of a gate and record the tests.
-    Failed tests are among the results, see `refuse_failed`.
+def need_loaded(refresh: Refresh) -> None:
+    """Load, unless this refresh has done so."""
+    if "load" not in refresh.done:
+        load(refresh)
+
+
+def need_staged(refresh: Refresh) -> None:
+    """Load and stage, unless this refresh has done so."""
+    need_loaded(refresh)
+    if "build raw" not in refresh.done:
+        build(refresh, "raw")
+
+
+def need_tables(refresh: Refresh, tables: Collection[str]) -> None:
+    """Build those of the tables (as schema.table) that this refresh has not built."""
+    need_staged(refresh)
+    missing = set(tables) - refresh.built
+    if missing and "build marts" not in refresh.done:
+        build_tables(refresh, missing)
+
+
+def need_tables_of(refresh: Refresh, checks: Collection[tuple[str, str]]) -> None:
+    """Build what the expectations of these names and tables read, as far as this refresh has not built it."""
+    queries = [
+        check.sql
+        for check in expectations.declared_checks(contract())
+        if (check.check_name, check.table_name) in checks
+    ]
+    need_tables(refresh, {name for query in queries for name in re.findall(r"\w+\.\w+", query)})
+
+
+def build_tables(refresh: Refresh, tables: Collection[str]) -> list[NodeResult]:
+    """Build these tables (as schema.table) and what they are built from."""
+    nodes = [node for node in manifest()["nodes"].values() if node["resource_type"] in ("model", "seed")]
+    models = [node["name"] for node in nodes if _table(node) in tables]
+    return build(refresh, "marts", models) if models else []
+
+
+def _table(node: Mapping[str, Any]) -> str:
+    return f"{node['schema']}.{node['alias']}"
+
+
+def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -> list[NodeResult]:
+    """Build and test the models of a gate and record the tests; of `models`, if they are given, only these and what
+    they are built from. Failed tests are among the results, see `refuse_failed`.
 
     Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
     """
+    if refresh.engine.name == "spark":  # it builds into a new folder each time
+        models = None
     with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]) as cost:
         warehouse = refresh.warehouse
         with warehouse.connect() as con:
@@ -77,6 +127,7 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
             refresh.variables,
             refresh.full_refresh,
             _Reporter(refresh),
+            models,
         )
         tests = [result for result in results if result.node.resource_type == "test"]
         with warehouse.connect() as con:
@@ -88,10 +139,15 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
         refresh.record(_test_row(result, gate, counts) for result in tests)
         refresh.profile.built(cost.stage, results, counts)
         built = {result.node.name: result for result in results if result.node.resource_type != "test"}
+        refresh.built |= {_table(manifest()["nodes"][result.node.unique_id]) for result in built.values()}
         if gate == "raw":
-            if blockers := _messages(refresh, built["int_blockers"]):
-                raise UserError("\n".join(blockers) + "\nNothing was published.")
-            for doubt in _messages(refresh, built["int_doubts"]):
+            blockers = [
+                Problem(message, problem.replace(" ", "_"))
+                for problem, message in _rows(refresh, built["int_blockers"], "problem, message")
+            ]
+            if blockers:
+                raise UserError("\n".join(blockers) + "\nNothing was published.", problems=blockers)
+            for (doubt,) in _rows(refresh, built["int_doubts"], "message"):
                 refresh.progress.warn(doubt)
         broken = [result for result in built.values() if result.status == "error"]
         if broken:
@@ -104,36 +160,38 @@ def build(refresh: Refresh, gate: str) -> list[NodeResult]:
                 f"{', '.join(messages)} could not be built ({reason.strip()[:200]}), "
                 f"details in {refresh.warehouse.log}. Readers keep the last published version."
             )
+        if models is None:
+            refresh.done.add(f"build {gate}")
         return results
 
 
-def _messages(refresh: Refresh, result: NodeResult) -> list[str]:
+def _rows(refresh: Refresh, result: NodeResult, columns: str) -> list[tuple]:
     """What an intermediate model has to say to a person; nothing when it could not be built."""
     if result.status != "success":
         return []
     with refresh.warehouse.connect() as con:
-        messages = con.execute(f"select message from intermediate.{result.node.name} order by all").fetchall()
-    return [message for (message,) in messages]
+        return con.execute(f"select {columns} from intermediate.{result.node.name} order by all").fetchall()
 
 
-def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
-    """Run the expectations of a gate and record them. Failed ones are among the results, see `refuse_failed`."""
+def judge(refresh: Refresh, gate: Gate, checks: Collection[tuple[str, str]] | None = None) -> list[CheckResult]:
+    """Run the expectations of a gate, or those of these names and tables, and record them. Failed ones are among the
+    results, see `refuse_failed`."""
     with refresh.stage(f"judge the {gate} gate") as cost:
-        from expectations import run_gate
-
-        if gate == "raw":  # the pages of the refresh before
-            shutil.rmtree(refresh.warehouse.data_docs, ignore_errors=True)
         with refresh.warehouse.connect() as con:
-            results = run_gate(
+            results = expectations.run_gate(
                 gate,
                 con,
                 contract(),
                 as_of=refresh.day,
                 previous=refresh.warehouse.current if refresh.previous else None,
-                docs_dir=refresh.warehouse.data_docs,
                 judge=refresh.judge,
+                only=checks,
             )
-        publishing.open_to_readers(refresh.warehouse, refresh.warehouse.data_docs)
+        refresh.judged = [*(one for one in refresh.judged if one.gate != gate), *results]  # it may be tried again
+        if checks is None:
+            shutil.rmtree(refresh.warehouse.data_docs, ignore_errors=True)  # the page of the refresh before
+            expectations.write_page(refresh.warehouse.data_docs / "index.html", refresh.judged)
+            publishing.open_to_readers(refresh.warehouse, refresh.warehouse.data_docs)
         refresh.record(
             (
                 result.check_name,
@@ -150,6 +208,8 @@ def judge(refresh: Refresh, gate: Gate) -> list[CheckResult]:
         for result in results:
             if result.status != "passed":
                 refresh.progress.warn(f"{result.table_name}: {result.message}")
+        if checks is None:
+            refresh.done.add(f"judge {gate}")
         return results
 
 
@@ -164,6 +224,11 @@ def publish(refresh: Refresh) -> dict[str, int]:
     with refresh.warehouse.connect() as con:
         refresh.profile.keep(con, refresh.id)
     with refresh.stage("publish") as cost:
+        if not refresh.done.issuperset(ORDER):
+            raise Refused(
+                "Nothing was published: a version consists of all tables and checks of one run, so materialize all"
+                " assets together, or launch the job refresh."
+            )
         counts = publishing.publish(
             refresh.warehouse,
             refresh.id,
@@ -208,8 +273,6 @@ def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def declared_checks() -> set[tuple[str, str]]:
     """Name and table of every check that a refresh must run: the data tests of the project and the expectations."""
-    import expectations
-
     tests = {_test_key(node) for node in manifest()["nodes"].values() if node["resource_type"] == "test"}
     return tests | {(check.check_name, check.table_name) for check in expectations.declared_checks(contract())}
 

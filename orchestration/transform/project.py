@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -118,8 +118,10 @@ def build(
     variables: Mapping[str, Any],
     full_refresh: bool,
     on_event: Callable[[Any], None],
+    models: Collection[str] | None = None,
 ) -> list[NodeResult]:
-    """Build the seeds and models of a gate (raw, marts) with their tests on `target`; one result per node.
+    """Build the seeds and models of a gate (raw, marts) with their tests on `target`; one result per node. Of `models`,
+    if they are given, only these and what they are built from.
 
     Compiled SQL and dbt's profile go to `workspace`. Failing nodes are results, not exceptions.
     """
@@ -127,6 +129,8 @@ def build(
     profile = yaml.safe_load((ROOT / "profiles.yml").read_text(encoding="utf-8"))
     # --select takes several names as several words
     selection = [word for argument in SELECTIONS[gate] for word in argument.split()]
+    if models is not None:
+        selection += ["--select", *(f"+{model}" for model in models)]
     arguments = [
         "build",
         *selection,

@@ -3,7 +3,8 @@
 build.duckdb     the writer's database (0600): raw, staging, intermediate, marts, quality, restricted, seeds
 published/<id>/  one published version whole: churn.duckdb, private.duckdb (0400), exports/, data_docs/, docs/, report/
 current          link to the current version; churn.duckdb, private.duckdb, exports, docs and report lead through it
-data_docs/       what the last refresh's expectations found, published or not
+data_docs/       a page of what the last refresh's expectations found, published or not
+refresh.json     how the last refresh ended; failure.txt (0600) all that its failure says
 origin.json      what the current version was made from: whether a refresh would find anything new
 settings.yml     the engine that runs the models, where it is not DuckDB
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
@@ -29,6 +30,10 @@ from orchestration.warehouse import connection
 
 RUNNING, PUBLISHED, REFUSED, FAILED, INTERRUPTED = "running", "published", "refused", "failed", "interrupted"
 UNCHANGED = "unchanged"  # there was nothing new: it ended at once
+BUILT = "built"  # some tables, for whoever asked Dagster for them; publishing was not asked for
+
+# All that the failure of the last refresh said, for its owner.
+FAILURE = "failure.txt"
 
 
 class Warehouse:
@@ -45,6 +50,8 @@ class Warehouse:
         self.dbt = self.folder / "dbt"
         self.data_docs = self.folder / "data_docs"
         self.log = self.folder / "refresh.log"
+        self.outcome = self.folder / "refresh.json"
+        self.failure = self.folder / FAILURE
         self.scratch = self.folder / "tmp"
         self.pseudonym_key = self.folder / "pseudonym.key"
         self.origin = self.folder / "origin.json"
@@ -81,6 +88,16 @@ class Warehouse:
             shutil.rmtree(self.scratch, ignore_errors=True)
             path.write_text("", encoding="utf-8")
             lock.release()
+
+    def is_held(self) -> bool:
+        """Whether somebody else writes it now."""
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.folder / ".lock", mode=0o644, timeout=0):
+                return False
+        except Timeout:
+            return True
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -150,7 +167,7 @@ REFRESH_HISTORY = Journal(
             "varchar",
             (
                 "running, published, unchanged (there was nothing new: readers keep the version of the last published"
-                " one), refused (by a critical check), failed or interrupted."
+                " one), refused (by a critical check), failed, interrupted, or built (some tables only)."
             ),
         ),
         "policies": (

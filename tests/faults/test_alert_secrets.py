@@ -1,7 +1,8 @@
-"""Who may post alerts stays in the environment: the webhook's URL and the mail password are written nowhere."""
+"""Who may post alerts stays in the environment: the URLs of CHURN_ALERT_URLS are written nowhere."""
 
 from __future__ import annotations
 
+import logging
 import os
 import smtplib
 import subprocess
@@ -19,15 +20,10 @@ from tests.faults.test_personal_data import found_in, traces
 from tests.faults.test_refresh import write_extracts
 
 MARKS = ("hook-s3cret", "pass-s3cret", "user-s3cret")
-SETTINGS = {
-    "CHURN_ALERT_WEBHOOK": "http://127.0.0.1:9/services/hook-s3cret?token=hook-s3cret",  # where nobody listens
-    "CHURN_ALERT_EMAIL": "a@example.org",
-    "CHURN_SMTP_HOST": "127.0.0.1",
-    "CHURN_SMTP_PORT": "9",
-    "CHURN_SMTP_FROM": "churn@example.org",
-    "CHURN_SMTP_USER": "user-s3cret",
-    "CHURN_SMTP_PASSWORD": "pass-s3cret-ё",  # smtplib fails to encode it
-}
+URLS = (
+    "json://127.0.0.1:9/services/hook-s3cret?token=hook-s3cret",  # where nobody listens
+    "mailtos://user-s3cret:pass-s3cret-ё@127.0.0.1:9?from=churn@example.org&to=a@example.org&mode=starttls",
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +40,8 @@ def refused(tmp_path_factory) -> tuple[Path, str]:
             *("--warehouse", place / "warehouse", "--as-of", "2024-06-30"),
         ],
         env=os.environ
-        | SETTINGS
-        | {name: str(place / name) for name in ("HOME", "TMPDIR")}
-        | {"PYTHONPATH": str(ROOT)},
+        | {"CHURN_ALERT_URLS": " ".join(URLS), "PYTHONPATH": str(ROOT)}
+        | {name: str(place / name) for name in ("HOME", "TMPDIR")},
         capture_output=True,
         text=True,
     )
@@ -56,6 +51,7 @@ def refused(tmp_path_factory) -> tuple[Path, str]:
 
 def test_a_failed_refresh_writes_no_secret(refused):
     place, said = refused
+    assert "1 JSON, 2 E-Mail of CHURN_ALERT_URLS did not take the alert" in said
     assert traces(said, MARKS) == []
     files = [path for path in place.rglob("*") if path.is_file() and not path.is_symlink()]
     assert {".db", ".duckdb"} <= {path.suffix for path in files}
@@ -63,28 +59,38 @@ def test_a_failed_refresh_writes_no_secret(refused):
 
 
 def test_an_alert_that_cannot_be_sent_tells_no_secret(refused, monkeypatch):
-    """What a sensor raises is what Dagster keeps of it and shows in the UI."""
-    for name, value in SETTINGS.items():
-        monkeypatch.setenv(name, value)
-    kept = []
-    with run_history(refused[0] / "warehouse" / "dagster") as instance:
-        [run] = instance.get_runs()
-        [event] = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
-        context = dg.build_run_status_sensor_context("alert", event.dagster_event, instance, run).for_run_failure()
-        for sensor in alerts():
-            kept.append(failing(sensor, context))
+    """What a sensor raises is what Dagster keeps of it and shows in the UI; what is logged may be kept anywhere."""
+    place, _ = refused
+    monkeypatch.setenv("CHURN_ALERT_URLS", " ".join(URLS))
+    monkeypatch.setenv("CHURN_EXTRACTS", str(place / "extracts"))
+    monkeypatch.setenv("CHURN_WAREHOUSE", str(place / "warehouse"))
+    logged = Logged()
+    monkeypatch.setattr(logging.root, "handlers", [logged])
+    monkeypatch.setattr(logging.root, "level", logging.DEBUG)
+    with run_history(place / "warehouse" / "dagster") as instance:
+        kept = [failing(instance)]
         monkeypatch.setattr(smtplib, "SMTP", Server)
-        kept.append(failing(alerts()[0], context))
-        # urllib quotes a URL with a control character
-        monkeypatch.setenv("CHURN_ALERT_WEBHOOK", "http://127.0.0.1/hook-s3cret\x7f")
-        kept.append(failing(alerts()[1], context))
-    assert traces("".join(kept), MARKS) == []
-    assert "did not take the alert (URLError)" in kept[1]
-    assert "UnicodeEncodeError" in kept[2]
+        kept.append(failing(instance))
+    assert traces("".join([*kept, *logged.lines]), MARKS) == []
+    assert all("1 JSON, 2 E-Mail of CHURN_ALERT_URLS did not take the alert" in text for text in kept)
+    assert Server.asked
+
+
+class Logged(logging.Handler):
+    """All that is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
 
 
 class Server(smtplib.SMTP):
-    """A mail server that asks for a password, without a connection."""
+    """A mail server that asks for a password, without a connection; smtplib fails to encode it."""
+
+    asked = False
 
     def __init__(self, *_: object, **__: object) -> None:
         self.esmtp_features = {"auth": "PLAIN LOGIN CRAM-MD5"}
@@ -95,18 +101,16 @@ class Server(smtplib.SMTP):
         """Nothing to encrypt."""
 
     def docmd(self, *_: object) -> tuple[int, bytes]:
+        Server.asked = True
         return 334, b"aGVsbG8="
 
     def quit(self) -> None:
         """Nothing to close."""
 
-    def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
 
-
-def failing(sensor: dg.SensorDefinition, context: dg.RunFailureSensorContext) -> str:
+def failing(instance: dg.DagsterInstance) -> str:
     try:
-        sensor(context)
+        alerts()[0](dg.build_sensor_context(instance=instance))
     except Exception:
         return serializable_error_info_from_exc_info(sys.exc_info()).to_string()
     raise AssertionError("it could be sent")

@@ -18,6 +18,7 @@ import zstandard
 
 from orchestration.loading import readers
 from tests.churn import Done, churn
+from tests.outcome import outcome_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
 HEADER = "invoice_id,customer_id,issued_at,amount,currency\n"
@@ -172,14 +173,13 @@ QUARANTINED = {
 }
 
 
-def documented() -> dict[str, tuple[str, int, int, str]]:
-    rows = [
-        line.strip("|").split(" | ")
-        for line in DOCUMENT.read_text(encoding="utf-8").splitlines()
-        if line.startswith("| ")
-    ]
-    cells = [[cell.strip(" |") for cell in row] for row in rows[1:]]
-    return {kind: (outcome, int(refresh), int(check), words) for kind, outcome, refresh, check, words in cells}
+def documented() -> dict[str, tuple[str, int, int, str, str]]:
+    lines = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+    return {
+        kind: (outcome, int(refresh), int(check), code.strip("`"), words)
+        for kind, outcome, refresh, check, code, words in cells
+    }
 
 
 PROMISED = documented()
@@ -262,7 +262,7 @@ def test_every_kind_is_documented():
 
 @pytest.mark.parametrize("kind", [*REJECTED, *NOT_PUBLISHED])
 def test_what_stops_a_refresh_changes_nothing_for_readers(tmp_path, published, kind):
-    outcome, refresh_code, check_code, words = PROMISED[kind]
+    outcome, refresh_code, check_code, code, words = PROMISED[kind]
     prepare = (REJECTED | NOT_PUBLISHED)[kind]
     folder = deliver(tmp_path / "extracts", {} if callable(prepare) else prepare)
     if callable(prepare):
@@ -279,6 +279,11 @@ def test_what_stops_a_refresh_changes_nothing_for_readers(tmp_path, published, k
     assert words in done.err and words in checked.err, done.err
     assert "Traceback" not in done.err + checked.err
     assert ("Not published" if outcome == "not published" else "othing was ") in done.err
+    ended = outcome_of(warehouse)
+    assert (ended["exit_code"], ended["headline"]) == (refresh_code, None)
+    assert [problem["code"] for problem in ended["problems"]] == ([code] if code else [])
+    if code:
+        assert words in Path(ended["details"]).read_text(encoding="utf-8")
     if fresh:
         assert not (warehouse / "churn.duckdb").exists()
     else:
@@ -310,7 +315,7 @@ def test_the_refresh_goes_on_without_what_is_quarantined(odd_refresh):
 
 @pytest.mark.parametrize("kind", QUARANTINED)
 def test_a_bad_row_is_quarantined_whole(odd_refresh, odd_check, kind):
-    _, _, check_code, words = PROMISED[kind]
+    _, _, check_code, _, words = PROMISED[kind]
     file, content = QUARANTINED[kind]
     with duckdb.connect(str(odd_refresh[0] / "private.duckdb"), read_only=True) as con:
         found = con.execute(
@@ -328,7 +333,7 @@ def test_a_bad_row_is_quarantined_whole(odd_refresh, odd_check, kind):
 
 @pytest.mark.parametrize("kind", ACCEPTED)
 def test_what_is_merely_odd_is_accepted_and_told(odd_refresh, odd_check, kind):
-    _, refresh_code, check_code, words = PROMISED[kind]
+    _, refresh_code, check_code, _, words = PROMISED[kind]
     file, content = ACCEPTED[kind]
     warehouse, done = odd_refresh
     assert (done.code, odd_check.code) == (refresh_code, check_code)

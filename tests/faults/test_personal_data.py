@@ -18,24 +18,27 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
 from orchestration.contract.mapping import load_mapping
 from orchestration.contract.segments import refuse_personal
 from orchestration.contract.tables import contract
+from orchestration.defs.run_history import run_history
 from orchestration.engines import without_values
 from orchestration.errors import UserError
 from orchestration.refresh.session import explained
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
+from tests.outcome import outcome_of
 
 NAME, EMAIL, PHONE = "Zyxa Quorbel", "zyxa@quorbel.example", "+359 88 7654321"
 PLANTED = f"{NAME} <{EMAIL}> {PHONE}"
 # in lower case: what is left of them after trimming, normalising and cutting
 TRACES = ("zyxa", "quorbel", "7654321")
-PRIVATE = ("build.duckdb", "build.duckdb.wal", "private.duckdb")
+PRIVATE = ("build.duckdb", "build.duckdb.wal", "private.duckdb", "failure.txt")
 
 EXTRACTS = {
     "crm/customers": [
@@ -220,6 +223,23 @@ def test_what_a_person_must_mend_is_shown_to_the_person(refreshes):
         assert any(file in line and traces(line) for line in told.splitlines()), told
 
 
+def test_everybody_is_told_where_to_look(place, refreshes):
+    """In refresh.json, and in the run of Dagster's that alerts speak of."""
+    ended = outcome_of(place / "warehouse")
+    assert sorted((problem["code"], problem["table"], problem["file"]) for problem in ended["problems"]) == [
+        ("encoding", "crm.cases", "crm/cases_2.csv"),
+        ("missing_columns", "crm.employees", "crm/employees_2.csv"),
+        ("open_quote", "crm.surveys", "crm/surveys_2.csv"),
+    ]
+    assert Path(ended["details"]).read_text(encoding="utf-8").partition("\n")[2] in refreshes["stopped"].err
+    with run_history(place / "warehouse" / "dagster") as instance:
+        [run] = instance.get_runs(limit=1)
+        [event] = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    said = event.dagster_event.step_failure_data.error.to_string()
+    assert "open_quote (crm.surveys, crm/surveys_2.csv)" in said
+    assert ended["details"] in said
+
+
 def test_nothing_planted_is_found_outside_the_private_files(place, refreshes):
     searched = {}
     for folder in (place / "warehouse", place / "HOME", place / "TMPDIR", project.TARGET):
@@ -237,7 +257,7 @@ def test_the_private_files_hold_it_and_are_the_owners_alone(place, refreshes):
         for path in (place / "warehouse").rglob("*")
         if path.name in PRIVATE and path.is_file() and not path.is_symlink()
     ]
-    assert {path.name for path in found} >= {"build.duckdb", "private.duckdb"}
+    assert {path.name for path in found} >= {"build.duckdb", "private.duckdb", "failure.txt"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o400, 0o600}
     with duckdb.connect(str(place / "warehouse" / "private.duckdb"), read_only=True) as con:
         assert (

@@ -15,20 +15,24 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
 from orchestration.contract.mapping import load_mapping
 from orchestration.contract.policies import effective_policies
 from orchestration.engines import EngineSettings
+from orchestration.defs.run_history import run_history
 from orchestration.loading import registry
 from orchestration.loading.discovery import find_extracts
 from orchestration.refresh import nothing_new
 from orchestration.refresh.nothing_new import NothingNew
+from orchestration.readers.alerts.conditions import customers_lost
 from orchestration.refresh.progress import Progress
 from orchestration.warehouse import folder, origin, publishing
 from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
+from tests.outcome import outcome_of
 
 AS_OF = "2024-06-30"
 
@@ -59,10 +63,12 @@ def write_extracts(folder: Path, bad_rows: int = 0) -> None:
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def refresh(extracts: Path, warehouse: Path, prepare: Callable[[], object] | None = None) -> Done:
+def refresh(extracts: Path, warehouse: Path, prepare: Callable[[], object] | None = None, *options: str) -> Done:
     """A whole refresh, also where there is nothing new."""
     (warehouse / "origin.json").unlink(missing_ok=True)
-    return churn("refresh", "--extracts", extracts, "--warehouse", warehouse, "--as-of", AS_OF, prepare=prepare)
+    return churn(
+        "refresh", "--extracts", extracts, "--warehouse", warehouse, "--as-of", AS_OF, *options, prepare=prepare
+    )
 
 
 def at(stage: str, steps: int | None, action: Callable[[], object]) -> Callable[[], None]:
@@ -147,11 +153,47 @@ def test_what_a_refresh_takes_is_published_with_it(undisturbed):
     assert {("publish",), ("report",)} < {*known}
 
 
-def test_a_second_refresh_loads_nothing_and_gives_the_same_bytes(warehouse, undisturbed, extracts):
+def test_refresh_json_says_what_the_command_says(undisturbed):
+    ended = outcome_of(undisturbed)
+    assert (ended["status"], ended["exit_code"], ended["as_of"]) == ("published", 0, AS_OF)
+    assert ended["refresh_id"] == (undisturbed / "current").readlink().name
+    assert (ended["message"], ended["problems"], ended["details"]) == (None, [], None)
+    assert list(ended["seconds"])[-1] == "report"
+    counts = ended["counts"]
+    assert counts["rows_read"] == counts["rows_loaded"] + counts["rows_quarantined"] > 0
+    with duckdb.connect(str(undisturbed / "churn.duckdb"), read_only=True) as con:
+        [(checks, failed)] = con.execute(
+            "select count(*), count(*) filter (status <> 'passed') from quality.check_results"
+        ).fetchall()
+        months = con.execute(
+            "select strftime(period_start, '%Y-%m-%d'), customers_lost, churn_rate from marts.churn_rates_monthly"
+            " where is_complete order by all"
+        ).fetchall()
+    assert (counts["checks"], counts["checks_failed"], len(ended["failed_checks"])) == (checks, failed, failed)
+    shown = [(month["start"], month["customers_lost"], month["churn_rate"]) for month in ended["headline"]["months"]]
+    assert shown == months[-3:]
+
+
+def test_the_queries_of_alerts_find_the_customers_that_the_marts_count(undisturbed):
+    with duckdb.connect(str(undisturbed / "churn.duckdb"), read_only=True) as con:
+        months = con.execute(
+            "select period_start, period_end, customers_lost from marts.churn_rates_monthly where is_complete"
+        ).fetchall()
+        reasons = con.execute(
+            "select period_start, period_end, reason_code, customers_lost from marts.churn_reasons_monthly"
+            " where is_complete and customers_lost > 0"
+        ).fetchall()
+        assert sum(lost for *_, lost in months) == sum(lost for *_, lost in reasons) > 10
+        for start, end, lost in months:
+            assert len(con.execute(customers_lost(start, end)).fetchall()) == lost
+        for start, end, reason, lost in reasons:
+            assert len(con.execute(customers_lost(start, end, reason)).fetchall()) == lost
+
+
+def test_a_second_refresh_is_quiet_loads_nothing_and_gives_the_same_bytes(warehouse, undisturbed, extracts):
     with duckdb.connect(str(warehouse / "build.duckdb")) as con:
         before = con.execute("select * from raw.loads order by all").fetchall()
-    code, _, err = refresh(extracts, warehouse)
-    assert code == 0, err
+    assert refresh(extracts, warehouse, None, "--quiet") == Done(0, "", "")  # cron sends a mail for anything else
     with duckdb.connect(str(warehouse / "build.duckdb")) as con:
         assert con.execute("select * from raw.loads order by all").fetchall() == before
     assert exports(warehouse) == exports(undisturbed)
@@ -314,6 +356,7 @@ def test_a_kill_in_any_stage_needs_no_repair(tmp_path, undisturbed, extracts):
         code, _, err = refresh(extracts, warehouse, at(stage, steps, kill))
         assert code == -signal.SIGKILL, (stage, err)
         assert not (warehouse / "churn.duckdb").exists()
+        assert outcome_of(warehouse)["status"] == "running"
     code, _, err = refresh(extracts, warehouse, at("publish", None, kill))
     assert code == -signal.SIGKILL, err
     assert exports(warehouse) == exports(undisturbed)
@@ -382,7 +425,15 @@ def test_an_interrupted_refresh_says_so(warehouse, undisturbed, extracts):
         assert (code, out) == (130, "")
         assert "Interrupted" in err
         assert "Traceback" not in err
+        ended = outcome_of(warehouse)
+        assert (ended["status"], ended["exit_code"], ended["headline"]) == ("interrupted", 130, None)
     assert history(warehouse) == ["published", "interrupted", "interrupted"]
+    with run_history(warehouse / "dagster") as instance:
+        runs = instance.get_runs()
+        published = instance.get_latest_materialization_event(dg.AssetKey(["published", "churn"]))
+    assert [run.status.value for run in runs] == ["CANCELED", "CANCELED", "SUCCESS"]
+    assert {run.tags["user"] for run in runs} == {"churn refresh"}  # "Launched by" in the UI
+    assert published.run_id == runs[-1].run_id
     assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
 
 
@@ -414,6 +465,8 @@ def test_what_fails_after_the_publish_does_not_deny_it(warehouse, undisturbed, e
     code, _, err = refresh(extracts, warehouse, at("publish", None, partial(signal.raise_signal, signal.SIGTERM)))
     assert code == 130
     assert err.endswith("Interrupted. The new version is published.\n")
+    ended = outcome_of(warehouse)
+    assert (ended["status"], ended["exit_code"]) == ("published", 130)
     code, _, err = refresh(extracts, warehouse, at("publish", None, partial(int, "x")))
     assert code == 4
     assert err.endswith("The new version is published.\n")
@@ -421,9 +474,9 @@ def test_what_fails_after_the_publish_does_not_deny_it(warehouse, undisturbed, e
 
 
 def test_a_refresh_that_nobody_listens_to_goes_on(warehouse, extracts):
-    code, out, _ = refresh(extracts, warehouse, partial(fill, 2))
+    code, out, _ = refresh(extracts, warehouse, partial(fill, 2), "--json")
     assert code == 0
-    assert "2024-06" in out
+    assert out == (warehouse / "refresh.json").read_text(encoding="utf-8")
 
 
 def test_a_refused_refresh_changes_nothing_for_readers(tmp_path, warehouse, undisturbed):
@@ -431,6 +484,10 @@ def test_a_refused_refresh_changes_nothing_for_readers(tmp_path, warehouse, undi
     code, out, err = refresh(tmp_path / "bad", warehouse)
     assert (code, out) == (1, "")
     assert "Not published" in err
+    ended = outcome_of(warehouse)
+    assert (ended["status"], ended["exit_code"], f"{ended['message']}\n") == ("refused", 1, err[err.index("Not pub") :])
+    assert "critical" in {check["severity"] for check in ended["failed_checks"]}
+    assert ended["counts"]["rows_quarantined"] == 100
     assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
     assert exports(warehouse) == exports(undisturbed)
     assert history(warehouse)[-1] == "refused"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,7 @@ from filelock import FileLock
 from orchestration import ROOT
 from orchestration.contract.policies import POLICIES, effective_policies
 from orchestration.errors import UserError
+from tests.outcome import outcome_of
 
 CHURN = Path(sys.executable).with_name("churn")
 SLOW_IMPORTS = {"dagster", "dbt", "great_expectations", "pandas"}
@@ -98,6 +100,26 @@ def test_a_wrong_folder_or_mapping_is_told_before_anything_slow_is_imported(tmp_
     assert not warehouse.exists()
 
 
+def test_a_quiet_failure_says_where_to_look_and_not_what_stands_there(tmp_path):
+    (tmp_path / "warehouse").mkdir()
+    (tmp_path / "extracts.yml").write_text("time_zone: UTC\ncurrency_of_ann: EUR\n")
+    arguments = ("refresh", "--extracts", tmp_path, "--warehouse", tmp_path / "warehouse")
+    quiet = churn(*arguments, "--quiet")
+    assert (quiet.returncode, quiet.stdout) == (2, "")
+    assert quiet.stderr.startswith("the extracts must be corrected first: mapping (extracts.yml, line 2).")
+    details = tmp_path / "warehouse" / "failure.txt"
+    assert str(details) in quiet.stderr
+    assert "unknown key 'currency_of_ann'" in details.read_text(encoding="utf-8")
+    ended = outcome_of(tmp_path / "warehouse")
+    assert (ended["status"], ended["exit_code"], ended["refresh_id"]) == ("failed", 2, None)
+    assert ended["problems"] == [{"code": "mapping", "table": None, "file": None, "mapping": "extracts.yml, line 2"}]
+    assert f"{ended['message']}\n" == quiet.stderr
+    shown = churn(*arguments, "--json")
+    assert shown.returncode == 2
+    assert json.loads(shown.stdout).keys() == ended.keys()
+    assert "unknown key 'currency_of_ann'" in shown.stderr
+
+
 def test_a_second_refresh_names_the_first_and_changes_nothing(tmp_path):
     (tmp_path / "warehouse").mkdir()
     lock = tmp_path / "warehouse" / ".lock"
@@ -106,7 +128,7 @@ def test_a_second_refresh_names_the_first_and_changes_nothing(tmp_path):
         result = churn("refresh", "--extracts", tmp_path, "--warehouse", tmp_path / "warehouse")
     assert (result.returncode, result.stdout) == (3, "")
     assert "process 4711 on till-7" in result.stderr
-    assert [file.name for file in (tmp_path / "warehouse").iterdir()] == [".lock"]
+    assert [file.name for file in (tmp_path / "warehouse").iterdir()] == [".lock"]  # refresh.json is the other's
 
 
 def test_a_folder_that_cannot_be_made_is_the_environments_fault(tmp_path):

@@ -31,7 +31,7 @@ def described() -> str:
     ]
     lines += [f"job {job.name}" for job in repository.get_all_jobs() if not job.name.startswith("__")]
     lines += [
-        f"schedule {schedule.name} of {schedule.job_name} at {schedule.cron_schedule}"
+        f"schedule {schedule.name} of {schedule.job_name} at {schedule.cron_schedule} {schedule.execution_timezone}"
         for schedule in repository.schedule_defs
     ]
     lines += [f"sensor {sensor.name} of {sensor.job_name}" for sensor in repository.sensor_defs]
@@ -56,7 +56,9 @@ def test_loading_opens_no_database_and_no_connection():
         "def refuse(*_, **__): raise AssertionError('opened')\n"
         "duckdb.connect = socket.socket.connect = refuse\n"
         "from orchestration.definitions import defs\n"
-        "defs.resolve_job_def('refresh')"
+        "defs.resolve_job_def('refresh')\n"
+        "import sys\n"
+        "assert 'apprise' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

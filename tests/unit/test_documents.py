@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from orchestration.cli import cli
-from orchestration.contract.mapping_reader import COLUMN_KEYS, TABLE_KEYS, TOP_KEYS
+from orchestration.contract.mapping_reader import ALERT_KEYS, COLUMN_KEYS, TABLE_KEYS, TOP_KEYS
 from orchestration.contract.policies import POLICIES
 from orchestration.contract.tables import contract
 from tests.marts import described
@@ -96,10 +96,39 @@ def test_every_policy_is_documented():
     assert set(re.findall(r"^\| `(\w+)`", text_of("policies.md"), re.MULTILINE)) == set(POLICIES)
 
 
+def codes() -> Iterator[tuple[str, str | None]]:
+    """Place and code of every problem that the extracts can have."""
+    for package in ("contract", "loading", "engines", "refresh"):
+        for module in ROOT.glob(f"orchestration/{package}/*.py"):
+            for call in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+                name = call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
+                if name in ("UserError", "Problem") and "problems" not in {key.arg for key in call.keywords}:
+                    given = [key.value for key in call.keywords if key.arg == "code"] or call.args[1:2]
+                    constant = given and isinstance(given[0], ast.Constant)
+                    yield f"{module.name}:{call.lineno}", given[0].value if constant else None
+
+
+def test_every_problem_has_a_code_that_is_documented():
+    found = dict(codes())
+    # the blockers of a model are coded there
+    model = (ROOT / "models/intermediate/int_blockers.sql").read_text(encoding="utf-8")
+    blockers = [name.replace(" ", "_") for name in re.findall(r"'([a-z ]+)' as problem", model)]
+    assert [place for place, code in found.items() if code is None] == [
+        place for place in found if place.startswith("steps.py")
+    ]
+    known = {*filter(None, found.values()), "usage"}
+    assert len(known) > 20
+    assert {code for code in {*known, *blockers} if f"`{code}`" not in text_of("bad-inputs.md")} == set()
+
+
 @pytest.mark.parametrize("key", sorted({*TOP_KEYS, *TABLE_KEYS, *COLUMN_KEYS}))
 @pytest.mark.parametrize("document", ["extracts.md", "extracts-reference.md"])
 def test_every_mapping_key_is_documented(document, key):
     assert re.search(rf"`{key}`|^ *(?:- )?{key}:|[{{,] *{key}:|`{key}:", text_of(document), re.MULTILINE)
+
+
+def test_every_key_of_alerts_is_documented():
+    assert [key for key in ALERT_KEYS if f"{key}:" not in text_of("alerts.md")] == []
 
 
 @pytest.mark.parametrize("document", ["extracts.md", "extracts-reference.md"])

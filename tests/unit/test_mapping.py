@@ -1,12 +1,13 @@
 """extracts.yml: read as text, validated with file, line and the nearest valid name."""
 
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from orchestration.contract import mapping as module
-from orchestration.contract.mapping import Kept, load_mapping
+from orchestration.contract.mapping import Kept, Mapping, load_mapping, unattended_mapping
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
 
@@ -25,6 +26,26 @@ def refused(tmp_path: Path, text: str) -> str:
 def test_without_a_file_everything_is_default(tmp_path):
     mapping = load_mapping(tmp_path)
     assert (mapping.time_zone, mapping.reporting_currency, mapping.policies, mapping.tables) == ("UTC", None, {}, {})
+
+
+def test_the_clock_and_alerts(tmp_path):
+    text = "time_zone: Asia/Manila\nschedule: 6:30\n"
+    text += "alerts: {quiet_hours: '22:00 - 07:00', lost_sales_over: 10000.50, stale_after_days: 3}\n"
+    mapping = read(tmp_path, text)
+    assert mapping.schedule == time(6, 30)
+    rules = mapping.alerts
+    assert (rules.lost_sales_over, rules.stale_after_days) == (Decimal("10000.50"), 3)
+    quiet = {hour: rules.is_quiet(time(hour)) for hour in (6, 7, 12, 21, 22, 23)}
+    assert quiet == {6: True, 7: False, 12: False, 21: False, 22: True, 23: True}
+    assert not load_mapping(tmp_path / "elsewhere").alerts.is_quiet(time(3))
+
+
+def test_what_runs_by_the_clock_bears_mistakes_in_the_mapping(tmp_path):
+    (tmp_path / "extracts.yml").write_text("schedule: 6:30\nalerts: {stale_after_days: x, lost_sales_over: 5}\na: b\n")
+    mapping = unattended_mapping(tmp_path)
+    assert (mapping.schedule, mapping.alerts.lost_sales_over, mapping.alerts.stale_after_days) == (time(6, 30), 5, 7)
+    (tmp_path / "extracts.yml").write_text("schedule: [\n")
+    assert unattended_mapping(tmp_path) == unattended_mapping(tmp_path / "elsewhere") == Mapping()
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "tables:\n", "policies:\ntables: {}\n"])
@@ -125,6 +146,13 @@ tables:
         ("a: [", ["line 1", "YAML"]),
         ("time_zone: UTC\ntime_zone: UTC", ["line 2", "twice"]),
         ("preset: strip", ["line 1", "'strip'"]),
+        ("schedule: 24:30", ["line 1", "'24:30'", "06:30"]),
+        ("schedule: [06:30]", ["line 1", "'schedule'"]),
+        ("alerts:\n  quite_hours: 22:00-07:00", ["line 2", "'quite_hours'", "'quiet_hours'"]),
+        ("alerts:\n  quiet_hours: 22-7", ["line 2", "'22-7'", "22:00-07:00"]),
+        ("alerts:\n  quiet_hours: 22:00-22:00", ["line 2", "22:00-07:00"]),
+        ("alerts:\n  lost_sales_over: 10 000", ["line 2", "'10 000'"]),
+        ("alerts:\n  stale_after_days: 0", ["line 2", "'0'"]),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path, text, words):

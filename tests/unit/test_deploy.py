@@ -1,0 +1,122 @@
+"""What docs/deploy.md says to run is run: on a folder whose mapping stops a refresh early, with the same words."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestration.cli import cli
+from orchestration.defs.run_history import run_history
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+CHURN = Path(sys.executable).with_name("churn")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def of_cron() -> list[str]:
+    return [line.split(maxsplit=5)[5] for line in blocks("cron")[0].splitlines() if line[:1].isdigit()]
+
+
+def of_systemd() -> list[str]:
+    return re.findall(r"^ExecStart=(.*)$", PAGE, re.MULTILINE)
+
+
+def of_containers() -> list[str]:
+    [entrypoint] = re.findall(r'^ENTRYPOINT \["(.*)"\]$', PAGE, re.MULTILINE)
+    return [
+        f"{entrypoint} {line.split(' churn ', 1)[1]}" for line in PAGE.splitlines() if line.startswith("podman run")
+    ]
+
+
+@pytest.fixture
+def place(tmp_path) -> Path:
+    """/srv/churn of the page, with an extracts.yml that no refresh can use."""
+    for name in ("extracts", "warehouse"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "extracts" / "extracts.yml").write_text("currency_of_ann: EUR\n")
+    (tmp_path / "churn.env").write_text("CHURN_ALERT_URLS=json://127.0.0.1:9/nobody\n")
+    return tmp_path
+
+
+def here(text: str, place: Path) -> str:
+    return text.replace("/srv/churn/project/.venv/bin/churn", str(CHURN)).replace("/srv/churn", str(place))
+
+
+def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(["sh", "-c", here(command, place)], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "command", [one for one in (*of_cron(), *of_systemd(), *of_containers()) if " refresh " in one]
+)
+def test_a_refresh_of_the_page_says_where_to_look_and_nothing_else(place, command):
+    done = run(command, place)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith(
+        "the extracts must be corrected first: mapping (extracts.yml, line 1)."
+    )
+    assert "ann" not in done.stderr.replace(str(place), "")
+    assert (place / "warehouse" / "refresh.json").exists()
+
+
+def test_the_alert_of_cron_reaches_for_whom_the_file_names(place):
+    [refresh, alert] = of_cron()
+    run(refresh, place)
+    done = run(alert, place)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("1 JSON of CHURN_ALERT_URLS did not take the alert")
+
+
+def test_every_other_command_takes_its_options():
+    for command in (*of_cron(), *of_systemd(), *of_containers()):
+        program, name, *arguments = shlex.split(command.split("; ")[-1].split(" >")[0])
+        assert program == "/srv/churn/project/.venv/bin/churn"
+        cli.commands[name].make_context(name, [one.replace("/srv/churn/warehouse", "/tmp") for one in arguments])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
+def test_the_units_are_valid(place):
+    names = re.findall(r"^`/etc/systemd/system/(.*?)`", PAGE, re.MULTILINE)
+    assert len(names) == len(blocks("ini")) == 3
+    for name, unit in zip(names, blocks("ini"), strict=True):
+        (place / name).write_text(here(unit, place).replace("User=churn\n", ""))
+    units = [str(place / name) for name in names]
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
+    about_ours = [line for line in done.stderr.splitlines() if str(place) in line or "churn" in line]
+    assert about_ours == []
+
+
+def test_the_container_copies_what_is_there_and_all_that_the_manifest_is_made_of():
+    from orchestration.transform.project import _CODE, _INPUTS
+
+    copied = {name for line in re.findall(r"^COPY (.*) \S+$", PAGE, re.MULTILINE) for name in line.split()}
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    assert {*_INPUTS, *_CODE, "requirements-uv.lock"} <= copied
+
+
+def test_dagster_finds_the_code_location_by_itself(tmp_path):
+    with run_history(tmp_path / "warehouse" / "dagster"):
+        command = next(line for line in PAGE.splitlines() if line.startswith(".venv/bin/dagster definitions"))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "CHURN_EXTRACTS": str(tmp_path),
+        "CHURN_WAREHOUSE": str(tmp_path / "warehouse"),
+        "DAGSTER_HOME": str(tmp_path / "warehouse" / "dagster"),
+    }
+    arguments = command.replace(".venv/bin/dagster", str(CHURN.with_name("dagster"))).split()
+    done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "orchestration.definitions" in done.stdout + done.stderr
