@@ -153,21 +153,21 @@ def _of_any_table(table: Table) -> Iterator[CheckSpec]:
         f"""
         with {loads},
         filled as (
-            select load_id = (select load_id from loads where age = 1) as is_newest, count(*) as rows,
+            select load_id = (select load_id from loads where age = 1) as is_of_newest, count(*) as rows,
                 {", ".join(f'count("{name}") as "{name}"' for name in table.columns)}
             from {base}
             where row_outcome = 'loaded'
-            group by is_newest
+            group by is_of_newest
         ),
         shares as (
-            select is_newest, column_name, 1 - filled / rows as empty
+            select is_of_newest, column_name, 1 - filled / rows as empty
             from (unpivot filled on {columns} into name column_name value filled)
             where rows >= {thresholds.ENOUGH_ROWS}
         )
         select newest.column_name as subject, abs(newest.empty - earlier.empty) as measure
         from shares as newest
-        join shares as earlier on earlier.column_name = newest.column_name and not earlier.is_newest
-        where newest.is_newest
+        join shares as earlier on earlier.column_name = newest.column_name and not earlier.is_of_newest
+        where newest.is_of_newest
         """,
         maximum=thresholds.EMPTY_SHARE_DRIFT,
     )

@@ -21,13 +21,13 @@ import pytest
 
 from orchestration.contract.mapping import load_mapping
 from orchestration.contract.policies import effective_policies
-from orchestration.engines import EngineSettings
 from orchestration.defs.run_history import run_history
+from orchestration.engines import EngineSettings
 from orchestration.loading import registry
 from orchestration.loading.discovery import find_extracts
+from orchestration.readers.alerts.conditions import customers_lost
 from orchestration.refresh import nothing_new
 from orchestration.refresh.nothing_new import NothingNew
-from orchestration.readers.alerts.conditions import customers_lost
 from orchestration.refresh.progress import Progress
 from orchestration.warehouse import folder, origin, publishing
 from orchestration.warehouse.folder import Warehouse
