@@ -15,6 +15,7 @@ from orchestration.contract.mapping import Mapping, SourceRule
 from orchestration.contract.tables import Table, contract
 from orchestration.loading import identities
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
+from orchestration.warehouse import connection
 from orchestration.warehouse.folder import now
 from orchestration.warehouse.quoting import identifier
 
@@ -76,11 +77,16 @@ class Load:
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of the schema, for every contract table."""
     con.execute(f"begin; {REGISTRY}; {identities.REGISTRY}; {'; '.join(_MIGRATIONS)}; commit")
+    # A row as delivered is long and seldom read. A file of an earlier version knows no zstd and would not compress it.
+    [(storage,)] = con.execute(
+        "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+    ).fetchall()
+    kinds = {"raw_row": "varchar using compression zstd"} if (storage or "") >= connection.STORAGE_VERSION else {}
     statements = []
     existing = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
     for table in contract().values():
         rows, columns = f"{table.raw}_rows", [*table.columns, "load_id", "raw_row", "malformed"]
-        types = ", ".join(f"{identifier(column)} varchar" for column in columns)
+        types = ", ".join(f"{identifier(column)} {kinds.get(column, 'varchar')}" for column in columns)
         statements.append(f"create table if not exists raw.{rows} ({types}, row_number bigint)")
         if (rows, "load_id") in existing:  # by an earlier version, with fewer columns perhaps
             new = [column for column in columns if (rows, column) not in existing]

@@ -4,7 +4,9 @@ Dagster's assets run them, `churn check` the first ones."""
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestration.contract.policies import segments
@@ -37,6 +39,7 @@ def load(refresh: Refresh) -> LoadReport:
     and nothing is loaded then."""
     from orchestration.loading import read_extracts
 
+    threading.Thread(target=_read_project, daemon=True).start()  # in the meantime
     with refresh.stage("load extracts") as cost:
         with refresh.warehouse.connect() as con:
             refresh.engine.begin(con)
@@ -57,6 +60,12 @@ def load(refresh: Refresh) -> LoadReport:
         for warning in report.warnings:
             refresh.progress.warn(warning)
         return report
+
+
+def _read_project() -> None:
+    """Have dbt read its project, for whoever asks for it next. What goes wrong here goes wrong there again."""
+    with suppress(Exception):
+        project.load_manifest()
 
 
 def build(refresh: Refresh, gate: str) -> list[NodeResult]:
