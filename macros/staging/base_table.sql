@@ -2,7 +2,7 @@
       loaded       usable, also where an earlier file delivered the row already
       quarantined  unusable: `fault_column` (null where the whole row is at fault) and `fault` say why
       repeated     the same row of the same key stands once more in its file
-    `is_newest` says which of the loaded rows in force the table consists of: the newest of each key, and every row
+    `is_newest_version` says which of the loaded rows in force the table consists of: the newest of each key, and every row
     without a value in the contract's `row_key`, which is a key of its own as long as its file holds it.
     `delivery_number` orders all rows of the table by their delivery: file, load, row. -#}
 {% macro base_table(name, keep_raw_row=false) -%}
@@ -94,7 +94,7 @@ versions as (
         row_number() over (
             partition by {{ key }}, is_repeated, is_superseded, {{ in_force }}
             order by {{ newest_first(table) }}
-        ) = 1 as is_newest
+        ) = 1 as is_newest_version
     from rivals
 )
 
@@ -119,7 +119,7 @@ select
         else 'loaded'
     end as row_outcome,
     judged.broken_rule is null and not coalesce(versions.is_repeated or versions.is_superseded, false)
-        and coalesce(versions.is_newest, true) and {{ in_force }} as is_newest,
+        and coalesce(versions.is_newest_version, true) and {{ in_force }} as is_newest_version,
     case judged.broken_rule
         {%- for rule in rules %}
         when {{ loop.index }} then '{{ rule.column }}'

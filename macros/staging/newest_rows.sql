@@ -18,6 +18,6 @@ select
     raw_row
     {%- endif %}
 from {{ base }}
-where is_newest
+where is_newest_version
     {%- endif -%}
 {%- endmacro %}

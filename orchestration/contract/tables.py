@@ -62,7 +62,9 @@ def contract() -> dict[str, Table]:
     """All contract tables by name, in the order of their definition."""
     tables = {}
     for path in sorted(DEFINITIONS.glob("*/_*__sources.yml")):
-        for source in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]:
+        # in C, where PyYAML has been built with it: a tenth of the time, which every command pays
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        for source in yaml.load(path.read_text(encoding="utf-8"), loader)["sources"]:
             for node in source["tables"]:
                 table = _table(node)
                 tables[table.name] = table

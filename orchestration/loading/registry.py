@@ -19,6 +19,7 @@ from orchestration.errors import Problem, UserError, refuse_if
 from orchestration.loading import identities, plain_parquet
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
 from orchestration.loading.plain_parquet import Shape
+from orchestration.warehouse import connection
 from orchestration.warehouse.folder import now
 from orchestration.warehouse.quoting import identifier
 
@@ -88,11 +89,16 @@ class Load:
 def prepare(con: duckdb.DuckDBPyConnection, kept: Path | None = None) -> None:
     """Create what is missing of the schema, for every contract table."""
     con.execute(f"begin; {REGISTRY}; {identities.REGISTRY}; {'; '.join(_MIGRATIONS)}; commit")
+    # A row as delivered is long and seldom read. A file of an earlier version knows no zstd and would not compress it.
+    [(storage,)] = con.execute(
+        "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+    ).fetchall()
+    kinds = {"raw_row": "varchar using compression zstd"} if (storage or "") >= connection.STORAGE_VERSION else {}
     statements = []
     existing = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
     for table in contract().values():
         rows, columns = f"{table.raw}_rows", plain_parquet.row_columns(table)[:-1]
-        types = ", ".join(f"{identifier(column)} varchar" for column in columns)
+        types = ", ".join(f"{identifier(column)} {kinds.get(column, 'varchar')}" for column in columns)
         statements.append(f"create table if not exists raw.{rows} ({types}, row_number bigint)")
         if (rows, "load_id") in existing:  # by an earlier version, with fewer columns perhaps
             new = [column for column in columns if (rows, column) not in existing]

@@ -357,9 +357,11 @@ class SourceLoad:
                 selected[f"values/{name}"] = _occurring(self._delivered(stage, mapped).text, mapped.values, "is_kept")
             if self.table.columns[name].type in NUMBERS and mapped.value is None:
                 unreadable = self._unreadable(name, native)
+                # an aggregate computes what it is asked of all rows, also of those that its filter leaves out
+                text = f"case when {unreadable} then {identifier(f'text_{name}')} end"
                 selected[f"unreadable/{name}"] = (
                     f"{{'rows': count(*) filter ({unreadable}), 'row': min(row_number) filter ({unreadable}), 'shape':"
-                    f" arg_min({readings.shape(identifier(f'text_{name}'))}, row_number) filter ({unreadable})}}"
+                    f" arg_min({readings.shape(text)}, row_number) filter ({unreadable})}}"
                 )
         for name, kept in self.rule.where.items():
             if keys := (*(kept.values or ()), *kept.excluded):

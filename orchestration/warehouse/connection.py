@@ -5,6 +5,9 @@ from pathlib import Path
 
 import duckdb
 
+# Of new files: the first with zstd.
+STORAGE_VERSION = "v1.2.0"
+
 
 def connect(database: Path, scratch: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open `database`. Work that outgrows memory goes to `scratch`, a folder on the warehouse's own disk; rows keep
@@ -24,6 +27,7 @@ def settings(scratch: Path) -> dict[str, str]:
         "preserve_insertion_order": "true",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        "storage_compatibility_version": STORAGE_VERSION,
     }
 
 

@@ -237,7 +237,13 @@ def _before(warehouse: Warehouse, version: str) -> str | None:
 def _attached(con: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
     con.execute(f"attach {quote(file)} as published (storage_version '{STORAGE_VERSION}')")
     try:
-        yield
+        con.execute("begin")  # or each of a thousand comments would be brought to the disk by itself
+        try:
+            yield
+            con.execute("commit")
+        except BaseException:
+            con.execute("rollback")
+            raise
         con.execute("checkpoint published")
     finally:
         con.execute("detach published")

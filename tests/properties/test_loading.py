@@ -7,10 +7,11 @@ import json
 import tempfile
 from pathlib import Path
 
+import duckdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.loading import decoding
+from orchestration.loading import decoding, readings
 from orchestration.loading.decoding import RecordCount
 from orchestration.loading.untangling import untangle
 from tests.unit.delivered import Delivered
@@ -47,6 +48,22 @@ def test_the_count_of_records_does_not_depend_on_blocks(rows, delimiter, termina
     if quoting == csv.QUOTE_ALL:
         assert whole.records == len(rows) + 1
         assert whole.delimiters[delimiter] == whole.records * (len(rows[0]) - 1 if rows else 0)
+
+
+@given(st.lists(st.text(st.sampled_from([*readings.MARGIN, *"a ц'\v\u2028"]), max_size=5), min_size=1, max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_cells_lose_the_blanks_around_them_and_no_others(cells):
+    with duckdb.connect() as con:
+        con.execute(
+            "create table cells as select unnest(?::varchar[]) as cell, unnest(range(?)) as n", [cells, len(cells)]
+        )
+        constants = ", ".join(map(readings.trimmed_constant, cells))
+        found = con.execute(
+            f"select {readings.trimmed('cell')}, ([{constants}])[n + 1], {readings.trimmed('null::varchar')}"
+            " from cells order by n"
+        ).fetchall()
+    expected = [cell.strip(readings.MARGIN) or None for cell in cells]
+    assert found == [(text, text, None) for text in expected]
 
 
 @given(TABLES, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]))
