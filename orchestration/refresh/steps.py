@@ -5,15 +5,9 @@ from __future__ import annotations
 
 import re
 import shutil
-<<<<<<< HEAD
-from collections.abc import Collection, Mapping
-||||||| ac31cc8
-from collections.abc import Mapping
-=======
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
->>>>>>> fast-load
 from typing import TYPE_CHECKING, Any, cast
 
 import expectations
@@ -75,7 +69,12 @@ def load(refresh: Refresh) -> LoadReport:
         return report
 
 
-<<<<<<< HEAD
+def _read_project() -> None:
+    """Have dbt read its project, for whoever asks for it next. What goes wrong here goes wrong there again."""
+    with suppress(Exception):
+        project.load_manifest()
+
+
 def need_loaded(refresh: Refresh) -> None:
     """Load, unless this refresh has done so."""
     if "load" not in refresh.done:
@@ -121,21 +120,6 @@ def _table(node: Mapping[str, Any]) -> str:
 def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -> list[NodeResult]:
     """Build and test the models of a gate and record the tests; of `models`, if they are given, only these and what
     they are built from. Failed tests are among the results, see `refuse_failed`.
-||||||| ac31cc8
-def build(refresh: Refresh, gate: str) -> list[NodeResult]:
-    """Build and test the models of a gate and record the tests.
-    Failed tests are among the results, see `refuse_failed`.
-=======
-def _read_project() -> None:
-    """Have dbt read its project, for whoever asks for it next. What goes wrong here goes wrong there again."""
-    with suppress(Exception):
-        project.load_manifest()
-
-
-def build(refresh: Refresh, gate: str) -> list[NodeResult]:
-    """Build and test the models of a gate and record the tests.
-    Failed tests are among the results, see `refuse_failed`.
->>>>>>> fast-load
 
     Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
     """
