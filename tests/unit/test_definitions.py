@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,7 +88,8 @@ def test_a_run_with_nothing_new_succeeds_and_makes_nothing():
     last = PastRefresh("20260101T050000.000000Z", datetime(2026, 1, 1, 5), date(2025, 12, 31), date(2025, 12, 31))
     with dg.DagsterInstance.ephemeral() as instance:
         job = defs.resolve_job_def("refresh")
-        refresh = SimpleNamespace(unchanged=NothingNew(last, ["as_of is long ago"]))
+        unchanged = NothingNew(last, ["as_of is long ago"])
+        refresh = SimpleNamespace(unchanged=unchanged, explaining=lambda doing: nullcontext())
         done = job.execute_in_process(instance=instance, resources={"refresh": refresh})
         said = [entry.user_message for entry in instance.all_logs(done.run_id)]
     assert done.success
