@@ -48,7 +48,7 @@ class Shape:
         """The shape of the Parquet file that SQL calls `file`, None where the loader must read it.
 
         The mapping must say nothing but which column is which, engines must write every type alike, dates and numbers
-        must not be texts, and years must have four digits. What only the texts can tell, SourceLoad looks at."""
+        must not be texts, and years must have four digits. Whether the texts stand as in `raw`, SourceLoad looks."""
         named = {name: ColumnRule(mapped.sources, optional=mapped.optional) for name, mapped in rule.columns.items()}
         says_no_more = SourceRule(rule.table, rule.name, history=rule.history, columns=named)
         if says_no_more.signature("") != rule.signature("") or any(len(one.sources) != 1 for one in columns.values()):
@@ -106,18 +106,12 @@ class Shape:
 
     def in_duckdb(self, table: Table, kept: Path) -> str:
         """The rows of the files of this shape, with the columns of `raw.<table>_rows` in `row_columns`' order."""
-        files = quote(str(self.folder(table, kept) / "*.parquet"))
         cells = ", ".join(f"{quote(name)}, cast({identifier(name)} as varchar)" for name in self.types)
-        return (
-            self._select(
-                table,
-                identifier,
-                "parse_filename(filename, true)",
-                f"cast(json_object({cells}) as varchar)",
-                "file_row_number",
-            )
-            + f" from read_parquet({files}, filename = true, file_row_number = true, hive_partitioning = false)"
-        )
+        raw_row = f"cast(json_object({cells}) as varchar)"
+        columns = self._select(table, identifier, "parse_filename(filename, true)", raw_row, "file_row_number")
+        files = quote(str(self.folder(table, kept) / "*.parquet"))
+        options = "filename = true, file_row_number = true, hive_partitioning = false"
+        return f"{columns} from read_parquet({files}, {options})"
 
     def in_spark(self, table: Table, relation: str) -> str:
         """The same of a relation of Spark's on these files."""
@@ -130,22 +124,17 @@ class Shape:
         cells = {name: self._cell(table, name, quoted) for name in self.columns}
         values = [cells.get(name, "cast(null as string)") for name in table.columns]
         values += [load_id, raw_row, "cast(null as string)", f"{place} + 1"]
-        return "select " + ", ".join(
-            f"{value} as {quoted(name)}" for value, name in zip(values, row_columns(table), strict=True)
-        )
+        named = zip(values, row_columns(table), strict=True)
+        return f"select {', '.join(f'{value} as {quoted(name)}' for value, name in named)}"
 
     def _cell(self, table: Table, name: str, quoted: Callable[[str], str]) -> str:
         """A contract column as the text that `raw` holds."""
-        sql, kind, contract_type = (
-            quoted(self.columns[name]),
-            self.types[self.columns[name]][0],
-            table.columns[name].type,
-        )
-        if kind == _TEXT:
-            return f"nullif({sql}, '')"
+        source, contract_type = quoted(self.columns[name]), table.columns[name].type
+        if name in self.texts:
+            return f"nullif({source}, '')"
         if contract_type in DATES:
-            sql = f"cast({sql} as {contract_type})"
-        return f"cast({sql} as string)"
+            source = f"cast({source} as {contract_type})"
+        return f"cast({source} as string)"
 
 
 def keep(delivery: Delivery, file: Path) -> None:
