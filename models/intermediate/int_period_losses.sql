@@ -18,31 +18,48 @@ with lost as (
     where changes.was_active and not changes.is_active
 ),
 
-last_purchases as (
-    select lost.customer_id, lost.period_grain, lost.period_number, max(purchases.issued_on) as last_purchase_on
+-- a spell that a month lost is as a rule also the one that the quarter and the year lost: looked up once
+lost_spells as (
+    select distinct customer_id, spell_number, started_on, ended_on
     from lost
-    inner join {{ ref('int_purchases') }} as purchases
-        on purchases.customer_id = lost.customer_id
-        and purchases.issued_on >= lost.started_on
-        and purchases.issued_on < lost.ended_on
-    where lost.activity_basis = 'purchase'
-    group by lost.customer_id, lost.period_grain, lost.period_number
+    where activity_basis = 'purchase'
 ),
 
-own_sales as (
-    {% call(grain) by_grain() %}
+last_purchases as (
+    select lost_spells.customer_id, lost_spells.spell_number, max(purchases.issued_on) as last_purchase_on
+    from lost_spells
+    inner join {{ ref('int_purchases') }} as purchases
+        on purchases.customer_id = lost_spells.customer_id
+        and purchases.issued_on >= lost_spells.started_on
+        and purchases.issued_on < lost_spells.ended_on
+    group by lost_spells.customer_id, lost_spells.spell_number
+),
+
+buyers_sales as (
     select
         last_purchases.customer_id,
-        last_purchases.period_grain,
-        last_purchases.period_number,
-        sum(invoices.amount) as revenue
+        last_purchases.spell_number
+        {%- for grain, months in grains().items() %},
+        sum(case
+            when invoices.issued_on > {{ months_before('last_purchases.last_purchase_on', months) }}
+                then invoices.amount
+            else 0
+        end) as {{ grain }}_revenue
+        {%- endfor %}
     from last_purchases
     inner join {{ ref('int_invoices') }} as invoices
         on invoices.customer_id = last_purchases.customer_id
         and invoices.issued_on <= last_purchases.last_purchase_on
-        and invoices.issued_on > {{ months_before('last_purchases.last_purchase_on', grains()[grain]) }}
-    where last_purchases.period_grain = '{{ grain }}'
-    group by last_purchases.customer_id, last_purchases.period_grain, last_purchases.period_number
+        and invoices.issued_on > {{ months_before('last_purchases.last_purchase_on', grains().year) }}
+    group by last_purchases.customer_id, last_purchases.spell_number
+),
+
+own_sales as (
+    {% call(grain) by_grain() %}
+    select lost.customer_id, lost.period_grain, lost.period_number, buyers_sales.{{ grain }}_revenue as revenue
+    from lost
+    inner join buyers_sales using (customer_id, spell_number)
+    where lost.period_grain = '{{ grain }}'
     {% endcall %}
 
     union all

@@ -56,6 +56,11 @@ ALL = {
     "alphabet_of": ["'count(*) * 0 + length(' ~ comparable_text(\"'скъпо'\", alphabet_of('text')) ~ ')'"],
     # a distance counted in characters
     "comparable_text": [f"'min(levenshtein(' ~ {LETTERS} ~ ', ' ~ {ALIAS} ~ '))'"],
+    # of an odd number of rows and of an even one
+    "cents_of_middle_two": [
+        "'cast(' ~ cents_of_middle_two('number') ~ ' as bigint)'",
+        "'cast(' ~ cents_of_middle_two('case when id < 5 then number end') ~ ' as bigint)'",
+    ],
     # to the last bit
     "ordered_sum": ["'cast(' ~ ordered_sum('cast(amount as double) / 3', 'id') ~ ' * 137438953472e0 as bigint)'"],
     "listagg": ["dbt.listagg('text', \"'; '\", 'order by id')", "dbt.listagg('text', \"'; '\", 'order by number')"],

@@ -1,11 +1,10 @@
 -- How many customers were lost in each period, of those there at its opening; and the ways of coming and going beside
 -- it.
-with changes as (
+with changes_by_set as (
     select
         changes.period_grain,
         changes.period_number,
-        segments.segment_type,
-        segments.segment,
+        customers.segment_set,
         count(case when was_active and not is_active then 1 end) as customers_lost,
         count(case
             when was_active and not is_active and ends.control = 'voluntary' then 1
@@ -17,10 +16,27 @@ with changes as (
         count(case when is_active and not was_active and not is_first_spell then 1 end) as customers_returned,
         count(case when not was_active and not is_active then 1 end) as customers_passed_through
     from {{ ref('int_customer_period_changes') }} as changes
-    inner join {{ ref('int_customer_segments') }} as segments using (customer_id)
+    inner join {{ ref('int_customer_segment_sets') }} as customers using (customer_id)
     left join {{ ref('int_spell_end_reasons') }} as ends
         on ends.customer_id = changes.customer_id and ends.spell_number = changes.last_ended_spell
-    group by changes.period_grain, changes.period_number, segments.segment_type, segments.segment
+    group by changes.period_grain, changes.period_number, customers.segment_set
+),
+
+changes as (
+    select
+        changes_by_set.period_grain,
+        changes_by_set.period_number,
+        segments.segment_type,
+        segments.segment,
+        {% for customers in [
+            'customers_lost', 'customers_lost_voluntary', 'customers_lost_involuntary', 'customers_new',
+            'customers_returned', 'customers_passed_through',
+        ] %}
+        cast(sum(changes_by_set.{{ customers }}) as bigint) as {{ customers }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from changes_by_set
+    inner join {{ ref('int_segment_sets') }} as segments using (segment_set)
+    group by changes_by_set.period_grain, changes_by_set.period_number, segments.segment_type, segments.segment
 ),
 
 counted as (

@@ -32,7 +32,7 @@ purchases as (
     select
         {{ period_number('purchases.issued_on', 'month') }} as month_number,
         customers.segment_set,
-        cast(purchases.amount * 100 as bigint) as cents
+        purchases.amount
     from {{ ref('fct_purchases') }} as purchases
     inner join {{ ref('int_customer_segment_sets') }} as customers using (customer_id)
 ),
@@ -44,7 +44,7 @@ median_numbers as (
         '{{ grain }}' as period_grain,
         {{ coarser_number('purchases.month_number', 'month', grain) }} as period_number,
         segments.segment_number,
-        {{ money_median('purchases.cents') }} as median_check
+        {{ money_median('purchases.amount') }} as median_check
     from purchases
     inner join {{ ref('int_segment_sets') }} as segments using (segment_set)
     group by {{ coarser_number('purchases.month_number', 'month', grain) }}, segments.segment_number
