@@ -17,15 +17,14 @@
             {%- endfor %} as differs
         from {{ base }}
         where row_outcome = 'loaded' and in_force and not is_history
+            -- the key has another version, which is newer than one of these
             and ({{ key }}) in (
                 select {{ key }}
                 from {{ base }}
-                where row_outcome = 'loaded' and in_force and not is_history
+                where row_outcome = 'loaded' and in_force and not is_history and not is_newest_version
                     {%- if table.row_key %}
                     and {{ adapter.quote(table.row_key) }} is not null
                     {%- endif %}
-                group by {{ key }}
-                having min(file) <> max(file)
             )
             {%- if 'updated_at' in table.names %}
             and not exists (select 1 from {{ base }} where updated_at is not null)

@@ -4,6 +4,7 @@ Any doubt makes a whole refresh: a wrong "nothing new" would cost more than the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -49,9 +50,12 @@ def asked(extracts: Extracts, policies: Mapping[str, Value], engine: EngineSetti
 
 
 def kept_by(warehouse: Warehouse, aliases: list[dict[str, str]]) -> dict[str, Any]:
-    """What in the warehouse folder decides about what is published."""
+    """What in the warehouse folder decides about what is published, as hashes: aliases are what people wrote."""
     key = warehouse.pseudonym_key
-    return {"reason_aliases": aliases, "pseudonyms": sha256(key.read_bytes()).hexdigest() if key.exists() else None}
+    return {
+        "reason_aliases": sha256(json.dumps(aliases).encode()).hexdigest(),
+        "pseudonyms": sha256(key.read_bytes()).hexdigest() if key.exists() else None,
+    }
 
 
 def nothing_new(
