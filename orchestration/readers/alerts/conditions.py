@@ -150,10 +150,11 @@ def _numbers(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, rules: AlertR
 def _lost_sales(
     con: duckdb.DuckDBPyConnection, warehouse: Warehouse, rules: AlertRules, start: date, end: date
 ) -> Iterator[Condition]:
-    [(sales,)] = con.execute(
-        "select lost_sales from marts.lost_revenue_monthly where period_start = ?", [start]
+    rows = con.execute(
+        "select lost_sales from marts.lost_revenue_monthly where period_start = ? and lost_sales > ?",
+        [start, rules.lost_sales_over],
     ).fetchall()
-    if sales is not None and sales > rules.lost_sales_over:
+    for (sales,) in rows:
         yield Condition(
             f"lost sales of {start:%Y-%m}",
             f"{sales}",
