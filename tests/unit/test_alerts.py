@@ -23,7 +23,7 @@ from benchmarks.alerts import false_alarms, found
 from orchestration.contract.mapping import AlertRules
 from orchestration.defs.alerts import alerts
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.readers.alerts.conditions import Condition, conditions, customers_lost
+from orchestration.readers.alerts.conditions import Condition, conditions, customers_lost, last_outcome
 from orchestration.readers.alerts.interval import Interval, Month, plausible
 from orchestration.readers.alerts.sending import FORMER, VARIABLE, recipients, send_due
 from orchestration.warehouse.folder import Warehouse
@@ -101,7 +101,7 @@ def ended(warehouse: Warehouse, **outcome: Any) -> None:
 
 
 def told(warehouse: Warehouse, **rules: Any) -> list[Condition]:
-    return conditions(warehouse, AlertRules(**rules), TODAY)
+    return conditions(warehouse, AlertRules(**rules), TODAY, last_outcome(warehouse))
 
 
 class TestConditions:
@@ -177,8 +177,6 @@ class TestConditions:
     def test_a_refresh_that_was_killed(self, tmp_path):
         warehouse = Warehouse(tmp_path)
         ended(warehouse, status="running", exit_code=None)
-        with FileLock(tmp_path / ".lock"):
-            assert told(warehouse) == []
         [failure] = told(warehouse)
         assert "ended before it had finished" in failure.text
 
@@ -273,6 +271,20 @@ class TestSending:
         failed, again = "The churn refresh failed (exit code 4)", "The churn refresh works again"
         assert titles(hook) == [failed, failed, again, failed]
         assert [message["message"].split("\n")[0] for _, message in hook][:2] == ["one", "two"]
+
+    def test_nothing_is_said_to_work_again_before_it_does(self, tmp_path, hook):
+        warehouse = Warehouse(tmp_path / "warehouse")
+        ended(warehouse, exit_code=4, message="one")
+        send_due(tmp_path, warehouse.folder)
+        ended(warehouse, status="running", exit_code=None)
+        with FileLock(warehouse.folder / ".lock"):
+            assert send_due(tmp_path, warehouse.folder) == []
+        ended(warehouse, status="interrupted", exit_code=130, message="Interrupted.")
+        assert send_due(tmp_path, warehouse.folder) == []
+        ended(warehouse, status="built")
+        assert send_due(tmp_path, warehouse.folder) == []
+        ended(warehouse)
+        assert send_due(tmp_path, warehouse.folder) == ["The churn refresh works again"]
 
     def test_quiet_hours_hold_everything_back_and_lose_nothing(self, tmp_path, hook):
         warehouse, now = Warehouse(tmp_path / "warehouse"), datetime.now(UTC)

@@ -5,10 +5,11 @@ After a change that is meant: .venv/bin/python -m tests.unit.test_definitions
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,6 +49,46 @@ def test_every_asset_is_named_and_grouped_by_its_schema():
         if line.startswith("asset "):
             key, group = line.removeprefix("asset ").split(" in ")
             assert key.split("/") == [group, key.split("/")[-1]]
+
+
+def test_every_asset_has_an_owner_a_kind_and_a_description_without_sql():
+    from orchestration.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    for node in (graph.get(key) for key in graph.get_all_asset_keys() if graph.get(key).is_materializable):
+        assert node.owners == ["team:analytics"], node.key
+        assert any(tag.startswith("dagster/kind/") for tag in node.tags), node.key
+        assert node.description, node.key
+        assert not re.search(r"Raw SQL|```|\{\{|select ", node.description), node.key
+
+
+def test_the_published_version_is_late_when_a_day_has_gone_by_without_one():
+    from orchestration.defs.publish import published
+
+    [policy] = [spec.freshness_policy for spec in published.specs]
+    assert (policy.warn_window.to_timedelta(), policy.fail_window.to_timedelta()) == (
+        timedelta(hours=25),
+        timedelta(hours=48),
+    )
+
+
+def test_the_schedule_is_the_companys(tmp_path, monkeypatch):
+    from orchestration.defs.schedule import daily
+
+    monkeypatch.setenv("CHURN_EXTRACTS", str(tmp_path))
+    (tmp_path / "extracts.yml").write_text("time_zone: Asia/Manila\nschedule: 22:05\nwrong: yes\n")
+    schedule = daily()
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("5 22 * * *", "Asia/Manila")
+    assert schedule.description.startswith("Every day at 22:05 in Asia/Manila")
+
+
+def test_a_folder_that_is_not_named_is_said_in_a_sentence(monkeypatch):
+    from orchestration.defs import folder
+    from orchestration.errors import UserError
+
+    monkeypatch.delenv("CHURN_WAREHOUSE", raising=False)
+    with pytest.raises(UserError, match="^CHURN_WAREHOUSE is not set. Start Dagster with `churn ui`"):
+        folder("CHURN_WAREHOUSE")
 
 
 def test_loading_opens_no_database_and_no_connection():

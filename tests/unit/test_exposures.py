@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,39 @@ import pytest
 import yaml
 
 from orchestration import ROOT
+from orchestration.contract.mapping import AlertRules
+from orchestration.readers.alerts.conditions import conditions, customers_lost
 from orchestration.readers.mailing_list import write_mailing_list
 from orchestration.readers.report.page import write_report
 from orchestration.readers.workbook import write_workbook
 from orchestration.refresh.steps import manifest
-from orchestration.warehouse.folder import JOURNALS
+from orchestration.warehouse.folder import JOURNALS, Warehouse
 from orchestration.warehouse.publishing import relations
+
+
+def alert(folder: Path) -> None:
+    """Look at a company that has lost everybody in the last of thirteen months, for a reason."""
+    with duckdb.connect(str(folder / "churn.duckdb")) as con:
+        for mart in ("churn_rates", "churn_reasons", "lost_revenue"):
+            con.execute(f"create view marts.{mart}_monthly as from marts.{mart}")
+        month = "date '2024-01-01' + to_months(range::integer)"
+        con.execute(
+            "insert into marts.churn_rates by name select 10 as customers_at_start, true as is_complete,"
+            f" if(range = 12, 10, 0) as customers_lost, {month} as period_start, {month} as period_end from range(13)"
+        )
+        con.execute(
+            "insert into marts.churn_reasons by name select 'other' as reason_code, 'Other' as reason,"
+            " 10 as customers_lost, date '2025-01-01' as period_start"
+        )
+    found = conditions(Warehouse(folder), AlertRules(lost_sales_over=Decimal(0)), date(2025, 2, 3), None)
+    assert [one.kind for one in found] == ["churn of 2025-01", "reason other of 2025-01"]
+    with duckdb.connect(str(folder / "churn.duckdb")) as con:
+        con.execute(customers_lost(date(2025, 1, 1), date(2025, 2, 1)))
+
 
 READERS: dict[str, Callable[[Path], object]] = {
     "report": lambda folder: write_report(folder / "churn.duckdb", folder / "report", "EUR"),
+    "alerts": alert,
     "workbook": lambda folder: write_workbook(folder, folder / "churn.xlsx"),
     "mailing_list": lambda folder: write_mailing_list(folder, "email", folder / "list.csv"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,8 +14,9 @@ from typing import Any
 import duckdb
 
 from orchestration.contract.mapping import AlertRules
+from orchestration.errors import INTERRUPTED
 from orchestration.readers.alerts.interval import MONTHS, OUTSIDE, Interval, Month, plausible
-from orchestration.warehouse.folder import RUNNING, Warehouse
+from orchestration.warehouse.folder import PUBLISHED, RUNNING, Warehouse
 
 # What a version lacks that an earlier one of ours has published; a failure must be told all the same.
 LACKING = (duckdb.BinderException, duckdb.CatalogException)
@@ -33,29 +34,29 @@ class Condition:
     text: str
 
 
-def conditions(warehouse: Warehouse, rules: AlertRules, today: date) -> list[Condition]:
-    """All that holds now."""
-    found = [*_failure(warehouse)]
+def conditions(
+    warehouse: Warehouse, rules: AlertRules, today: date, outcome: Mapping[str, Any] | None
+) -> list[Condition]:
+    """All that holds now; `outcome` is what refresh.json says, where no refresh runs."""
+    found = [*_failure(warehouse, outcome)] if outcome else []
     if warehouse.current.exists():
         with duckdb.connect(str(warehouse.current), read_only=True) as con, suppress(*LACKING):
             found += [*_stale(con, rules, today), *_numbers(con, warehouse, rules)]
     return found
 
 
-def _failure(warehouse: Warehouse) -> Iterator[Condition]:
-    outcome = last_outcome(warehouse)
-    if outcome is None:
-        return
-    if outcome["status"] == RUNNING and not warehouse.is_held():
-        outcome |= {"exit_code": "none", "message": "Its process ended before it had finished; run it again."}
-    if outcome["message"]:
-        at = f"The refresh of {outcome['started_at']} on {warehouse.folder}"
+def _failure(warehouse: Warehouse, outcome: Mapping[str, Any]) -> Iterator[Condition]:
+    """Somebody who interrupted it knows."""
+    code, message = outcome["exit_code"], outcome["message"]
+    if outcome["status"] == RUNNING:
+        code, message = "none", "Its process ended before it had finished; run it again."
+    if message and code != INTERRUPTED:
+        readers = "its version" if outcome["status"] == PUBLISHED else "the version before"
         yield Condition(
             "failure",
-            f"{outcome['exit_code']} {outcome['message']}",
-            f"The churn refresh failed (exit code {outcome['exit_code']})",
-            f"{outcome['message']}\n\n{at}. Readers have "
-            + ("its version." if outcome["status"] == "published" else "the version before."),
+            f"{code} {message}",
+            f"The churn refresh failed (exit code {code})",
+            f"{message}\n\nThe refresh of {outcome['started_at']} in {warehouse.folder}. Readers have {readers}.",
         )
 
 
@@ -149,10 +150,11 @@ def _numbers(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, rules: AlertR
 def _lost_sales(
     con: duckdb.DuckDBPyConnection, warehouse: Warehouse, rules: AlertRules, start: date, end: date
 ) -> Iterator[Condition]:
-    [(sales,)] = con.execute(
-        "select lost_sales from marts.lost_revenue_monthly where period_start = ?", [start]
+    rows = con.execute(
+        "select lost_sales from marts.lost_revenue_monthly where period_start = ? and lost_sales > ?",
+        [start, rules.lost_sales_over],
     ).fetchall()
-    if sales is not None and sales > rules.lost_sales_over:
+    for (sales,) in rows:
         yield Condition(
             f"lost sales of {start:%Y-%m}",
             f"{sales}",

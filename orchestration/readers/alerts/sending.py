@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from orchestration.contract.mapping import unattended_mapping
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.readers.alerts.conditions import Condition, conditions
+from orchestration.readers.alerts.conditions import Condition, conditions, last_outcome
 from orchestration.readers.replacing import replacing
-from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.folder import PUBLISHED, RUNNING, Warehouse
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -76,14 +76,18 @@ def _send(people: Mapping[str, NotifyBase], extracts: Path, warehouse: Warehouse
     now = datetime.now(ZoneInfo(mapping.time_zone))
     if mapping.alerts.is_quiet(now.time()):
         return []
-    found = conditions(warehouse, mapping.alerts, now.date())
+    outcome = last_outcome(warehouse)
+    status = outcome and outcome["status"]
+    if status == RUNNING and warehouse.is_held():  # how it ends will be seen at its end
+        return []
+    found = conditions(warehouse, mapping.alerts, now.date(), outcome)
     kinds = {one.kind for one in found}
     known, state = _known(warehouse), dict[str, dict[str, str]]()
     sent: list[str] = []
     failed: list[str] = []
     for name, service in people.items():
         told = state[name] = {kind: of for kind, of in known.get(name, {}).items() if kind in kinds | {"failure"}}
-        again = [WORKS_AGAIN] if told.get("failure") and "failure" not in kinds else []
+        again = [WORKS_AGAIN] if told.get("failure") and "failure" not in kinds and status == PUBLISHED else []
         for one in [*found, *again]:
             if told.get(one.kind) == one.state:
                 continue
