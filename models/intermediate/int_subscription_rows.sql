@@ -28,8 +28,8 @@ delivered as (
     union all
 
     select
-        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, status,
-        'period', false, end_reason,
+        subscription_id, customer_id, started_on, ended_on, inactive_on, trial_ends_on, status,
+        status_means, false, end_reason,
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
         auto_renew, delivery_number, cast(updated_at as date)
     from {{ ref('int_subscription_history') }}
