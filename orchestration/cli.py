@@ -96,6 +96,12 @@ cli.add_command(workbook.command)
 @click.option(
     "--full-refresh", is_flag=True, help="Rebuild everything after raw, and read the files still present again."
 )
+@click.option(
+    "--publish-to",
+    metavar="postgresql://…",
+    envvar="CHURN_PUBLISH_TO",
+    help="Database that gets the marts and quality tables too; default: what settings.yml says.",
+)
 @_with_engine
 def refresh(
     extracts: Path,
@@ -103,10 +109,11 @@ def refresh(
     as_of: datetime | None,
     policies: tuple[str, ...],
     full_refresh: bool,
+    publish_to: str | None,
     engine: Mapping[str, str | None],
 ) -> None:
     """Load, build, check and publish."""
-    _refresh(extracts, warehouse, as_of, policies, full_refresh, engine)
+    _refresh(extracts, warehouse, as_of, policies, full_refresh, engine, publish_to)
 
 
 @cli.command()
@@ -134,6 +141,32 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
             steps.refuse_failed(current)
         except Refused as refusal:
             raise UserError(f"A refresh would refuse these extracts.\n{refusal}") from None
+
+
+@cli.command()
+@_extracts
+@click.option("--source", "names", multiple=True, metavar="NAME", help="Pull this source only; may be repeated.")
+def pull(extracts: Path, names: tuple[str, ...]) -> None:
+    """Fetch what the sources under pull: in extracts.yml hold today, as files in the extracts folder."""
+    import signal
+
+    from orchestration.contract.mapping import load_mapping
+    from orchestration.pulling import pull_source, sources_to_pull
+
+    mapping = load_mapping(extracts)
+    failures: list[ChurnError] = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _noting("Only what was pulled whole is kept.", lambda: True):
+        for source in sources_to_pull(mapping, names):
+            try:
+                pulled = pull_source(extracts, mapping, source, lambda text: _tell(f"  {text}"))
+            except ChurnError as failure:
+                failures.append(failure)  # the other sources don't wait for it
+                continue
+            held = ", ".join(f"{count:,} {name}" for name, count in pulled.counts.items())
+            click.echo(f"{source.name}: {held}, in {pulled.folder} ({pulled.seconds:.1f} s)")
+    if failures:
+        raise type(failures[0])("\n".join(map(str, failures)))
 
 
 @cli.command()
@@ -316,13 +349,16 @@ def _refresh(
     policies: tuple[str, ...] = (),
     full_refresh: bool = False,
     engine: Mapping[str, str | None] | None = None,
+    publish_to: str | None = None,
 ) -> None:
     from orchestration.refresh.progress import Progress
     from orchestration.refresh.session import refreshing
 
     progress = Progress()
     with (
-        refreshing(extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh, engine) as current,
+        refreshing(
+            extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh, engine, publish_to
+        ) as current,
         _noting("The new version is published.", lambda: current.is_published),
     ):
         with current.stage("start"):

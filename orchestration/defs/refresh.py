@@ -41,6 +41,7 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
         policies=config["policies"],
         full_refresh=config["full_refresh"],
         engine={name: os.environ.get(f"CHURN_{name.upper()}") for name in SETTINGS},
+        publish_to=os.environ.get("CHURN_PUBLISH_TO"),
     ) as refresh:
         assert context.instance  # Dagster gives one to every run
         fail_left_runs(context.instance, context.run_id)

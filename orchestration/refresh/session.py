@@ -22,6 +22,7 @@ from orchestration.engines import Engine, EngineSettings, without_values
 from orchestration.errors import ChurnError, EnvironmentFailure, Refused, UserError, Withheld
 from orchestration.transform.project import code_version
 from orchestration.warehouse import folder, publishing
+from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.folder import Warehouse
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Refresh:
     progress: Progress
     judge: Judge
     engine: Engine
+    destination: Destination | None = None
     failure: ChurnError | None = None
     loaded: LoadReport | None = None
     previous: str | None = None
@@ -136,9 +138,10 @@ def refreshing(
     policies: Iterable[str] = (),
     full_refresh: bool = False,
     engine: Mapping[str, str | None] | None = None,
+    publish_to: str | None = None,
 ) -> Iterator[Refresh]:
     """Hold the warehouse for a refresh, and enter it into the history with the way it ends.
-    `engine` says what EngineSettings are other than the warehouse's own."""
+    `engine` says what EngineSettings are other than the warehouse's own, `publish_to` which database."""
     from expectations import judge_beside
     from orchestration.contract.mapping import load_mapping
     from orchestration.loading.discovery import find_extracts
@@ -150,6 +153,7 @@ def refreshing(
     found = find_extracts(extracts, mapping)
     warehouse = Warehouse(warehouse_folder)
     engine_settings = EngineSettings.of(warehouse, engine or {})
+    destination = Destination.of(warehouse, publish_to)
     with warehouse.locked(), judge_beside() as judge:
         publishing.reconcile(warehouse)
         with warehouse.connect() as con:
@@ -164,6 +168,7 @@ def refreshing(
             progress=progress,
             judge=judge,
             engine=engine_settings.start(warehouse, refresh_id),
+            destination=destination,
             previous=publishing.current_version(warehouse),
         )
         with warehouse.connect() as con:

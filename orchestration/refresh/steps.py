@@ -166,6 +166,9 @@ def publish(refresh: Refresh) -> dict[str, int]:
             project.DOCS.parent,
         )
     _report(refresh)
+    if refresh.destination:
+        with refresh.stage(f"publish to {refresh.destination}"):
+            refresh.destination.publish(refresh.warehouse, refresh.id)
     return counts
 
 

@@ -4,7 +4,7 @@ build.duckdb     the writer's database (0600): raw, staging, intermediate, marts
 published/<id>/  one published version whole: churn.duckdb, private.duckdb (0400), exports/, data_docs/, docs/, report/
 current          link to the current version; churn.duckdb, private.duckdb, exports, docs and report lead through it
 data_docs/       what the last refresh's expectations found, published or not
-settings.yml     the engine that runs the models, where it is not DuckDB
+settings.yml     the engine that runs the models, where it is not DuckDB; a database to publish to as well
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
 """
 
