@@ -99,6 +99,8 @@ def _pull(reader: MappingReader, name: Text, value: object) -> Pull:
     url = reader.text(block, "url")
     if url is not None and re.match(r"\w+://[^/]*@", url):
         reader.say(url, "an address must not hold a user or a password; set them as docs/pull.md says")
+    if url is not None and kind.preset and not re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", url):
+        reader.say(url, f"'{url}' must begin with https://, because the key is sent there")
     site = reader.text(block, "site")
     if site is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", site):
         reader.say(site, f"'{site}' must be the first part of the site's address, such as alfa of alfa.{kind_name}.com")

@@ -16,7 +16,9 @@ import pytest
 pytest.importorskip("psycopg", reason="psycopg is not installed: make connect")
 
 import psycopg
+import yaml
 
+from orchestration import ROOT
 from orchestration.errors import EnvironmentFailure, UserError
 from orchestration.refresh import steps
 from orchestration.warehouse import destination as module
@@ -237,6 +239,18 @@ def test_settings_name_the_database_and_hold_no_password(tmp_path):
     assert "secret" not in str(refusal.value)
 
 
+def superset_metrics() -> Iterator[tuple[str, str]]:
+    """The metrics of Superset's bundle, and the texts that its datasets make of columns, as queries."""
+    for file in sorted((ROOT / "superset" / "bundle" / "datasets").glob("*.yaml")):
+        dataset = yaml.safe_load(file.read_text(encoding="utf-8"))
+        table = f"({dataset['sql']}) as rows" if dataset.get("sql") else f"{dataset['schema']}.{dataset['table_name']}"
+        for metric in dataset["metrics"]:
+            yield f"{file.stem}: {metric['metric_name']}", f"select {metric['expression']} from {table}"
+        for column in dataset["columns"]:
+            if expression := column.get("expression"):
+                yield f"{file.stem}: {column['column_name']}", f"select count(distinct {expression}) from {table}"
+
+
 def test_a_refresh_publishes_there_too_and_says_what_came_of_it(tmp_path, database):
     invoices = [
         {
@@ -280,6 +294,11 @@ def test_a_refresh_publishes_there_too_and_says_what_came_of_it(tmp_path, databa
         assert sorted(name for (name,) in there) == sorted(
             [name for (name,) in ours] + [".".join(one) for one in tables]
         )
+        for metric, query in superset_metrics():
+            there, here = con.execute(query).fetchall(), duck.execute(query).fetchall()
+            assert [float(cell or 0) for (cell,) in there] == pytest.approx([float(cell or 0) for (cell,) in here]), (
+                metric
+            )
         exact = "select sum(purchase_amount), count(*), min(period_start) from marts.average_check"
         assert con.execute(exact).fetchall() == duck.execute(exact).fetchall()
     kept = [file for file in (tmp_path / "warehouse").rglob("*") if file.is_file()]

@@ -278,6 +278,11 @@ tables:
             "pull:\n  stripe: {url: 'https://me:rk_live@host'}\n",
             "line 2: an address must not hold a user or a password",
         ),
+        ("pull:\n  stripe: {url: 'http://proxy/v1'}\n", "line 2: 'http://proxy/v1' must begin with https://"),
+        (
+            "pull:\n  stripe: {url: 'http://127.0.0.1.example.com'}\n",
+            "line 2: 'http://127.0.0.1.example.com' must begin",
+        ),
         ("pull:\n  stripe: yes\n", "line 2: 'stripe' must have keys below it, or nothing."),
         ("pull:\n  erp: {kind: sql}\n", "line 2: 'erp' (sql) needs 'tables'."),
         (
