@@ -134,9 +134,8 @@ select
         when is_closed_from_the_first or held_until is null or ended_on <= held_until then ended_on
         else held_until
     end as ended_on,
-    case
-        when is_closed_from_the_first then coalesce(inactive_on, least(version_listed_on, {{ as_of() }}))
-    end as inactive_on,
+    case when is_closed_from_the_first then inactive_on end as inactive_on,
+    case when is_closed_from_the_first then least(version_listed_on, {{ as_of() }}) end as inactive_since,
     quantity,
     unit_price,
     interval,
