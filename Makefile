@@ -4,6 +4,8 @@
 # make lint   set up what is missing, then check the style of Python and SQL and the types of the Python code
 # make audit  compare the hashes of the lock files with the index's, and look their packages up among the known vulnerabilities
 # make bench  time a refresh side by side with what people use instead (SIZE=small, medium or large; FORMAT=csv or parquet)
+# make connect        add what `churn pull` and `churn refresh --publish-to` need to .venv (130 MB)
+# make test-connect   the same, then test both; `make test` skips those tests without it
 # make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
 # make test-superset  set that environment up and test it; `make test` leaves it alone
 # make spark          start a small Spark cluster on 127.0.0.1, refresh the demo company on it, stop it (its own environment, 1.9 GB)
@@ -18,7 +20,7 @@ PORT = 8088
 SIZE = medium
 FORMAT = csv
 
-.PHONY: install demo test test-faults lint audit bench superset test-superset spark test-spark lock
+.PHONY: install demo test test-faults lint audit bench connect test-connect superset test-superset spark test-spark lock
 install: .venv/.installed
 
 demo: install
@@ -44,6 +46,12 @@ audit: .venv-audit/.installed
 bench: install .venv-bench/.installed
 	@$(BIN)/python -m benchmarks.run $(SIZE) $(FORMAT)
 
+connect: .venv/.connect-installed
+
+# Postgres, where its server is installed, is started by the tests that need it.
+test-connect: connect
+	$(BIN)/pytest tests/connect
+
 superset: install
 	@if [ ! -f "$(WAREHOUSE)/churn.duckdb" ]; then \
 	    echo "make: $(WAREHOUSE) has no churn.duckdb yet; run \`make demo\` first, or name a published warehouse: make superset WAREHOUSE=DIR" >&2; exit 1; \
@@ -65,6 +73,7 @@ lock: install
 	$(COMPILE) --upgrade requirements.in -o requirements.lock
 	$(COMPILE) --upgrade requirements-uv.in -o requirements-uv.lock
 	$(COMPILE) --upgrade requirements-audit.in -o requirements-audit.lock
+	$(COMPILE) --upgrade requirements-connect.in -o requirements-connect.lock
 	$(COMPILE) --upgrade requirements-superset.in -o requirements-superset.lock
 	$(COMPILE) --upgrade requirements-spark.in -o requirements-spark.lock
 	$(COMPILE) --upgrade requirements-bench.in -o requirements-bench.lock
@@ -84,6 +93,11 @@ lock: install
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -m orchestration.transform.project
 	@$(BIN)/python -m orchestration.readers.report.vega
+	@touch $@
+
+# In the same environment: the lock holds all that requirements.lock does, in the same versions. `make install` made anew takes it away.
+.venv/.connect-installed: requirements-connect.lock .venv/.installed
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements-connect.lock
 	@touch $@
 
 # Superset's pandas has no wheels for Python 3.13. Two of its packages come as source: the lock holds what builds them to hashes too.

@@ -101,6 +101,12 @@ cli.add_command(workbook.command)
     "--quiet", is_flag=True, help="Say nothing of a success, and of a failure nothing that was in the extracts."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what refresh.json says, in place of the result.")
+@click.option(
+    "--publish-to",
+    metavar="postgresql://…",
+    envvar="CHURN_PUBLISH_TO",
+    help="Database that gets the marts and quality tables too; default: what settings.yml says.",
+)
 @_with_engine
 def refresh(
     extracts: Path,
@@ -111,6 +117,7 @@ def refresh(
     profile: bool,
     quiet: bool,
     as_json: bool,
+    publish_to: str | None,
     engine: Mapping[str, str | None],
 ) -> None:
     """Load, build, check and publish."""
@@ -120,7 +127,7 @@ def refresh(
 
     progress = Progress(quiet)
     try:
-        current = _refresh(extracts, warehouse, progress, as_of, policies, full_refresh, engine)
+        current = _refresh(extracts, warehouse, progress, as_of, policies, full_refresh, engine, publish_to)
     except UserError as error:
         if quiet:
             raise Withheld(public(error, warehouse.absolute() / FAILURE)) from None
@@ -186,6 +193,32 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
             steps.refuse_failed(current)
         except Refused as refusal:
             raise UserError(f"A refresh would refuse these extracts.\n{refusal}") from None
+
+
+@cli.command()
+@_extracts
+@click.option("--source", "names", multiple=True, metavar="NAME", help="Pull this source only; may be repeated.")
+def pull(extracts: Path, names: tuple[str, ...]) -> None:
+    """Fetch what the sources under pull: in extracts.yml hold today, as files in the extracts folder."""
+    import signal
+
+    from orchestration.contract.mapping import load_mapping
+    from orchestration.pulling import pull_source, sources_to_pull
+
+    mapping = load_mapping(extracts)
+    failures: list[ChurnError] = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _noting("Only what was pulled whole is kept.", lambda: True):
+        for source in sources_to_pull(mapping, names):
+            try:
+                pulled = pull_source(extracts, mapping, source, lambda text: _tell(f"  {text}"))
+            except ChurnError as failure:
+                failures.append(failure)  # the other sources don't wait for it
+                continue
+            held = ", ".join(f"{count:,} {name}" for name, count in pulled.counts.items())
+            click.echo(f"{source.name}: {held}, in {pulled.folder} ({pulled.seconds:.1f} s)")
+    if failures:
+        raise type(failures[0])("\n".join(map(str, failures)))
 
 
 @cli.command()
@@ -370,13 +403,21 @@ def _refresh(
     policies: tuple[str, ...] = (),
     full_refresh: bool = False,
     engine: Mapping[str, str | None] | None = None,
+    publish_to: str | None = None,
 ) -> Refresh:
     """Refresh as a run of Dagster's, and return what was published."""
     from orchestration.refresh.session import refreshing
 
     with (
         refreshing(
-            extracts, warehouse, progress, as_of and as_of.date(), policies, full_refresh, engine=engine
+            extracts,
+            warehouse,
+            progress,
+            as_of and as_of.date(),
+            policies,
+            full_refresh,
+            engine=engine,
+            publish_to=publish_to,
         ) as current,
         _noting("The new version is published.", lambda: current.is_published),
     ):

@@ -53,7 +53,11 @@ next_day_starts as (
 ),
 
 lists as (
-    select loads.load_id, loads.source, snapshots.snapshot_on
+    select
+        loads.load_id,
+        loads.source,
+        snapshots.snapshot_on,
+        coalesce(loads.status_means = 'now', false) as states_ends
     from {{ source('raw', 'snapshots') }} as snapshots
     inner join {{ source('raw', 'loads') }} as loads using (table_name, source, content_hash)
     where snapshots.table_name = 'billing.subscriptions'
@@ -78,7 +82,8 @@ first_listed as (
         lists.source,
         rows.subscription_id,
         min(lists.snapshot_on) as first_listed_on,
-        min(rows.started_on) as started_on
+        min(rows.started_on) as started_on,
+        bool_or(lists.states_ends) as states_ends
     from {{ ref('base_billing__subscriptions') }} as rows
     inner join lists using (load_id)
     group by lists.source, rows.subscription_id
@@ -96,6 +101,8 @@ late_listed as (
         on list_days.source = first_listed.source
         and list_days.newest_on = first_listed.first_listed_on
         and list_days.before_on >= first_listed.started_on
+        -- what is drawn from a system during the day lacks what starts later on it
+        and not (first_listed.states_ends and list_days.before_on = first_listed.started_on)
     inner join {{ ref('int_counting_rows') }} as rows on rows.subscription_id = first_listed.subscription_id
     where rows.exists_yet
     group by list_days.newest_on, list_days.before_on

@@ -1,10 +1,25 @@
 -- Lists of subscriptions as they were on several days, turned into periods on the same terms: a change of terms closes
--- a row on the list's day and opens the next, and so does a list that lacks the subscription.
-with lists as (
-    select loads.load_id, loads.source, snapshots.snapshot_on
+-- a row on the list's day and opens the next, and so does a list that lacks the subscription. Where status_means is
+-- now, an inactive status is no period of its own but ends the one before, on the day that the list states.
+with all_lists as (
+    select
+        loads.load_id,
+        loads.source,
+        snapshots.snapshot_on,
+        coalesce(loads.status_means = 'now', false) as states_ends,
+        min(case when snapshots.snapshot_on > {{ as_of() }} then snapshots.snapshot_on end) over (
+            partition by loads.source
+        ) as first_on_after_as_of
     from {{ source('raw', 'snapshots') }} as snapshots
     inner join {{ source('raw', 'loads') }} as loads using (table_name, source, content_hash)
-    where snapshots.table_name = 'billing.subscriptions' and snapshots.snapshot_on <= {{ as_of() }}
+    where snapshots.table_name = 'billing.subscriptions'
+),
+
+-- a list of today states which starts and ends came about until yesterday
+lists as (
+    select load_id, source, snapshot_on, states_ends
+    from all_lists
+    where snapshot_on <= {{ as_of() }} or (states_ends and snapshot_on = first_on_after_as_of)
 ),
 
 listed_days as (
@@ -19,6 +34,9 @@ listed as (
         select
             delivered.*,
             lists.snapshot_on,
+            lists.states_ends,
+            lists.states_ends and {{ inactive('delivered.status') }} as is_closed,
+            not {{ never_paid('delivered.status') }} as is_paid,
             row_number() over (
                 partition by delivered.source, lists.snapshot_on, delivered.subscription_id
                 order by delivered.delivery_number desc
@@ -36,13 +54,27 @@ compared as (
         listed_days.next_on,
         lag(listed_days.next_on) over versions = listed.snapshot_on as was_listed_before,
         lag(listed_days.next_on) over versions is null as is_first,
+        lead(
+            case
+                when listed.is_closed and listed.ended_on <= listed.snapshot_on then listed.ended_on
+                when listed.is_closed then listed.inactive_on
+            end
+        ) over versions as closed_on,
+        lead(case when listed.is_closed then listed.end_reason end) over versions as closing_reason,
         {% for column in [
             'plan_id', 'quantity', 'unit_price', 'discount_rate', 'discount_amount', 'interval', 'interval_count',
-            'currency', 'status'
+            'currency'
         ] %}
         ({{ adapter.quote(column) }} is not distinct from lag({{ adapter.quote(column) }}) over versions)
         {{- ' and' if not loop.last }}
-        {% endfor %} as has_same_terms
+        {% endfor %} as has_same_price,
+        case
+            -- who pays after a trial has been there since its start
+            when listed.states_ends
+                then (listed.is_closed = lag(listed.is_closed) over versions)
+                    and (listed.is_paid or not lag(listed.is_paid) over versions)
+            else (listed.status is not distinct from lag(listed.status) over versions)
+        end as has_same_status
     from listed
     inner join listed_days using (source, snapshot_on)
     window versions as (partition by listed.source, listed.subscription_id order by listed.snapshot_on)
@@ -51,7 +83,7 @@ compared as (
 numbered as (
     select
         *,
-        sum(case when was_listed_before and has_same_terms then 0 else 1 end) over (
+        sum(case when was_listed_before and has_same_price and has_same_status then 0 else 1 end) over (
             partition by source, subscription_id order by snapshot_on rows between unbounded preceding and current row
         ) as version_number
     from compared
@@ -61,6 +93,8 @@ numbered as (
 versions as (
     select
         *,
+        version_number = 1 and is_closed as is_closed_from_the_first,
+        min(snapshot_on) over (partition by source, subscription_id, version_number) as version_listed_on,
         -- later versions start on their list's day, and not before the day that the list announces
         first_value(
             case when is_first then coalesce(started_on, snapshot_on)
@@ -72,6 +106,21 @@ versions as (
             partition by source, subscription_id, version_number order by snapshot_on desc
         ) as lists_until_last
     from numbered
+),
+
+-- until when the terms held: until the list that has others or lacks the subscription, or until the day that the list
+-- which has it closed states
+held as (
+    select
+        *,
+        case
+            when closed_on <= {{ as_of() }} and (next_on is null or closed_on <= next_on) then closed_on
+            when next_on <= {{ as_of() }} then next_on
+        end as held_until
+    from versions
+    where lists_until_last = 1
+        -- other terms that a list after as_of has are not known yet
+        and (version_number = 1 or version_listed_on <= {{ as_of() }})
 )
 
 select
@@ -80,8 +129,13 @@ select
     version_started_on as started_on,
     customer_id,
     plan_id,
-    -- next_on: the list that has other terms or lacks the subscription; none while the newest list has it
-    case when next_on is null or ended_on <= next_on then ended_on else next_on end as ended_on,
+    -- none while the newest list has it and announces no end
+    case
+        when is_closed_from_the_first or held_until is null or ended_on <= held_until then ended_on
+        else held_until
+    end as ended_on,
+    case when is_closed_from_the_first then inactive_on end as inactive_on,
+    case when is_closed_from_the_first then least(version_listed_on, {{ as_of() }}) end as inactive_since,
     quantity,
     unit_price,
     interval,
@@ -92,10 +146,10 @@ select
     auto_renew,
     trial_ends_on,
     status,
-    end_reason,
+    case when is_closed_from_the_first then 'now' else 'period' end as status_means,
+    case when is_closed_from_the_first then end_reason else coalesce(closing_reason, end_reason) end as end_reason,
     updated_at,
     delivery_number
-from versions
-where lists_until_last = 1
-    -- what a list announced and the next one lacks never began
-    and (next_on is null or next_on >= version_started_on)
+from held
+-- what a list announced and the next one lacks never began
+where is_closed_from_the_first or held_until is null or held_until >= version_started_on

@@ -18,8 +18,8 @@ with sources as (
 
 delivered as (
     select
-        subscription_id, customer_id, started_on, ended_on, inactive_on, trial_ends_on, status,
-        sources.status_means, sources.is_undeclared, end_reason,
+        subscription_id, customer_id, started_on, ended_on, inactive_on, cast(null as date) as inactive_since,
+        trial_ends_on, status, sources.status_means, sources.is_undeclared, end_reason,
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
         auto_renew, delivery_number, cast(updated_at as date) as written_on
     from {{ ref('stg_billing__subscriptions') }}
@@ -28,8 +28,8 @@ delivered as (
     union all
 
     select
-        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on, status,
-        'period', false, end_reason,
+        subscription_id, customer_id, started_on, ended_on, inactive_on, inactive_since,
+        trial_ends_on, status, status_means, false, end_reason,
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
         auto_renew, delivery_number, cast(updated_at as date)
     from {{ ref('int_subscription_history') }}
@@ -37,8 +37,8 @@ delivered as (
     union all
 
     select
-        subscription_id, customer_id, started_on, ended_on, cast(null as date), trial_ends_on,
-        cast(null as {{ dbt.type_string() }}), 'period', false, cast(null as {{ dbt.type_string() }}),
+        subscription_id, customer_id, started_on, ended_on, cast(null as date), cast(null as date),
+        trial_ends_on, cast(null as {{ dbt.type_string() }}), 'period', false, cast(null as {{ dbt.type_string() }}),
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, cast(null as decimal(18, 6)),
         cast(null as boolean), delivery_number, cast(null as date)
     from {{ ref('int_subscription_event_rows') }}
@@ -66,7 +66,7 @@ ended as (
             and judged.inactive_on is null as is_inactive_since_unknown,
         case
             when judged.is_inactive_now
-                then coalesce(judged.known_end_on, judged.inactive_on, since.inactive_since)
+                then coalesce(judged.known_end_on, judged.inactive_on, judged.inactive_since, since.inactive_since)
             -- the end of a paid term is no notice
             when judged.auto_renew and judged.known_end_on > {{ as_of() }} then null
             else judged.known_end_on

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orchestration.contract.names import nearest
 from orchestration.contract.placed_yaml import Block, Items, Text, merge, read_yaml
+from orchestration.contract.pulls import Pull, as_pulled, preset_of
 from orchestration.contract.tables import Table
 from orchestration.errors import Problem, UserError, refuse_if
 
@@ -169,6 +170,7 @@ class Mapping:
     tables: dict[str, tuple[SourceRule, ...]] = field(default_factory=dict)
     schedule: time = time(5)  # of the daily refresh, in the time zone
     alerts: AlertRules = AlertRules()
+    pulls: tuple[Pull, ...] = ()
     content_hash: str = field(default="", compare=False)  # of the file itself
 
     @property
@@ -205,7 +207,7 @@ def load_mapping(extracts: Path) -> Mapping:
             code="mapping",
         )
     own = read_yaml(path, FILE_NAME)
-    presets = _presets(own)
+    presets = _presets(own) + _pulled(own)
     merged = Block()
     for _, tree in presets:
         merged = merge(merged, Block({key: value for key, value in tree.items() if key != "tables"}), 1)
@@ -251,8 +253,21 @@ def _presets(own: Block) -> list[tuple[str, Block]]:
         if not isinstance(preset, Text) or preset not in shipped:
             place = getattr(preset, "place", FILE_NAME)
             refuse_if([Problem(f"{place}: there is no preset '{preset}'; {nearest(str(preset), shipped)}.", "mapping")])
-        presets.append((str(preset), read_yaml(shipped[preset], f"preset {preset}.yml", shipped=True)))
+        presets.append((str(preset), _shipped(preset)))
     return presets
+
+
+def _shipped(preset: str) -> Block:
+    return read_yaml(PRESETS / f"{preset}.yml", f"preset {preset}.yml", shipped=True)
+
+
+def _pulled(own: Block) -> list[tuple[str, Block]]:
+    """Name and content of the presets that read what is pulled; what is wrong with `pull` the reader says."""
+    declared = own.get("pull")
+    sources = declared.items() if isinstance(declared, Block) else ()
+    return [
+        (str(name), as_pulled(name, _shipped(preset))) for name, value in sources if (preset := preset_of(name, value))
+    ]
 
 
 def _with_presets(presets: list[tuple[str, Block]], own: Block) -> Block:

@@ -30,10 +30,11 @@ from orchestration.contract.mapping import (
 )
 from orchestration.contract.names import closest, nearest
 from orchestration.contract.placed_yaml import Block, Text
+from orchestration.contract.pulls import read_pulls
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Table, contract
 from orchestration.errors import Problem, refuse_if
 
-TOP_KEYS = ("preset", "time_zone", "reporting_currency", "tables", "policies", "schedule", "alerts")
+TOP_KEYS = ("preset", "pull", "time_zone", "reporting_currency", "tables", "policies", "schedule", "alerts")
 TABLE_KEYS = (
     "name",
     "files",
@@ -99,54 +100,56 @@ class MappingReader:
 
     def mapping(self, tree: Block) -> Mapping:
         """The mapping of a whole file. Raises UserError with every problem."""
-        self._known_keys(tree, TOP_KEYS, "")
+        self.known_keys(tree, TOP_KEYS, "")
         time_zone = self._time_zone(tree) or "UTC"
-        currency = self._text(tree, "reporting_currency")
+        currency = self.text(tree, "reporting_currency")
         if currency is not None and not re.fullmatch(r"[A-Za-z]{3}", currency.strip()):
-            self._say(currency, f"'{currency}' is not a currency code of three letters")
+            self.say(currency, f"'{currency}' is not a currency code of three letters")
         policies = {}
-        for name, value in self._block(tree, "policies").items():
+        for name, value in self.block(tree, "policies").items():
             policies[str(name)] = ",".join(self._texts(name, value))
         tables = {}
-        for name, sources in self._block(tree, "tables").items():
+        for name, sources in self.block(tree, "tables").items():
             if name not in contract():
-                self._say(name, f"there is no table '{name}' in the contract; {nearest(name, contract())}")
+                self.say(name, f"there is no table '{name}' in the contract; {nearest(name, contract())}")
             else:
                 tables[str(name)] = self._sources(contract()[name], name, sources)
         schedule, alerts = self._schedule(tree), self._alerts(tree)
+        pulls = read_pulls(self, tree)
         refuse_if(self.problems)
-        return Mapping(str(time_zone), currency and str(currency).strip().upper(), policies, tables, schedule, alerts)
+        reporting_currency = currency and str(currency).strip().upper()
+        return Mapping(str(time_zone), reporting_currency, policies, tables, schedule, alerts, pulls)
 
     def unattended(self, tree: Block) -> Mapping:
         """Of a file that has mistakes: what it says of the clock and of alerts, as far as that has none."""
         return Mapping(self._time_zone(tree) or "UTC", schedule=self._schedule(tree), alerts=self._alerts(tree))
 
     def _schedule(self, tree: Block) -> time:
-        text = self._text(tree, "schedule")
+        text = self.text(tree, "schedule")
         at = text and _time(text)
         if text and not at:
-            self._say(text, f"'{text}' is not a time of the day for the daily refresh, such as 06:30")
+            self.say(text, f"'{text}' is not a time of the day for the daily refresh, such as 06:30")
         return at or Mapping.schedule
 
     def _alerts(self, tree: Block) -> AlertRules:
-        block, rules = self._block(tree, "alerts"), AlertRules()
-        self._known_keys(block, ALERT_KEYS, " of alerts")
-        if days := self._text(block, "stale_after_days"):
+        block, rules = self.block(tree, "alerts"), AlertRules()
+        self.known_keys(block, ALERT_KEYS, " of alerts")
+        if days := self.text(block, "stale_after_days"):
             if re.fullmatch(r"[1-9]\d{0,3}", days):
                 rules = replace(rules, stale_after_days=int(days))
             else:
-                self._say(days, f"'{days}' is not a whole number of days")
-        if amount := self._text(block, "lost_sales_over"):
+                self.say(days, f"'{days}' is not a whole number of days")
+        if amount := self.text(block, "lost_sales_over"):
             if re.fullmatch(r"\d{1,15}(\.\d+)?", amount):
                 rules = replace(rules, lost_sales_over=Decimal(amount))
             else:
-                self._say(amount, f"'{amount}' is not an amount of the reporting currency, such as 10000")
-        if hours := self._text(block, "quiet_hours"):
+                self.say(amount, f"'{amount}' is not an amount of the reporting currency, such as 10000")
+        if hours := self.text(block, "quiet_hours"):
             start, _, end = map(_time, hours.partition("-"))
             if start and end and start != end:
                 rules = replace(rules, quiet_hours=(start, end))
             else:
-                self._say(hours, f"'{hours}' is not a span of hours such as 22:00-07:00")
+                self.say(hours, f"'{hours}' is not a span of hours such as 22:00-07:00")
         return rules
 
     def _sources(self, table: Table, at: Text, value: Any) -> tuple[SourceRule, ...]:
@@ -155,16 +158,16 @@ class MappingReader:
         for position, block in enumerate(blocks, 1):
             if not isinstance(block, Block):
                 if not getattr(block, "left_out", False):
-                    self._say(block, f"'{at}' must have keys below it")
+                    self.say(block, f"'{at}' must have keys below it")
                 block = Block()
-            rule = replace(self._source(table, block), name=str(self._text(block, "name") or position))
+            rule = replace(self._source(table, block), name=str(self.text(block, "name") or position))
             if any(rule.name == other.name for other in rules):
-                self._say(block, f"two sources of {table.name} are named '{rule.name}'; give each a name of its own")
+                self.say(block, f"two sources of {table.name} are named '{rule.name}'; give each a name of its own")
             rules.append(rule)
         return tuple(rules)
 
     def _source(self, table: Table, block: Block) -> SourceRule:
-        self._known_keys(block, TABLE_KEYS, f" of {table.name}")
+        self.known_keys(block, TABLE_KEYS, f" of {table.name}")
         delimiter = self._choice(block, "delimiter", DELIMITERS)
         rule = SourceRule(
             table,
@@ -179,64 +182,64 @@ class MappingReader:
             date_language=self._choice(block, "date_language", LANGUAGES),
             time_zone=self._time_zone(block),
             header_row=self._header_row(block),
-            sheet=self._listed(block, "sheet"),
-            records=self._text(block, "records"),
-            explode=self._text(block, "explode"),
-            fill_down=tuple(map(column_name, self._listed(block, "fill_down"))),
+            sheet=self.listed(block, "sheet"),
+            records=self.text(block, "records"),
+            explode=self.text(block, "explode"),
+            fill_down=tuple(map(column_name, self.listed(block, "fill_down"))),
             unpivot=self._unpivot(block),
             where=self._where(block),
             empty=self._empty(block),
-            key_prefix=str(self._text(block, "key_prefix") or ""),
-            customer_prefix=str(self._text(block, "customer_prefix") or ""),
+            key_prefix=str(self.text(block, "key_prefix") or ""),
+            customer_prefix=str(self.text(block, "customer_prefix") or ""),
             status_means=self._choice(block, "status_means", ("now", "period")),
             place=block.place,
         )
         columns = {}
-        for name, value in self._block(block, "columns").items():
+        for name, value in self.block(block, "columns").items():
             if name not in table.columns:
-                self._say(name, f"{table.name} has no column '{name}'; {nearest(name, table.columns)}")
+                self.say(name, f"{table.name} has no column '{name}'; {nearest(name, table.columns)}")
             else:
                 columns[str(name)] = self._column(rule, name, value)
         self._consistent(rule, block)
         return replace(rule, columns=columns)
 
     def _files(self, block: Block) -> tuple[Text, ...]:
-        patterns = self._listed(block, "files")
+        patterns = self.listed(block, "files")
         for pattern in patterns:
             if pattern.startswith("/") or ".." in pattern.split("/")[1:]:
-                self._say(
+                self.say(
                     pattern, f"'{pattern}' leads further out of the extracts folder than to the one beside it (../)"
                 )
             elif len(pattern.encode()) > LONGEST_PATTERN or pattern.count("**") > 2:
-                self._say(pattern, f"'{pattern[:60]} …' is too long a pattern, or has more than two **")
+                self.say(pattern, f"'{pattern[:60]} …' is too long a pattern, or has more than two **")
         return patterns
 
     def _consistent(self, rule: SourceRule, block: Block) -> None:
         """Keys that need or exclude one another."""
         for key in ("snapshot", "history"):
             if key in block and rule.delivery != "snapshot":
-                self._say(self._key(block, key), f"'{key}' is for delivery: snapshot; write that above it")
+                self.say(self._key(block, key), f"'{key}' is for delivery: snapshot; write that above it")
         if rule.history and rule.table.name != SUBSCRIPTIONS:
-            self._say(self._key(block, "history"), f"'history' is for {SUBSCRIPTIONS}, not for {rule.table.name}")
+            self.say(self._key(block, "history"), f"'history' is for {SUBSCRIPTIONS}, not for {rule.table.name}")
         if rule.status_means and rule.table.name != SUBSCRIPTIONS:
-            self._say(self._key(block, "status_means"), f"'status_means' is for {SUBSCRIPTIONS}")
+            self.say(self._key(block, "status_means"), f"'status_means' is for {SUBSCRIPTIONS}")
         if rule.explode and rule.unpivot:
-            self._say(self._key(block, "unpivot"), "'explode' and 'unpivot' exclude each other")
+            self.say(self._key(block, "unpivot"), "'explode' and 'unpivot' exclude each other")
 
     def _column(self, rule: SourceRule, name: Text, value: Any) -> ColumnRule:
         table = rule.table
         if not isinstance(value, Block):
             return ColumnRule(tuple(map(column_name, self._texts(name, value))), place=name.place)
-        self._known_keys(value, COLUMN_KEYS, f" of {table.name}.{name}")
+        self.known_keys(value, COLUMN_KEYS, f" of {table.name}.{name}")
         kind = table.columns[name].type
         if sum(key in value for key in ("from", "first_of", "value")) != 1:
-            self._say(
+            self.say(
                 name,
                 f"{name} needs one of 'from' (a source column), 'first_of' (several, the first that has a value counts)"
                 " and 'value' (a constant)",
             )
         if "value" in value and len(value) > 1:
-            self._say(name, f"{name} is a constant: nothing may stand beside 'value'")
+            self.say(name, f"{name} is a constant: nothing may stand beside 'value'")
         for key, kinds, what in (
             ("format", DATES, "dates"),
             ("date_language", DATES, "dates"),
@@ -245,7 +248,7 @@ class MappingReader:
             ("scale", NUMBERS, "numbers"),
         ):
             if key in value and kind not in kinds:
-                self._say(self._key(value, key), f"'{key}' is for {what}, {table.name}.{name} is none")
+                self.say(self._key(value, key), f"'{key}' is for {what}, {table.name}.{name} is none")
         column = ColumnRule(
             sources=tuple(map(column_name, self._texts(name, value["from"]))) if "from" in value else (),
             first_of=tuple(map(column_name, self._texts(name, value["first_of"]))) if "first_of" in value else (),
@@ -271,24 +274,24 @@ class MappingReader:
         """Keys of a column that only some columns may have."""
         about = rule.table.columns[name]
         if column.inclusive and name not in INCLUSIVE:
-            self._say(self._key(value, "inclusive"), f"'inclusive' is for {' and '.join(INCLUSIVE)}, not for {name}")
+            self.say(self._key(value, "inclusive"), f"'inclusive' is for {' and '.join(INCLUSIVE)}, not for {name}")
         if column.optional and rule.required(name):
-            self._say(
+            self.say(
                 self._key(value, "optional"),
                 f"{rule.table.name}.{name} is required, so it can't be optional: a row without it could not be used",
             )
         if column.normalise and not about.identifies:
-            self._say(self._key(value, "normalise"), f"'normalise' is for ids, {rule.table.name}.{name} is none")
+            self.say(self._key(value, "normalise"), f"'normalise' is for ids, {rule.table.name}.{name} is none")
         if column.pseudonym and about.identifies not in PERSONS:
-            self._say(
+            self.say(
                 self._key(value, "pseudonym"),
                 f"'pseudonym' is for {' and '.join(PERSONS)} and what refers to them, not for {name}",
             )
 
     def _snapshot(self, block: Block) -> str | None:
-        text = self._text(block, "snapshot")
+        text = self.text(block, "snapshot")
         if text is not None and text not in SNAPSHOTS and not ("%Y" in text and "%m" in text):
-            self._say(
+            self.say(
                 text,
                 f"'{text}' is not a snapshot; it may be all, folder, or a date pattern of the path such as"
                 ' "clients_%Y-%m-%d"',
@@ -296,50 +299,50 @@ class MappingReader:
         return text and str(text)
 
     def _encoding(self, block: Block) -> str | None:
-        encoding = self._text(block, "encoding")
+        encoding = self.text(block, "encoding")
         if encoding is None:
             return None
         try:
             b"x".decode(encoding, "replace")  # fails for what is no encoding of text, such as hex
             return codecs.lookup(encoding).name
         except (LookupError, ValueError):
-            self._say(
+            self.say(
                 encoding,
                 f"there is no encoding '{encoding}'; such are utf-8, utf-16, windows-1251, windows-1252, latin-1",
             )
             return None
 
     def _header_row(self, block: Block) -> int | None:
-        text = self._text(block, "header_row")
+        text = self.text(block, "header_row")
         if text is None:
             return None
         if not re.fullmatch(r"[1-9]\d{0,5}", text):
-            self._say(text, f"'{text}' is not the number of a row, such as 4")
+            self.say(text, f"'{text}' is not the number of a row, such as 4")
             return None
         return int(text)
 
     def _unpivot(self, block: Block) -> Unpivot | None:
         if "unpivot" not in block:
             return None
-        inner = self._block(block, "unpivot")
-        self._known_keys(inner, UNPIVOT_KEYS, " of unpivot")
-        columns, name, value = (self._text(inner, key) for key in UNPIVOT_KEYS)
+        inner = self.block(block, "unpivot")
+        self.known_keys(inner, UNPIVOT_KEYS, " of unpivot")
+        columns, name, value = (self.text(inner, key) for key in UNPIVOT_KEYS)
         if not (columns and name and value):
-            self._say(self._key(block, "unpivot"), "'unpivot' needs columns (a pattern), name and value")
+            self.say(self._key(block, "unpivot"), "'unpivot' needs columns (a pattern), name and value")
             return None
         try:
             re.compile(columns)
         except (re.error, OverflowError, RecursionError) as error:
-            self._say(columns, f"'{columns}' is not a pattern: {_last_part(error)}")
+            self.say(columns, f"'{columns}' is not a pattern: {_last_part(error)}")
         return Unpivot(str(columns), str(column_name(name)), str(column_name(value)))
 
     def _where(self, block: Block) -> dict[Text, Kept]:
         where = {}
-        for name, value in self._block(block, "where").items():
+        for name, value in self.block(block, "where").items():
             if not isinstance(value, Block):
                 where[column_name(name)] = Kept(values=tuple(text.trimmed() for text in self._texts(name, value)))
                 continue
-            self._known_keys(value, WHERE_KEYS, f" of where: {name}")
+            self.known_keys(value, WHERE_KEYS, f" of where: {name}")
             excluded = tuple(text.trimmed() for text in self._texts(name, value["not"])) if "not" in value else ()
             present = self._flag(value, "present") if "present" in value else None
             where[column_name(name)] = Kept(excluded=excluded, present=present)
@@ -347,46 +350,46 @@ class MappingReader:
 
     def _values(self, block: Block) -> dict[str, str]:
         listed = {}
-        for key, mapped in self._block(block, "values").items():
+        for key, mapped in self.block(block, "values").items():
             if isinstance(mapped, Text):
                 listed[key.trimmed()] = str(mapped)
             else:
-                self._say(key, f"'{key}' must stand for one value")
+                self.say(key, f"'{key}' must stand for one value")
         return listed
 
     def _scale(self, block: Block, kind: str) -> Decimal | str | None:
-        text = self._text(block, "scale")
+        text = self.text(block, "scale")
         if text is None or kind not in NUMBERS:
             return None
         if text == MINOR_UNITS:
             if kind not in MONEY:
-                self._say(text, "'minor_units' is for amounts of money")
+                self.say(text, "'minor_units' is for amounts of money")
             return MINOR_UNITS
         try:
             scale = Decimal(text)
         except InvalidOperation:
             scale = Decimal(0)
         if not scale.is_finite() or scale == 0 or len(scale.as_tuple().digits) > 12 or abs(scale.adjusted()) > 9:
-            self._say(text, f"'{text}' is not a factor such as 0.01, nor minor_units")
+            self.say(text, f"'{text}' is not a factor such as 0.01, nor minor_units")
         return scale
 
     def _add(self, block: Block) -> tuple[tuple[str, int], ...]:
         added = []
-        inner = self._block(block, "add")
-        self._known_keys(inner, ADD_KEYS, " of add")
+        inner = self.block(block, "add")
+        self.known_keys(inner, ADD_KEYS, " of add")
         for unit in ADD_KEYS:
-            if (text := self._text(inner, unit)) is not None:
+            if (text := self.text(inner, unit)) is not None:
                 if not re.fullmatch(r"[+-]?\d{1,5}", text):
-                    self._say(text, f"'{text}' is not a whole number of {unit}")
+                    self.say(text, f"'{text}' is not a whole number of {unit}")
                 else:
                     added.append((unit, int(text)))
         return tuple(added)
 
     def _empty(self, block: Block) -> tuple[str, ...]:
-        return tuple(text.strip() for text in self._listed(block, "empty"))
+        return tuple(text.strip() for text in self.listed(block, "empty"))
 
     def _formats(self, block: Block, key: str) -> tuple[str, ...]:
-        formats = self._listed(block, key)
+        formats = self.listed(block, key)
         for text in formats:
             self._check_format(text)
         return tuple(map(str, formats))
@@ -395,73 +398,78 @@ class MappingReader:
         if text in EPOCHS or text == EXCEL_SERIAL:
             return
         if not re.search(r"%-?[YyGcx]", text):
-            self._say(text, f"'{text}' has no year (%Y) and is none of epoch_s, epoch_ms and excel_serial")
+            self.say(text, f"'{text}' has no year (%Y) and is none of epoch_s, epoch_ms and excel_serial")
             return
         try:
             with duckdb.connect() as engine:
                 engine.execute("select try_strptime('x', ?)", [str(text)])
         except duckdb.Error as error:
-            self._say(text, f"'{text}' is not a date format: {_last_part(error)}")
+            self.say(text, f"'{text}' is not a date format: {_last_part(error)}")
 
     def _time_zone(self, block: Block) -> str | None:
-        text = self._text(block, "time_zone")
+        text = self.text(block, "time_zone")
         if text is not None and text not in available_timezones():
-            self._say(text, f"there is no time zone '{text}'; {_nearest_zone(text)}")
+            self.say(text, f"there is no time zone '{text}'; {_nearest_zone(text)}")
             return None
         return text and str(text)
 
-    def _say(self, at: Any, problem: str) -> None:
+    @staticmethod
+    def unknown(what: str, name: str, names: Iterable[str]) -> str:
+        """That there is nothing of the name, and which name may be meant."""
+        return f"there is no {what} '{name}'; {nearest(name, names)}"
+
+    def say(self, at: Any, problem: str) -> None:
         self.problems.append(Problem(f"{getattr(at, 'place', '') or FILE_NAME}: {problem}.", "mapping"))
 
-    def _known_keys(self, block: Block, keys: tuple[str, ...], owner: str) -> None:
+    def known_keys(self, block: Block, keys: tuple[str, ...], owner: str) -> None:
         for key in block:
             if key not in keys:
-                self._say(key, f"unknown key '{key}'{owner}; {nearest(key, keys)}")
+                self.say(key, f"unknown key '{key}'{owner}; {nearest(key, keys)}")
 
     def _key(self, block: Block, key: str) -> Text:
         """The key itself, for its place."""
         return next(name for name in block if name == key)
 
-    def _block(self, block: Block, key: str) -> Block:
+    def block(self, block: Block, key: str) -> Block:
         value = block.get(key, Block())
         if isinstance(value, Block):
             return value
         if not getattr(value, "left_out", False):
-            self._say(value, f"'{key}' must have keys below it")
+            self.say(value, f"'{key}' must have keys below it")
         return Block()
 
     def _plain(self, block: Block, key: str) -> str | None:
-        text = self._text(block, key)
+        text = self.text(block, key)
         return None if text is None else str(text)
 
-    def _text(self, block: Block, key: str) -> Text | None:
+    def text(self, block: Block, key: str) -> Text | None:
         value = block.get(key)
         if isinstance(value, Text):
             return None if value.left_out else value
         if value is not None:
-            self._say(self._key(block, key), f"'{key}' must be one value")
+            self.say(self._key(block, key), f"'{key}' must be one value")
         return None
 
     def _flag(self, block: Block, key: str) -> bool:
-        text = self._text(block, key)
+        text = self.text(block, key)
         if text is not None and text.lower() not in ("true", "false"):
-            self._say(text, f"'{key}' is true or false, not '{text}'")
+            self.say(text, f"'{key}' is true or false, not '{text}'")
         return text is not None and text.lower() == "true"
 
-    def _listed(self, block: Block, key: str) -> tuple[Text, ...]:
+    def listed(self, block: Block, key: str) -> tuple[Text, ...]:
         return tuple(self._texts(key, block[key])) if key in block else ()
 
     def _texts(self, at: str, value: Any) -> list[Text]:
         texts = list(value) if isinstance(value, list) else [value]
         if not texts or not all(isinstance(text, Text) and not text.left_out for text in texts):
-            self._say(at if isinstance(at, Text) else value, f"'{at}' must be a value or a list of values")
+            self.say(at if isinstance(at, Text) else value, f"'{at}' must be a value or a list of values")
             return []
         return texts
 
     def _choice(self, block: Block, key: str, choices: Iterable[str]) -> str | None:
-        value = self._text(block, key)
+        value = self.text(block, key)
         if value is not None and value not in choices:
-            self._say(value, f"'{value}' is no {key}; it may be {', '.join(repr(choice) for choice in choices)}")
+            self.say(value, f"'{value}' is no {key}; it may be {', '.join(repr(choice) for choice in choices)}")
         return value and str(value)
 
 

@@ -42,6 +42,7 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Refresh]:
         full_refresh=config["full_refresh"],
         anew=bool(context.dagster_run and context.dagster_run.asset_selection),  # whoever picks assets wants them made
         engine={name: os.environ.get(f"CHURN_{name.upper()}") for name in SETTINGS},
+        publish_to=os.environ.get("CHURN_PUBLISH_TO"),
     ) as refresh:
         assert context.instance  # Dagster gives one to every run
         fail_left_runs(context.instance, context.run_id)

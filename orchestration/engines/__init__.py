@@ -13,14 +13,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import yaml
-
 from orchestration.contract.names import nearest
 from orchestration.errors import UserError
 from orchestration.transform import project
 from orchestration.warehouse.connection import settings
 from orchestration.warehouse.folder import JOURNALS, Warehouse
 from orchestration.warehouse.quoting import identifier
+from orchestration.warehouse.settings import PUBLISH, read_settings, write_settings
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,17 +78,15 @@ class EngineSettings:
     @classmethod
     def of(cls, warehouse: Warehouse, given: Mapping[str, str | None]) -> EngineSettings:
         """What is `given` wins over the settings file."""
-        kept = yaml.safe_load(warehouse.settings.read_text(encoding="utf-8")) if warehouse.settings.exists() else None
-        if not isinstance(kept or {}, dict):
-            raise UserError(
-                f"{warehouse.settings} must hold lines of the form engine: spark. Nothing was changed.", code="engine"
-            )
-        for name in kept or {}:
-            if name not in SETTINGS:
+        kept = read_settings(warehouse)
+        for name in kept:
+            if name not in (*SETTINGS, PUBLISH):
                 raise UserError(
-                    f"{warehouse.settings}: there is no setting '{name}'; {nearest(name, SETTINGS)}.", code="engine"
+                    f"{warehouse.settings}: there is no setting '{name}'; {nearest(name, (*SETTINGS, PUBLISH))}.",
+                    code="engine",
                 )
-        found = replace(cls(), **{**(kept or {}), **{name: value for name, value in given.items() if value}})
+        kept.pop(PUBLISH, None)
+        found = replace(cls(), **{**kept, **{name: value for name, value in given.items() if value}})
         if found.engine not in ("duckdb", "spark"):
             raise UserError(
                 f"The engine is {found.engine!r}, but must be duckdb or spark. Nothing was changed.", code="engine"
@@ -99,8 +96,7 @@ class EngineSettings:
     def keep(self, warehouse: Warehouse) -> None:
         """Remember them for the refreshes that name none; DuckDB needs no file."""
         if self != EngineSettings() or warehouse.settings.exists():
-            kept = {name: value for name, value in asdict(self).items() if value is not None}
-            warehouse.settings.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
+            write_settings(warehouse, {name: value for name, value in asdict(self).items() if value is not None})
 
     def start(self, warehouse: Warehouse, refresh_id: str) -> Engine:
         """The engine for one refresh. Raises UserError when a setting is missing or can't be right."""

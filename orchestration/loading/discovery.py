@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orchestration.contract.mapping import FILE_NAME, Mapping, SourceRule, is_within
 from orchestration.contract.names import nearest
+from orchestration.contract.pulls import FOLDER
 from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, Problem, UserError, refuse_if
 
@@ -106,7 +107,11 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
 
     found: list[tuple[SourceRule, Path]] = []
     warnings: list[str] = []
-    problems: list[Problem] = []
+    problems = [
+        Problem(f"{pull.place}: nothing has been pulled from {pull.name} yet. Run `churn pull` first.", "no_file")
+        for pull in mapping.pulls
+        if not any((extracts / FOLDER / pull.name).glob("[0-9]*"))
+    ]
     taken: set[Path] = set()
     for rule in mapping.rules():
         for pattern in rule.files:

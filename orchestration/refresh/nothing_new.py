@@ -22,6 +22,7 @@ from orchestration.loading.newest_day import default_as_of, newest_day, stale_wa
 from orchestration.readers.report.data import is_stale
 from orchestration.transform.project import code_version
 from orchestration.warehouse import folder, origin
+from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.folder import PastRefresh, Warehouse
 
 if TYPE_CHECKING:
@@ -39,12 +40,15 @@ class NothingNew:
         return f"nothing new since {self.last.started_at:%Y-%m-%d %H:%M} UTC"
 
 
-def asked(extracts: Extracts, policies: Mapping[str, Value], engine: EngineSettings) -> dict[str, Any]:
+def asked(
+    extracts: Extracts, policies: Mapping[str, Value], engine: EngineSettings, destination: Destination | None
+) -> dict[str, Any]:
     """What is asked of a refresh, besides the day, as JSON keeps it."""
     return {
         "extracts": extracts.fingerprint,  # names and contents of the files, and the mapping
         "policies": dict(policies),
         "engine": asdict(engine),
+        "publish_to": destination and str(destination),
         "code_version": code_version(),
     }
 

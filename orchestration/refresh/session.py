@@ -25,6 +25,7 @@ from orchestration.refresh import outcome
 from orchestration.refresh.nothing_new import NothingNew, asked, kept_by, nothing_new
 from orchestration.refresh.profile import Cost, Profile
 from orchestration.warehouse import folder, origin, publishing
+from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.folder import Warehouse
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Refresh:
     engine: Engine
     unchanged: NothingNew | None  # there is nothing to do then
     is_complete: bool = False  # its version is published, and so is the report
+    destination: Destination | None = None
     failure: ChurnError | None = None
     previous: str | None = None
     retries: bool = False  # whether whoever runs it tries a step again
@@ -164,9 +166,11 @@ def refreshing(
     full_refresh: bool = False,
     anew: bool = False,
     engine: Mapping[str, str | None] | None = None,
+    publish_to: str | None = None,
 ) -> Iterator[Refresh]:
     """Hold the warehouse for a refresh, and enter it into the history and into refresh.json with the way it ends.
-    `engine` says what EngineSettings are other than the warehouse's own. Where it yields one that is `unchanged`, there
+    `engine` says what EngineSettings are other than the warehouse's own, `publish_to` which
+    database. Where it yields one that is `unchanged`, there
     is nothing to do, unless a `full_refresh` was asked for, or one that builds `anew` what was built before."""
     from expectations import judge_process
     from orchestration.contract.mapping import load_mapping
@@ -181,12 +185,13 @@ def refreshing(
         found = find_extracts(extracts, mapping)
         warehouse = Warehouse(warehouse_folder)
         engine_settings = EngineSettings.of(warehouse, engine or {})
+        destination = Destination.of(warehouse, publish_to)
     with (
         warehouse.locked(),
         outcome.recorded(warehouse, started_at, progress) as facts,
         ExitStack() as stack,
     ):
-        request = asked(found, values, engine_settings)
+        request = asked(found, values, engine_settings, destination)
         unchanged = None if full_refresh or anew else nothing_new(warehouse, found, request, as_of)
         profile = Profile()
         if not unchanged:
@@ -208,6 +213,7 @@ def refreshing(
             judge=judge,
             engine=engine_settings.start(warehouse, refresh_id),
             unchanged=unchanged,
+            destination=destination,
             previous=publishing.current_version(warehouse),
         )
         with warehouse.connect() as con:
@@ -242,7 +248,7 @@ def refreshing(
                     facts |= outcome.checked(con, refresh.version, facts["status"])
                 if unchanged:
                     origin.keep_still(warehouse)
-                elif refresh.is_complete and request == asked(found, values, engine_settings):  # with the same code
+                elif refresh.is_complete and request == asked(found, values, engine_settings, destination):  # same code
                     aliases = refresh.variables["own_reason_aliases"]
                     origin.keep(warehouse, {**request, **kept_by(warehouse, aliases)})
 

@@ -246,7 +246,11 @@ def publish(refresh: Refresh) -> dict[str, int]:
             project.DOCS.parent,
         )
         cost.rows = sum(counts.values())
-    refresh.is_complete = _report(refresh)
+    has_report = _report(refresh)
+    if refresh.destination:
+        with refresh.stage(f"publish to {refresh.destination}"):
+            refresh.destination.publish(refresh.warehouse, refresh.id)
+    refresh.is_complete = has_report
     return counts
 
 

@@ -6,7 +6,7 @@ current          link to the current version; churn.duckdb, private.duckdb, expo
 data_docs/       a page of what the last refresh's expectations found, published or not
 refresh.json     how the last refresh ended; failure.txt (0600) all that its failure says
 origin.json      what the current version was made from: whether a refresh would find anything new
-settings.yml     the engine that runs the models, where it is not DuckDB
+settings.yml     the engine that runs the models, where it is not DuckDB; a database to publish to as well
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
 """
 

@@ -30,6 +30,7 @@ from orchestration.refresh import nothing_new
 from orchestration.refresh.nothing_new import NothingNew
 from orchestration.refresh.progress import Progress
 from orchestration.warehouse import folder, origin, publishing
+from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
 from tests.outcome import outcome_of
@@ -237,13 +238,15 @@ class Asked:
     as_of: date | None = date.fromisoformat(AS_OF)
     policies: tuple[str, ...] = ()
     engine: EngineSettings = EngineSettings()
+    destination: Destination | None = None
 
     def answer(self) -> NothingNew | None:
         mapping = load_mapping(self.extracts)
         policies = effective_policies(mapping.policies, self.policies)
         found = find_extracts(self.extracts, mapping)
         place = Warehouse(self.warehouse)
-        return nothing_new.nothing_new(place, found, nothing_new.asked(found, policies, self.engine), self.as_of)
+        request = nothing_new.asked(found, policies, self.engine, self.destination)
+        return nothing_new.nothing_new(place, found, request, self.as_of)
 
 
 @pytest.fixture
@@ -285,6 +288,7 @@ CHANGES: dict[str, Callable[[Asked], object]] = {
     "as_of": lambda asked: setattr(asked, "as_of", date(2024, 7, 1)),
     "as_of by default": lambda asked: setattr(asked, "as_of", None),
     "the engine": lambda asked: setattr(asked, "engine", EngineSettings("spark", "thrift://localhost:1", "/tmp")),
+    "where it is published to": lambda asked: setattr(asked, "destination", Destination("postgresql://here/churn")),
     "own reasons": lambda asked: (asked.warehouse / "churn_reason_aliases.csv").write_text(
         "alias,reason_code,language\nno more,poor_service,en\n"
     ),
@@ -295,7 +299,7 @@ CHANGES: dict[str, Callable[[Asked], object]] = {
     "the report is gone": lambda asked: (asked.warehouse / "report" / "index.html").unlink(),
     "a link is gone": lambda asked: (asked.warehouse / "churn.duckdb").unlink(),
     "somebody wrote to what is published": lambda asked: (asked.warehouse / "churn.duckdb.wal").write_bytes(b""),
-    "the results of the checks": lambda asked: damage(asked.warehouse / "data_docs" / "raw.html"),
+    "the results of the checks": lambda asked: damage(asked.warehouse / "data_docs" / "index.html"),
     "build.duckdb is gone": lambda asked: (asked.warehouse / "build.duckdb").unlink(),
     "a row in build.duckdb": lambda asked: write_to_build(
         asked, "update raw.billing__invoices_rows set amount = '1' where invoice_id = 'i7-1'"

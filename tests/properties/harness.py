@@ -197,9 +197,9 @@ class Warehouse:
                 [load],
             )
             database.execute(
-                "insert into raw.loads (load_id, table_name, source, content_hash)"
-                " values (?, 'billing.subscriptions', 'lists', ?)",
-                [load, load],
+                "insert into raw.loads (load_id, table_name, source, content_hash, status_means)"
+                " values (?, 'billing.subscriptions', 'lists', ?, ?)",
+                [load, load, company.lists_mean],
             )
             database.execute("insert into raw.snapshots values ('billing.subscriptions', 'lists', ?, ?)", [load, day])
 

@@ -227,6 +227,11 @@ class Draw:
             row = Subscription(subscription, start, self.name, ended_on=None, **terms)
             if self.chance(0.1):
                 row = replace(row, ended_on=day + timedelta(days=rng.choice((-20, 0, 5, 40))))
+            other = Random(f"{subscription} {day}")
+            if other.random() < 0.2:
+                row = replace(
+                    row, inactive_on=day - timedelta(days=other.choice((0, 3, 20))), end_reason="too expensive"
+                )
             self.company.lists.append(Listed(day, row))
 
     def company_lists(self) -> list[date]:
@@ -563,7 +568,15 @@ class Recipe:
     def company(self) -> Company:
         first = self.as_of - timedelta(days=30 * self.months)
         rng = Random(f"company {self.seed}")
-        company = Company(self.as_of, "EUR", self.policies, plans=plans(rng), reasons=REASONS, aliases=ALIASES)
+        company = Company(
+            self.as_of,
+            "EUR",
+            self.policies,
+            plans=plans(rng),
+            reasons=REASONS,
+            aliases=ALIASES,
+            lists_mean=Random(f"lists {self.seed}").choice((None, "now")),
+        )
         company.employees.extend([Employee("e1", team="A"), Employee("e2", team="B"), Employee("e3")])
         company.fx_rates.extend(fx_rates(rng, first, self.as_of))
         sharp = sharp_days(first, self.as_of)
@@ -613,4 +626,14 @@ def only(company: Company, names: Iterable[str]) -> Company:
     return replace(company, **tables)
 
 
-SHARED = ("as_of", "reporting_currency", "policies", "plans", "employees", "fx_rates", "reasons", "aliases")
+SHARED = (
+    "as_of",
+    "reporting_currency",
+    "policies",
+    "lists_mean",
+    "plans",
+    "employees",
+    "fx_rates",
+    "reasons",
+    "aliases",
+)

@@ -56,7 +56,8 @@ def all_customers(company: Company) -> list[str]:
     survivor = survivors(company)
     ids = {card.customer_id for card in company.customers}
     ids |= {row.customer_id for row in company.subscriptions if begun(row.started_on)}
-    ids |= {row.customer_id for row in rows_of_lists(company.lists, company.as_of) if begun(row.started_on)}
+    listed = rows_of_lists(company.lists, company.as_of, company.lists_mean)
+    ids |= {row.customer_id for row in listed if begun(row.started_on)}
     ids |= {row.customer_id for row in company.subscription_events if begun(row.occurred_on)}
     ids |= {row.customer_id for row in company.invoices if begun(row.issued_at.date())}
     ids |= {row.customer_id for row in company.invoice_lines if begun(row.issued_at.date())}

@@ -92,14 +92,18 @@ def rows_of_events(events: list[SubscriptionEvent]) -> list[Subscription]:
     return rows
 
 
-def rows_of_lists(listed: list[Listed], as_of: date) -> list[Subscription]:
-    """The rows that the lists of a source amount to, each version's status one of its period.
+def rows_of_lists(listed: list[Listed], as_of: date, means: str | None = None) -> list[Subscription]:
+    """The rows that the lists of a source amount to.
 
     A changed price, plan, quantity, discount, interval, currency or status closes the row on the list's day and opens
     the next; a subscription that the next list lacks ended on that day; the first version starts at its own started_on,
     else on the day of its first list; one that comes back starts on that list's day. Lists after as_of do not exist
     yet. Reading: a version that would be closed before it starts never began; its own ended_on holds if it is earlier.
+
+    "With `status_means: now` the lists state since when a status holds": see `_ends_stated`.
     """
+    if means == "now":
+        return _ends_stated(listed, as_of)
     days = sorted({one.snapshot_on for one in listed if one.snapshot_on <= as_of})
     by_day = {day: {one.row.subscription_id: one.row for one in listed if one.snapshot_on == day} for day in days}
     rows: list[Subscription] = []
@@ -130,6 +134,72 @@ def rows_of_lists(listed: list[Listed], as_of: date) -> list[Subscription]:
     return rows
 
 
+def _ends_stated(listed: list[Listed], as_of: date) -> list[Subscription]:
+    """The rows of lists with `status_means: now`.
+
+    "An inactive status ends the version before it, on the day that the list states (`ended_on` up to its day, else
+    `inactive_on`), else on the list's own." "A subscription that its first list has inactive counts as it would without
+    history, and without a day until that list's, at most until `as_of`." "A status that has begun to pay is no change."
+    "The first list after `as_of` counts for the starts and ends that it dates until then, but not for other terms."
+    """
+    days = sorted({one.snapshot_on for one in listed})
+    later = [day for day in days if day > as_of]
+    days = [day for day in days if day <= as_of] + later[:1]
+    rows: list[Subscription] = []
+    for subscription in sorted({one.row.subscription_id for one in listed}):
+        found = {one.snapshot_on: one.row for one in listed if one.row.subscription_id == subscription}
+        # the versions: first and last list that have them, and the list that ends them
+        versions: list[tuple[date, date, date | None]] = []
+        for number, day in enumerate(days):
+            if day not in found:
+                continue
+            follows = bool(versions) and number > 0 and versions[-1][1] == days[number - 1]
+            if follows and _same_version(found[days[number - 1]], found[day]):
+                versions[-1] = (versions[-1][0], day, None)
+            else:
+                versions.append((day, day, None))
+            next_day = days[number + 1] if number + 1 < len(days) else None
+            versions[-1] = (*versions[-1][:2], next_day)
+        for number, (first_day, last_day, next_day) in enumerate(versions):
+            first, last = found[first_day], found[last_day]
+            if number > 0 and first_day > as_of:
+                continue
+            start = first.started_on or first_day
+            if number > 0:
+                start = max(first_day, start)
+            if number == 0 and status_of(last) in INACTIVE:
+                since = last.inactive_on or min(first_day, as_of)
+                rows.append(replace(last, started_on=start, inactive_on=since, status_means="now"))
+                continue
+            following = versions[number + 1][0] if number + 1 < len(versions) else None
+            until = next_day if next_day and next_day <= as_of else None
+            reason = last.end_reason
+            if following and status_of(found[following]) in INACTIVE:
+                closing = found[following]
+                stated = closing.ended_on if closing.ended_on and closing.ended_on <= following else closing.inactive_on
+                if stated and stated <= as_of and (next_day is None or stated <= next_day):
+                    until = stated
+                reason = closing.end_reason or reason
+            if until and until < start:
+                continue
+            end = last.ended_on if until is None or (last.ended_on and last.ended_on <= until) else until
+            rows.append(
+                replace(
+                    last, started_on=start, ended_on=end, inactive_on=None, end_reason=reason, status_means="period"
+                )
+            )
+    return rows
+
+
+def _same_version(before: Subscription, row: Subscription) -> bool:
+    """Whether two lists that follow each other have a subscription on the same terms."""
+    if any(getattr(before, name) != getattr(row, name) for name in TERMS if name != "status"):
+        return False
+    if (status_of(before) in INACTIVE) != (status_of(row) in INACTIVE):
+        return False
+    return status_of(row) not in NEVER_PAID or status_of(before) in NEVER_PAID
+
+
 def with_meanings(company: Company) -> list[Subscription]:
     """The rows of tables with what their status means. Undeclared, per source: `period` where ids repeat,
     else `now`."""
@@ -143,7 +213,7 @@ def with_meanings(company: Company) -> list[Subscription]:
 
 def all_rows(company: Company) -> list[Subscription]:
     """Rows of tables, lists and event logs; a subscription that a table or list has too keeps those rows."""
-    listed = rows_of_lists(company.lists, company.as_of)
+    listed = rows_of_lists(company.lists, company.as_of, company.lists_mean)
     known = {row.subscription_id for row in company.subscriptions + listed}
     logs: dict[str, list[SubscriptionEvent]] = {}
     for event in company.subscription_events:

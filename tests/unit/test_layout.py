@@ -14,7 +14,7 @@ ROWS = [
     {"defs"},
     {"refresh"},
     {"readers", "engines"},
-    {"loading", "transform"},
+    {"loading", "transform", "pulling"},
     {"warehouse"},
     {"contract"},
     {"errors"},

@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.contract import mapping as module
 from orchestration.contract.mapping import Kept, Mapping, load_mapping, unattended_mapping
+from orchestration.contract.pulls import KINDS
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
 
@@ -259,3 +260,67 @@ def test_the_contract_names_what_it_needs():
     ]
     assert tables["billing.invoice_lines"].row_key == "line_id"
     assert tables["billing.invoices"].raw == "billing__invoices"
+
+
+def test_what_is_pulled_is_read_by_the_preset_of_its_kind(tmp_path):
+    mapping = read(
+        tmp_path,
+        """
+pull:
+  stripe:
+  shop: {kind: shopify, site: alfa, lists: orders}
+  erp: {kind: sql, tables: [sales.invoices, customers], changed: {customers: changed_on}}
+tables:
+  billing.subscriptions:
+    - {name: stripe, columns: {customer_id: metadata.account}}
+""",
+    )
+    stripe, shop, erp = mapping.pulls
+    assert (stripe.kind, stripe.lists, stripe.place) == ("stripe", KINDS["stripe"].lists, "extracts.yml, line 3")
+    assert (shop.kind, shop.site, shop.lists) == ("shopify", "alfa", ("orders",))
+    assert (erp.tables, erp.changed) == (("sales.invoices", "customers"), {"customers": "changed_on"})
+    [subscriptions] = mapping.tables["billing.subscriptions"]
+    assert (subscriptions.name, subscriptions.files) == ("stripe", ("pulls/stripe/*/subscriptions*.json*",))
+    assert (subscriptions.delivery, subscriptions.snapshot) == ("snapshot", "pulls/stripe/%Y-%m-%d")
+    assert (subscriptions.history, subscriptions.status_means) == (True, "now")
+    assert subscriptions.columns["customer_id"].sources == ("metadata.account",)
+    assert [rule.name for rule in mapping.tables["billing.invoices"]] == ["stripe", "shop"]
+    assert not any(rule.history for rule in mapping.rules() if rule.table.name != "billing.subscriptions")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pull:\n  strpe:\n", "line 2: there is no kind of source 'strpe'; the nearest valid name is 'stripe'."),
+        ("pull:\n  a: {kind: zendsk}\n", "line 2: there is no kind of source 'zendsk'; the nearest valid name is"),
+        ("pull:\n  stripe: {lists: [invoicez]}\n", "line 2: there is no list of stripe 'invoicez'; the nearest valid"),
+        ("pull:\n  stripe: {sit: a}\n", "line 2: unknown key 'sit' of pull: stripe; "),
+        (
+            "pull:\n  stripe:\n    api_key: rk_live\n",
+            "line 3: secrets don't belong here: take 'api_key' out, and set it",
+        ),
+        ("pull:\n  zendesk:\n", "line 2: 'zendesk' (zendesk) needs 'site'."),
+        ("pull:\n  zendesk: {site: a/b}\n", "line 2: 'a/b' must be the first part of the site's address"),
+        ("pull:\n  My shop: {kind: stripe}\n", "line 2: 'My shop' must consist of small letters, digits and _"),
+        (
+            "pull:\n  stripe: {url: 'https://me:rk_live@host'}\n",
+            "line 2: an address must not hold a user or a password",
+        ),
+        ("pull:\n  stripe: {url: 'http://proxy/v1'}\n", "line 2: 'http://proxy/v1' must begin with https://"),
+        (
+            "pull:\n  stripe: {url: 'http://127.0.0.1.example.com'}\n",
+            "line 2: 'http://127.0.0.1.example.com' must begin",
+        ),
+        ("pull:\n  stripe: yes\n", "line 2: 'stripe' must have keys below it, or nothing."),
+        ("pull:\n  erp: {kind: sql}\n", "line 2: 'erp' (sql) needs 'tables'."),
+        (
+            "pull:\n  erp: {kind: sql, tables: a, changed: {b: c}}\n",
+            "line 2: there is no table among those pulled 'b';",
+        ),
+        ("pull: stripe\n", "line 1: 'pull' must have keys below it."),
+    ],
+)
+def test_mistakes_in_what_to_pull_are_said_with_their_line(tmp_path, text, said):
+    told = refused(tmp_path, text)
+    assert f"extracts.yml, {said}" in told
+    assert "rk_live" not in told

@@ -1,0 +1,265 @@
+"""A database where people work, to which what is published goes as well: Postgres.
+
+The tables of churn.duckdb's schemas marts and quality are replaced there in one transaction, so that readers see the
+version before until its end and the new one from then on. Rows are deleted and written, not tables dropped: nobody
+waits, and views and rights on the tables stay. Only a table that has other columns now is made anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import duckdb
+
+from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.quoting import identifier, quote
+from orchestration.warehouse.settings import PUBLISH, read_settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMAS = ("marts", "quality")
+# How a schema of ours is known: it is written to only if it bears this, or is empty.
+OURS = "Written by churn-warehouse at each publish; what else is in it is removed."
+_TYPES = {
+    "VARCHAR": "text",
+    "BOOLEAN": "boolean",
+    "TINYINT": "smallint",
+    "SMALLINT": "smallint",
+    "INTEGER": "integer",
+    "BIGINT": "bigint",
+    "HUGEINT": "numeric(38,0)",
+    "FLOAT": "real",
+    "DOUBLE": "double precision",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp without time zone",
+    "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
+    "JSON": "json",
+}
+# A reader may hold a table that has other columns now for so long.
+_PATIENCE = "60s"
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """A table, or a view if it has `sql`, of a published file."""
+
+    schema: str
+    name: str
+    comment: str
+    columns: tuple[Column, ...] = ()
+    sql: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{identifier(self.name)}"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The database at an address, postgresql://USER@HOST:PORT/NAME. Its text shows no password."""
+
+    address: str = field(repr=False)
+
+    @classmethod
+    def of(cls, warehouse: Warehouse, given: str | None) -> Destination | None:
+        """What is `given` wins over settings.yml. Raises UserError for what can't be an address, before anything is
+        done."""
+        kept = read_settings(warehouse).get(PUBLISH)
+        if kept and (not isinstance(kept, str) or urlsplit(kept).password):
+            raise UserError(
+                f"{warehouse.settings}: publish: must be an address without a password. Keep the password in"
+                " ~/.pgpass or in PGPASSWORD. Nothing was changed."
+            )
+        address = given or kept
+        if not address:
+            return None
+        if find_spec("psycopg") is None:
+            raise UserError(
+                "Publishing to Postgres needs packages that are not installed: run `make connect` in the folder of the"
+                " project, which adds them to its environment. Nothing was changed."
+            )
+        if not _is_address(address):
+            raise UserError(
+                "What to publish to must have the form postgresql://USER@HOST:PORT/DATABASE. Nothing was changed."
+            )
+        return cls(address)
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.address)
+        return f"postgresql://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+    def publish(self, warehouse: Warehouse, refresh_id: str) -> dict[str, int]:
+        """Replace what readers of the database see by the version of a refresh. Returns the rows of each table.
+        Raises EnvironmentFailure, which says that the database keeps what it had."""
+        import psycopg
+
+        file = warehouse.published / refresh_id / "churn.duckdb"
+        try:
+            with duckdb.connect(str(file), read_only=True) as con, psycopg.connect(self.address) as database:
+                return _replace(con, database, warehouse.scratch)
+        except psycopg.Error as error:
+            said = (error.diag.message_primary or str(error).strip().partition("\n")[0]).rstrip(".")
+            detail = f" ({error.diag.message_detail.rstrip('.')})" if error.diag.message_detail else ""
+            raise EnvironmentFailure(
+                f"The warehouse is published, but {self} keeps its earlier version: {said}{detail}. Correct that and"
+                " refresh again."
+            ) from None
+
+
+def _replace(con: duckdb.DuckDBPyConnection, database: psycopg.Connection, scratch: Path) -> dict[str, int]:
+    """One transaction, which the end of the connection commits."""
+    tables, views = list(_tables(con)), list(_views(con))
+    database.execute(f"set local lock_timeout = {quote(_PATIENCE)}")
+    database.execute("select pg_advisory_xact_lock(hashtext('churn-warehouse'))")  # one publisher at a time
+    for schema in SCHEMAS:
+        _own(database, schema)
+    _remove_others(database, {str(one) for one in (*tables, *views)})
+    _renew(database, tables)
+    counts = {f"{table.schema}.{table.name}": _fill(con, database, table, scratch) for table in tables}
+    for view in views:
+        _create(database, view)
+    return counts
+
+
+def _tables(con: duckdb.DuckDBPyConnection) -> Iterator[Published]:
+    found = con.execute(
+        "select schema_name, table_name, comment from duckdb_tables() where schema_name in ? order by all", [SCHEMAS]
+    ).fetchall()
+    for schema, name, comment in found:
+        columns = con.execute(
+            "select column_name, data_type, comment from duckdb_columns() where schema_name = ? and table_name = ?"
+            " order by column_index",
+            [schema, name],
+        ).fetchall()
+        yield Published(
+            schema,
+            name,
+            comment or "",
+            tuple(Column(column, _type(kind), text or "") for column, kind, text in columns),
+        )
+
+
+def _views(con: duckdb.DuckDBPyConnection) -> Iterator[Published]:
+    views = con.execute(
+        "select schema_name, view_name, comment, sql from duckdb_views() where schema_name in ? order by all", [SCHEMAS]
+    ).fetchall()
+    return (Published(schema, name, comment or "", sql=sql) for schema, name, comment, sql in views)
+
+
+def _type(kind: str) -> str:
+    """Postgres's name of a type, as it says it itself."""
+    if decimal := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind):
+        return f"numeric({decimal[1]},{decimal[2]})"
+    return _TYPES[kind]
+
+
+def _own(database: psycopg.Connection, schema: str) -> None:
+    """Make the schema ours. Raises EnvironmentFailure if it is somebody else's."""
+    [(comment, is_used)] = database.execute(
+        "select obj_description(to_regnamespace(%(schema)s), 'pg_namespace'),"
+        " exists (select 1 from pg_class where relnamespace = to_regnamespace(%(schema)s))",
+        {"schema": schema},
+    ).fetchall()
+    if comment == OURS:
+        return
+    if is_used:
+        raise EnvironmentFailure(
+            f"The warehouse is published, but not to the database: its schema {schema} holds what is not of this"
+            " warehouse. Publish to another database, or move that away; nothing was changed there."
+        )
+    database.execute(f"create schema if not exists {schema}")
+    database.execute(f"comment on schema {schema} is {quote(OURS)}")
+
+
+def _remove_others(database: psycopg.Connection, published: set[str]) -> None:
+    """Remove what an earlier version published and this one doesn't."""
+    for kind, word in (("v", "view"), ("r", "table")):
+        for relation in _present(database, kind):
+            if relation not in published:
+                database.execute(f"drop {word} {relation}")
+
+
+def _renew(database: psycopg.Connection, tables: list[Published]) -> None:
+    """Make the tables that are missing, and those anew that have other columns."""
+    for table in tables:
+        found = database.execute(
+            "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum",
+            [str(table)],
+        ).fetchall()
+        if found == [(column.name, column.type) for column in table.columns]:
+            continue
+        if found:
+            for view in _present(database, "v"):
+                database.execute(f"drop view {view}")
+            database.execute(f"drop table {table}")
+        columns = ", ".join(f"{identifier(column.name)} {column.type}" for column in table.columns)
+        database.execute(f"create table {table} ({columns})")
+
+
+def _present(database: psycopg.Connection, kind: str) -> list[str]:
+    """The tables (r) or views (v) of our schemas."""
+    found = database.execute(
+        "select nspname, relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace"
+        " where nspname = any(%s) and relkind = %s",
+        [list(SCHEMAS), kind],
+    ).fetchall()
+    return [f"{schema}.{identifier(name)}" for schema, name in found]
+
+
+def _fill(con: duckdb.DuckDBPyConnection, database: psycopg.Connection, table: Published, scratch: Path) -> int:
+    """Replace the rows of a table, and what is said about it. Returns the number of rows."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    file = scratch / f"{table.schema}.{table.name}.csv"
+    con.execute(f"copy (from {table}) to {quote(file)} (format csv, header false, force_quote *)")
+    database.execute(f"delete from {table}")
+    with file.open("rb") as rows, database.cursor() as cursor:
+        with cursor.copy(f"copy {table} from stdin (format csv, encoding 'UTF8')") as copy:
+            while block := rows.read(1 << 20):
+                copy.write(block)
+        count = cursor.rowcount
+    file.unlink()
+    database.execute(f"comment on table {table} is {quote(table.comment)}")
+    for column in table.columns:
+        database.execute(f"comment on column {table}.{identifier(column.name)} is {quote(column.comment)}")
+    return count
+
+
+def _create(database: psycopg.Connection, view: Published) -> None:
+    """Make a view where it is missing, and anew where it is another one now: its comment says which rows it shows."""
+    [(exists, comment)] = database.execute(
+        "select to_regclass(%(view)s) is not null, obj_description(to_regclass(%(view)s), 'pg_class')",
+        {"view": str(view)},
+    ).fetchall()
+    if exists and comment == view.comment:
+        return
+    if exists:
+        database.execute(f"drop view {view}")
+    database.execute(view.sql)
+    database.execute(f"comment on view {view} is {quote(view.comment)}")
+
+
+def _is_address(address: str) -> bool:
+    """Whether the driver takes it; what it says of one that it doesn't may hold the password."""
+    from psycopg import ProgrammingError, conninfo
+
+    try:
+        parts = urlsplit(address)
+        conninfo.conninfo_to_dict(address)
+        return parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1 and parts.port != 0
+    except (ProgrammingError, ValueError):
+        return False
