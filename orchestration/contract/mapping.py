@@ -93,6 +93,7 @@ class SourceRule:
     delivery: str = "delta"
     snapshot: str | None = None  # all, folder, or a date pattern of the path
     history: bool = False
+    dated: bool = False  # the lists of a history state the days of starts and ends
     encoding: str | None = None
     delimiter: str | None = None
     decimal: str | None = None
@@ -133,7 +134,7 @@ class SourceRule:
 
     def signature(self, time_zone: str) -> str:
         """What decides how a row is read, as a hash; where the file lies and how it is delivered does not."""
-        unread = ("table", "files", "delivery", "snapshot", "status_means", "columns", "place")
+        unread = ("table", "files", "delivery", "snapshot", "dated", "status_means", "columns", "place")
         parts = {name: value for name, value in vars(self).items() if name not in unread}
         parts |= {
             "company": time_zone,

@@ -82,6 +82,7 @@ WHERE_KEYS = ("present", "not")
 UNPIVOT_KEYS = ("columns", "name", "value")
 ADD_KEYS = ("years", "months", "days")  # in this order, as calendars do
 SNAPSHOTS = ("all", "folder")
+HISTORIES = ("true", "false", "dated")
 INCLUSIVE = ("ended_on", "covers_until")
 SUBSCRIPTIONS = "billing.subscriptions"
 LONGEST_PATTERN = 1_000  # bytes
@@ -174,7 +175,8 @@ class MappingReader:
             files=self._files(block),
             delivery=self._choice(block, "delivery", ("delta", "snapshot")) or "delta",
             snapshot=self._snapshot(block),
-            history=self._flag(block, "history"),
+            history=(history := self._choice(block, "history", HISTORIES)) in ("true", "dated"),
+            dated=history == "dated",
             encoding=self._encoding(block),
             delimiter=delimiter and DELIMITERS.get(delimiter),
             decimal=self._choice(block, "decimal", (".", ",")),

@@ -162,5 +162,5 @@ def _snapshot(name: Text, table: Text, source: Block) -> Block:
     pulled[Text("delivery")] = Text("snapshot")
     pulled[Text("snapshot")] = Text(f"{FOLDER}/{name}/{DAY}")
     if table == FORGETFUL:
-        pulled[Text("history")] = Text("true")
+        pulled[Text("history")] = Text("dated")
     return pulled

@@ -337,7 +337,7 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
         " unnest(?::boolean[]) as is_whole_folder, unnest(?::varchar[])::date as snapshot_on",
         columns,
     )
-    declared = [(*key, rule.status_means, rule.history) for key, rule in rules.items()]
+    declared = [(*key, _status_means(rule), rule.history) for key, rule in rules.items()]
     columns = [list(column) for column in zip(*declared, strict=True)] or [[]] * 4
     con.execute(
         "create or replace temp table declared as select unnest(?::varchar[]) as table_name,"
@@ -389,6 +389,13 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
         where loads.load_id = places.load_id
         """
     )
+
+
+def _status_means(rule: SourceRule) -> str | None:
+    """What the status of the source's rows means; of a list with history only whether it states its ends (now)."""
+    if rule.history:
+        return "now" if rule.dated else None
+    return rule.status_means
 
 
 def date_loads(con: duckdb.DuckDBPyConnection, as_of: date) -> None:

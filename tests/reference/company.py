@@ -271,7 +271,7 @@ class Company:
     plans: list[Plan] = field(default_factory=list, repr=False)
     subscriptions: list[Subscription] = field(default_factory=list, repr=False)
     lists: list[Listed] = field(default_factory=list, repr=False)
-    lists_mean: str | None = None  # status_means of the lists
+    lists_mean: str | None = None  # now: the lists are dated
     subscription_events: list[SubscriptionEvent] = field(default_factory=list, repr=False)
     invoices: list[Invoice] = field(default_factory=list, repr=False)
     invoice_lines: list[InvoiceLine] = field(default_factory=list, repr=False)

@@ -100,7 +100,7 @@ def rows_of_lists(listed: list[Listed], as_of: date, means: str | None = None) -
     else on the day of its first list; one that comes back starts on that list's day. Lists after as_of do not exist
     yet. Reading: a version that would be closed before it starts never began; its own ended_on holds if it is earlier.
 
-    "With `status_means: now` the lists state since when a status holds": see `_ends_stated`.
+    "With `history: dated` the lists themselves state when a subscription started and ended": see `_ends_stated`.
     """
     if means == "now":
         return _ends_stated(listed, as_of)
@@ -135,7 +135,7 @@ def rows_of_lists(listed: list[Listed], as_of: date, means: str | None = None) -
 
 
 def _ends_stated(listed: list[Listed], as_of: date) -> list[Subscription]:
-    """The rows of lists with `status_means: now`.
+    """The rows of lists with `history: dated`.
 
     "An inactive status ends the version before it, on the day that the list states (`ended_on` up to its day, else
     `inactive_on`), else on the list's own." "A subscription that its first list has inactive counts as it would without

@@ -282,7 +282,7 @@ tables:
     [subscriptions] = mapping.tables["billing.subscriptions"]
     assert (subscriptions.name, subscriptions.files) == ("stripe", ("pulls/stripe/*/subscriptions*.json*",))
     assert (subscriptions.delivery, subscriptions.snapshot) == ("snapshot", "pulls/stripe/%Y-%m-%d")
-    assert (subscriptions.history, subscriptions.status_means) == (True, "now")
+    assert (subscriptions.history, subscriptions.dated) == (True, True)
     assert subscriptions.columns["customer_id"].sources == ("metadata.account",)
     assert [rule.name for rule in mapping.tables["billing.invoices"]] == ["stripe", "shop"]
     assert not any(rule.history for rule in mapping.rules() if rule.table.name != "billing.subscriptions")
