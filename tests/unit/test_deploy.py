@@ -79,11 +79,11 @@ def test_the_alert_of_cron_reaches_for_whom_the_file_names(place):
     assert done.stderr.startswith("1 JSON of CHURN_ALERT_URLS did not take the alert")
 
 
-def test_every_other_command_takes_its_options():
+def test_every_other_command_takes_its_options(tmp_path):
     for command in (*of_cron(), *of_systemd(), *of_containers()):
         program, name, *arguments = shlex.split(command.split("; ")[-1].split(" >")[0])
         assert program == "/srv/churn/project/.venv/bin/churn"
-        cli.commands[name].make_context(name, [one.replace("/srv/churn/warehouse", "/tmp") for one in arguments])
+        cli.commands[name].make_context(name, [one.replace("/srv/churn/warehouse", str(tmp_path)) for one in arguments])
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
