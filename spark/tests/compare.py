@@ -18,9 +18,9 @@ OF_THE_REFRESH = {"refresh_id", "loaded_at", "restated_at"}
 def differences(by_duckdb: Path, by_spark: Path) -> tuple[int, list[str]]:
     """How many tables were compared, and what differs in words; everything after `raw` that both build.duckdb have."""
     with duckdb.connect() as con:
-        con.execute(f"attach {quote(by_duckdb / 'build.duckdb')} as one (read_only)")
+        con.execute(f"attach {quote(by_duckdb / 'build.duckdb')} as build (read_only)")  # as its views call it
         con.execute(f"attach {quote(by_spark / 'build.duckdb')} as other (read_only)")
-        one, other = _relations(con, "one"), _relations(con, "other")
+        one, other = _relations(con, "build"), _relations(con, "other")
         found = [
             f"{name} is missing on {side}"
             for name, side in [
@@ -46,7 +46,7 @@ def _relations(con: duckdb.DuckDBPyConnection, database: str) -> set[str]:
 
 def _difference(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
     """What differs in a table: columns, else the number of its rows that differ, and in which columns."""
-    one, other = _columns(con, f"one.{name}"), _columns(con, f"other.{name}")
+    one, other = _columns(con, f"build.{name}"), _columns(con, f"other.{name}")
     if one.keys() != other.keys():
         return f"{name} has other columns: {sorted(one.keys() ^ other.keys())}"
     if name.startswith(("marts.", "restricted.", "quality.")) and one != other:
@@ -55,11 +55,11 @@ def _difference(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
     exact = [column for column in one if column not in doubles]
     order = ", ".join([*map(identifier, exact), *(f"round({identifier(column)}, 9)" for column in doubles)])
     quoted = {identifier(column): kind for column, kind in one.items()}
-    for side in ("one", "other"):
+    for side, database in (("one", "build"), ("other", "other")):
         cells = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in quoted.items())
         con.execute(
             f"create or replace temp table {side}_rows as select *, row_number() over (order by {order}) as place"
-            f" from (select {cells} from {side}.{name})"
+            f" from (select {cells} from {database}.{name})"
         )
     conditions = {
         column: f"a.{identifier(column)} is distinct from b.{identifier(column)}"
