@@ -27,9 +27,11 @@
 {% macro fraction(value, digits) %}{{ return(adapter.dispatch('fraction')(value, digits)) }}{% endmacro %}
 {% macro duckdb__fraction(value, digits) -%}
     {%- set unit = '1' ~ '0' * digits ~ '::hugeint' -%}
-    {#- in two steps: one would hold the places of `value` twice, for which 38 digits are too few -#}
+    {#- in two steps: one would hold the places of `value` twice, for which 38 digits are too few; and of 38 digits from the
+        start, because a product of short decimals is a short one -#}
     {%- set half, step = digits // 2, ' * 1' ~ '0' * (digits // 2) -%}
-    {%- set whole = 'cast(cast((' ~ value ~ ')' ~ step ~ ' as decimal(38, ' ~ half ~ '))' ~ step ~ ' as hugeint)' -%}
+    {%- set wide = 'cast(' ~ value ~ ' as decimal(38, ' ~ digits ~ '))' -%}
+    {%- set whole = 'cast(cast(' ~ wide ~ step ~ ' as decimal(38, ' ~ half ~ '))' ~ step ~ ' as hugeint)' -%}
     {{ return({
         'n': '(' ~ whole ~ ' // gcd(' ~ whole ~ ', ' ~ unit ~ '))',
         'd': '(' ~ unit ~ ' // gcd(' ~ whole ~ ', ' ~ unit ~ '))',

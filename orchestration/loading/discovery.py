@@ -108,7 +108,7 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
     found: list[tuple[SourceRule, Path]] = []
     warnings: list[str] = []
     problems = [
-        Problem(f"{pull.place}: nothing has been pulled from {pull.name} yet. Run `churn pull` first.", "no_file")
+        Problem(f"{pull.place}: nothing has been pulled from {pull.name} yet. Run `churn pull` first.", "no_such_file")
         for pull in mapping.pulls
         if not any((extracts / FOLDER / pull.name).glob("[0-9]*"))
     ]

@@ -64,7 +64,7 @@ class Profile:
         began, cost = time.time(), Cost(name, ALL, 0, None, 0)
         yield cost
         ended = time.time()
-        cost.seconds, cost.peak_bytes = ended - began, self._peak(began, ended)
+        cost.seconds, cost.peak_bytes = ended - began, max(self._peak(began, ended), _resident())
         self.costs.append(cost)
 
     def built(self, stage: str, results: list[NodeResult], counts: Mapping[str, int]) -> None:

@@ -35,7 +35,7 @@ from tests.churn import Done, churn
 from tests.faults.test_refresh import at, kill
 from tests.golden.test_public_extracts import DATA
 from tests.properties.strategies import Recipe
-from tests.properties.test_delivery_order import AS_OF, MAPPING, deliver, files_of
+from tests.properties.test_delivery_order import AS_OF, deliver, files_of, mapping_of
 from tests.reference.company import Policies
 
 # Doubles out of logarithms; their cells are compared, to the tolerance.
@@ -202,13 +202,14 @@ def test_a_random_company_that_is_corrected_killed_and_changes_engines(tmp_path,
         segments=("country", "first_plan"),
         fiscal_year_start_month=rng.choice((1, 4)),
     )
-    files = typed(files_of(Recipe(seed, AS_OF, 26, policies, customers=80).company()), tmp_path)
+    invented = Recipe(seed, AS_OF, 26, policies, customers=80).company()
+    files = typed(files_of(invented), tmp_path)
     duckdb.execute(f"copy ({BROKEN}) to {quote(tmp_path / 'broken.parquet')}")
     files["billing/invoices/broken.parquet"] = (tmp_path / "broken.parquet").read_bytes()
     named = {name: value for name, value in asdict(policies).items() if name != "segments" and value is not None}
     chosen = [word for name, value in named.items() for word in ("--policy", f"{name}={value}")]
     company = Company(tmp_path, AS_OF, spark, storage)
-    deliver(company.extracts, {"extracts.yml": MAPPING.encode()})
+    deliver(company.extracts, {"extracts.yml": mapping_of(invented)})
     deliver(company.extracts, first_half(files))
     company.published(company.by_duckdb, *chosen)
     shutil.copytree(company.by_duckdb, company.by_spark, symlinks=True)

@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.readers.report import page
 from orchestration.refresh import steps
+from orchestration.refresh.profile import Profile
 from orchestration.refresh.progress import Progress
 from orchestration.warehouse import publishing
 from orchestration.warehouse.folder import Warehouse
@@ -58,7 +59,7 @@ def test_a_report_that_fails_is_told_and_takes_nothing_back(warehouse, monkeypat
     warnings: list[str] = []
     progress = Progress()
     monkeypatch.setattr(progress, "warn", warnings.append)
-    steps._report(SimpleNamespace(warehouse=warehouse, progress=progress))
+    steps._report(SimpleNamespace(warehouse=warehouse, progress=progress, profile=Profile()))
     assert "without a report" in warnings[0]
     assert str(warehouse.log) in warnings[0]
     assert "ZeroDivisionError" in warehouse.log.read_text()

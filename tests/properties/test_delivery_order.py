@@ -46,11 +46,15 @@ tables:
     - {name: terms, files: billing/subscriptions/*.csv}
     - {name: state, files: billing/state/*.csv}
     - {name: states, files: billing/states/*.csv, status_means: period}
-    - {name: lists, files: billing/lists/*.csv, delivery: snapshot, snapshot: "list %Y-%m-%d", history: true}
+    - {name: lists, files: billing/lists/*.csv, delivery: snapshot, snapshot: "list %Y-%m-%d", history: HISTORY}
 """
 # Of a subscription row, what only the loader knows.
 KNOWN_BY_LOADER = {"raw_row", "source", "status_means", "seen_as_of"}
 Rows = list[dict[str, str]]
+
+
+def mapping_of(company: Company) -> bytes:
+    return MAPPING.replace("HISTORY", "dated" if company.lists_mean else "true").encode()
 
 
 def cells(rows: Iterable[Any]) -> Rows:
@@ -168,7 +172,7 @@ def test_marts_do_not_depend_on_the_order_of_delivery(tmp_path):
     company = replace(company, subscriptions=[replace(row, seen_as_of=None) for row in company.subscriptions])
     files = files_of(company)
     refresh(
-        deliver(tmp_path / "at once" / "extracts", files | {"extracts.yml": MAPPING.encode()}),
+        deliver(tmp_path / "at once" / "extracts", files | {"extracts.yml": mapping_of(company)}),
         tmp_path / "at once" / "warehouse",
     )
     at_once = published(tmp_path / "at once" / "warehouse")
@@ -189,7 +193,7 @@ def test_marts_do_not_depend_on_the_order_of_delivery(tmp_path):
     shuffled = Random(3).sample(list(files), len(files))
     shuffled.sort(key=lambda name: "fx_rates" not in name)
     half = len(shuffled) // 2
-    deliver(folder, {name: files[name] for name in shuffled[:half]} | {"extracts.yml": MAPPING.encode()})
+    deliver(folder, {name: files[name] for name in shuffled[:half]} | {"extracts.yml": mapping_of(company)})
     refresh(folder, warehouse)
     assert published(warehouse) != at_once
     deliver(folder, {name: files[name] for name in shuffled[half:]})
