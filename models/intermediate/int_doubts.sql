@@ -205,7 +205,8 @@ select
     'billing.subscriptions: ' || cast(customers_without_interval as {{ dbt.type_string() }}) || ' customers have'
         || ' subscriptions on plans that billing.plans lacks, and no interval of their own: their prices ('
         || cast(cast(price_without_interval as decimal(38, 2)) as {{ dbt.type_string() }})
-        || ' in all) count as monthly. Deliver all plans, also those that are not sold any more, or map interval.' as message
+        || ' in all) count as monthly. Deliver all plans, also those that are not sold any more, or map interval.'
+            as message
 from lacking_terms
 where customers_without_interval > 0
 
