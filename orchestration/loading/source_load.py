@@ -746,10 +746,12 @@ class SourceLoad:
         """The relation with plan_price, the price that an element takes from its plan."""
         if "plan_id" not in columns:
             return f"(select *, null::varchar as plan_price from {relation})"
+        plans = registry.rows(self.con, contract()["billing.plans"], self.kept)
         return (
             f"(from (select *, {self._plan_id(stage, columns)} as of_priced_plan from {relation}) left join"
-            " (select plan_id as priced_plan_id, arg_max(price, rowid) as plan_price from raw.billing__plans_rows"
-            " group by plan_id) on of_priced_plan = priced_plan_id)"
+            " (select plan_id as priced_plan_id, arg_max(price, (load_order, row_number)) as plan_price"
+            f" from {plans} inner join raw.loads using (load_id) group by plan_id)"
+            " on of_priced_plan = priced_plan_id)"
         )
 
     def _plan_id(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:

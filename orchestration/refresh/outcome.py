@@ -1,5 +1,5 @@
-"""How a refresh ended, for programs and for people who were not there: refresh.json for anybody (docs/refresh.md), and
-failure.txt, which its owner alone may read, with all that a failure says."""
+"""How a refresh ended, for programs and for people who were not there: refresh.json for anybody
+(docs/refresh.schema.json), and failure.txt, which its owner alone may read, with all that a failure says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""settings.yml of a warehouse folder: what holds for every refresh that is not told otherwise."""
+"""settings.yml of a warehouse folder: the settings of every refresh whose command line names no others."""
 
 from __future__ import annotations
 

@@ -68,6 +68,27 @@ def test_the_rows_are_those_of_the_loader(delivered, kept):
     assert [delivered.rows(table, ALL) for table in tables] == by_loader
 
 
+def test_a_discount_finds_the_prices_of_plans_that_the_loader_does_not_read(delivered, kept):
+    write(
+        delivered,
+        "select plan_id, price::utinyint as price from (values ('p1', 5), ('p2', 7)) as t(plan_id, price)",
+        "billing/plans.parquet",
+    )
+    delivered.write(
+        "subs.json",
+        '[{"id": "s", "off": 8, "customer": "c", "since": "2024-01-31", "items": [{"i": 1, "plan": "p1"},'
+        ' {"i": 2, "plan": "p2"}]}]',
+    )
+    delivered.load(
+        "tables: {billing.subscriptions: {files: subs.json, explode: items, columns: {subscription_id: [id, items.i],"
+        " customer_id: customer, started_on: since, plan_id: items.plan, discount_amount: off}}}",
+        kept=kept,
+    )
+    assert stored(delivered, "billing__plans") == 0
+    off = "select discount_amount::decimal(9, 2)::varchar from raw.billing__subscriptions order by row_number"
+    assert delivered.con.execute(off).fetchall() == [("5.00",), ("3.00",)]
+
+
 PLAIN = "select 'i1' as invoice_id, 'c1' as customer_id, date '2024-01-31' as issued_at, 1 as amount"
 
 
