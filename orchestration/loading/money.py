@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from orchestration.loading.readings import BLANKS
 from orchestration.warehouse.quoting import quote
 
@@ -260,34 +262,28 @@ def sign(text: str) -> str:
 
 def currency_of(sign_sql: str) -> str:
     """The currency that a sign stands for, null where it may be several."""
-    by_currency: dict[str, list[str]] = {}
-    for mark, currencies in SIGNS.items():
-        if " " not in currencies and mark != currencies:
-            by_currency.setdefault(currencies, []).append(mark)
-    cases = " ".join(
-        f"when {sign_sql} in ({', '.join(map(quote, marks))}) then {quote(currency)}"
-        for currency, marks in by_currency.items()
-    )
-    return f"case {cases} when {sign_sql} in ({', '.join(map(quote, CODES))}) then {sign_sql} end"
+    known = {mark: quote(stands_for) for mark, stands_for in SIGNS.items() if " " not in stands_for}
+    return _looked_up(sign_sql, known)
 
 
 def contradicts(sign_sql: str, of_sign: str, currency: str) -> str:
     """Whether a sign, which stands for `of_sign`, says another currency than `currency` (SQL of codes, or null)."""
-    several = {mark: currencies.split() for mark, currencies in SIGNS.items() if " " in currencies}
-    cases = " ".join(
-        f"when {sign_sql} = {quote(mark)} then {currency} not in ({', '.join(map(quote, currencies))})"
-        for mark, currencies in several.items()
-    )
-    return f"coalesce(case {cases} else {of_sign} <> {currency} end, false)"
+    several = {mark: quote(stands_for) for mark, stands_for in SIGNS.items() if " " in stands_for}
+    allowed = f"string_split({_looked_up(sign_sql, several)}, ' ')"
+    return f"coalesce(not list_contains({allowed}, {currency}), {of_sign} <> {currency}, false)"
+
+
+def _looked_up(key: str, values: Mapping[str, str]) -> str:
+    """The value (SQL) of a key, null where there is none. Not by `in`: DuckDB makes each long list a join of its own,
+    which cost more than all other readings of an amount; nor without `case`, as most amounts have no sign."""
+    entries = ", ".join(f"{quote(known)}: {value}" for known, value in values.items())
+    return f"case when {key} is not null then map {{{entries}}}[{key}] end"
 
 
 def of_minor_units(number: str, currency: str) -> str:
     """An amount in minor units (cents) in units of its currency; null where the currency is not known."""
     factors = {0: "1", 3: "0.001", 4: "0.0001"}
-    cases = " ".join(
-        f"when {currency} in ({', '.join(map(quote, codes))}) then {factors[decimals]}"
-        for decimals, codes in DECIMALS.items()
-    )
-    factor = f"case when {currency} is null then null {cases} else 0.01 end"
+    others = {code: factors[decimals] for decimals, codes in DECIMALS.items() for code in codes}
+    factor = f"case when {currency} is not null then coalesce({_looked_up(currency, others)}, 0.01) end"
     product = f"try(try_cast({number} as decimal(28, 6)) * cast({factor} as decimal(6, 4)))"
     return f"rtrim(rtrim({product}::varchar, '0'), '.')"

@@ -427,7 +427,7 @@ class Readers:
         explode = _json_path(rule.explode) if rule.explode else []
         keys = {" ".join(key.split()): key for key in (*named, *inner)}  # as the file spells them
 
-        def source(name: str) -> Source:
+        def extracted(name: str) -> Source:
             steps: list[str | int] = [keys[name]] if name in keys else _json_path(name)
             depth = len(explode)
             if explode and steps[:depth] == explode and any(isinstance(step, int) for step in steps[depth : depth + 1]):
@@ -450,7 +450,7 @@ class Readers:
             map(str, rule.where)
         )
         if paths := sorted(wanted - columns):
-            exist = ", ".join(f"count({source(path).text})" for path in paths)
+            exist = ", ".join(f"count({extracted(path).text})" for path in paths)
             [counts] = self.con.execute(f"select {exist} from {table}").fetchall()
             columns |= {path for path, count in zip(paths, counts, strict=True) if count}
         if not records:  # a file without records does not contradict the mapping
@@ -459,12 +459,18 @@ class Readers:
             raise lacking_columns(delivery, rule, sorted(keys), lacking)
         elif explode:
             _refuse_shared_key(rule, delivery, {*named, *inner}, inner, is_of_element)
+        # columns of their own, because a record is parsed anew wherever one of them is asked for
+        fields = {name: Source(f"field_{i}", f"is_number_{i}") for i, name in enumerate(sorted(columns))}
+        selected = [
+            f"{extracted(name).text} as {field.text}, {extracted(name).native} as {field.native}"
+            for name, field in fields.items()
+        ]
         return Stage(
-            f"(select *, 0 as file_no from {table})",
+            f"(select {', '.join(['*', '0 as file_no', *selected])} from {table})",
             [delivery],
             [columns],
             {" ".join(key.split()) for key in named},
-            source,
+            lambda name: fields.get(name) or extracted(name),
             "record::varchar",
             "document_no" if explode else None,
             is_of_element,

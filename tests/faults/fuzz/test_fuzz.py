@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ FOUND = (1176, 1647)
 A_FEW = range(1, 60)
 FIRST, INPUTS = int(os.environ.get("FUZZ_FIRST", 1_000)), int(os.environ.get("FUZZ_INPUTS", 0))
 LONGEST = 60  # seconds
+MOST = 2_000_000  # kB of memory
 
 
 def outcome(folder: Path, seed: int) -> str:
@@ -35,6 +37,7 @@ def outcome(folder: Path, seed: int) -> str:
         return "rejected"
     finally:
         assert time.process_time() - started < LONGEST
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MOST
         stored = dict(_stored(delivered))
         delivered.con.close()
     for file in report.files:
