@@ -280,6 +280,11 @@ def _looked_up(key: str, values: Mapping[str, str]) -> str:
     return f"case when {key} is not null then map {{{entries}}}[{key}] end"
 
 
+def decimals(currency: str) -> int:
+    """Decimals of the minor unit of a currency."""
+    return next((number for number, codes in DECIMALS.items() if currency in codes), 2)
+
+
 def of_minor_units(number: str, currency: str) -> str:
     """An amount in minor units (cents) in units of its currency; null where the currency is not known."""
     factors = {0: "1", 3: "0.001", 4: "0.0001"}

@@ -723,9 +723,21 @@ class SourceLoad:
                 " on of_plan_id = known_plan_id)"
             )
             known.append("plan_currency")
-        if self.reporting_currency:
+        if self.reporting_currency and self._is_of_reporting_currency_otherwise():
             known.append(quote(self.reporting_currency))
         return relation, f"coalesce({', '.join(known)})"
+
+    def _is_of_reporting_currency_otherwise(self) -> bool:
+        """Whether an amount is in the reporting currency where its row names neither a currency nor a plan. An event is
+        about the plan that an event before it named, which may be in another currency: as long as all have cents,
+        the amount is the same."""
+        assert self.reporting_currency
+        if self.table.name != "billing.subscription_events":
+            return True
+        plans = registry.rows(self.con, contract()["billing.plans"], self.kept)
+        currencies = self.con.execute(f"select distinct upper(currency) from {plans} where currency is not null")
+        of_plans = {money.decimals(currency) for (currency,) in currencies.fetchall()}
+        return of_plans <= {money.decimals(self.reporting_currency)}
 
     def _refuse_unknown_currency(self, stage: Stage, relation: str, currency: str, names: list[str]) -> None:
         filled = " or ".join(f"{identifier(f'text_{name}')} is not null" for name in names)
@@ -737,10 +749,15 @@ class SourceLoad:
             raise UserError(
                 f"{self._files()}: {counted(rows, 'row')} of {self.table.name} (the first is row {first})"
                 " have amounts in minor units and no currency, so that it can't be said what they are worth."
-                " Map currency, or set reporting_currency in extracts.yml. Nothing was loaded.",
+                f" {self._way_to_a_currency()} Nothing was loaded.",
                 code="currency",
                 file=self._files(),
             )
+
+    def _way_to_a_currency(self) -> str:
+        if self.reporting_currency:
+            return "Map currency or plan_id: not all plans have the minor unit of the reporting currency."
+        return "Map currency, or set reporting_currency in extracts.yml."
 
     def _with_plan_price(self, stage: Stage, columns: dict[str, ColumnRule], relation: str) -> str:
         """The relation with plan_price, the price that an element takes from its plan."""

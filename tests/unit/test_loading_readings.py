@@ -500,3 +500,27 @@ def test_letters_in_two_parts_are_loaded_as_one(delivered):
     )
     delivered.load("tables: {}")
     assert delivered.column("billing.subscriptions", "end_reason") == ["trop ch\u00e9r"]
+
+
+EVENTS = (
+    "reporting_currency: EUR\n"
+    "tables: {billing.subscription_events: {columns: {unit_price: {from: cents, scale: minor_units}}}}"
+)
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY"])
+def test_cents_of_an_event_without_a_plan_are_read_where_all_plans_have_cents(delivered, currency):
+    """The plan, and with it the currency, is that of an earlier event; a wrong minor unit would be a wrong amount."""
+    delivered.write("billing/plans.csv", f"plan_id,price,currency\nbasic,10,{currency}\n")
+    delivered.write(
+        "billing/subscription_events.csv",
+        "subscription_id,customer_id,event,occurred_on,plan_id,cents\n"
+        "s,c,start,2024-01-31,basic,1000\ns,c,change,2024-02-29,,1200\n",
+    )
+    if currency == "USD":
+        delivered.load(EVENTS)
+        assert delivered.column("billing.subscription_events", "unit_price") == ["10", "12"]
+    else:
+        message = delivered.refused(EVENTS)
+        assert "1 row of billing.subscription_events (the first is row 2)" in message
+        assert "Map currency or plan_id" in message
