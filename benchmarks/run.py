@@ -69,6 +69,7 @@ def main(size: str, form: str) -> None:
     loads = [os.getloadavg()[0]]
     costs: dict[str, list[Cost]] = defaultdict(list)
     stages: dict[str, list[float]] = defaultdict(list)
+    tests: list[float] = []
     with tempfile.TemporaryDirectory(prefix="churn-bench-") as scratch:
         extracts, warehouse, out = (Path(scratch, name) for name in ("extracts", "warehouse", "out"))
         write_extracts(extracts, customers, form)
@@ -89,12 +90,16 @@ def main(size: str, form: str) -> None:
             costs["models: same outputs"].append(models(warehouse, SAME_OUTPUTS))
             costs["models: calendar's outputs"].append(models(warehouse, CALENDAR_OUTPUTS))
             costs["refresh, nothing new"].append(refresh(extracts, warehouse)[0])
+            costs["imports"].append(run([str(OURS), "-c", "import dagster, dbt.cli.main"])[0])
+            costs["ten queries"].append(self_timed([str(OURS), "-m", "benchmarks.queries", str(warehouse)]))
+            tests.append(data_tests(warehouse))
         size_of_warehouse = bytes_in(warehouse)
         for day in range(1, rounds + 1):
             say(f"changes {day} of {rounds}")
             write_changes(extracts, customers, form, day)
             costs["refresh, 0.1 % new and changed"].append(refresh(extracts, warehouse)[0])
     loads.append(os.getloadavg()[0])
+    stages["data tests"] = tests
     kept = section(size, form, customers, rounds, costs, stages, size_of_extracts, size_of_warehouse, loads)
     write_results(f"{size}, {form}", kept)
     print(kept)
@@ -107,6 +112,16 @@ def refresh(extracts: Path, warehouse: Path) -> tuple[Cost, dict[str, float]]:
     [line] = [line for line in said.splitlines() if line.startswith("time ")]
     times = re.findall(r"([a-z][a-z ]*) ([\d.]+) s", line.removeprefix("time "))
     return cost, {stage.strip(): float(seconds) for stage, seconds in times}
+
+
+def data_tests(warehouse: Path) -> float:
+    """Seconds of all data tests of the last whole refresh, as if none had run beside another thing."""
+    with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
+        [(seconds,)] = con.execute(
+            "select sum(seconds) from quality.refresh_profile where step = 'data tests'"
+            " and refresh_id = (select max(refresh_id) from quality.refresh_profile)"
+        ).fetchall()
+    return seconds
 
 
 def peer(name: str, source: Path, out: Path) -> Cost:
@@ -169,6 +184,7 @@ def section(
     seconds = {name: median(cost.seconds for cost in found) for name, found in costs.items()}
     peak = {name: median(cost.memory for cost in found) for name, found in costs.items()}
     stage = {name: median(found) for name, found in stages.items()}
+    tests = stage.pop("data tests")
     total = sum(stage.values())
     reading = sum(found for name, found in stage.items() if name in ("load extracts", "stage and audit"))
     same, refreshed = reading + seconds["models: same outputs"], seconds["refresh"]
@@ -183,7 +199,8 @@ def section(
         "pandas ÷ ours, same outputs from files": seconds["in_pandas"] / same,
         "refresh after 0.1 % new and changed rows ÷ refresh": (seconds["refresh, 0.1 % new and changed"] / refreshed),
         "refresh with nothing new ÷ refresh": seconds["refresh, nothing new"] / refreshed,
-        "both gates, share of the refresh's stages": gates / total,
+        "refresh with nothing new ÷ imports": seconds["refresh, nothing new"] / seconds["imports"],
+        "both gates and all data tests ÷ the refresh's stages": (gates + tests) / total,
         f"warehouse folder ÷ {form}": size_of_warehouse / size_of_extracts,
     }
     lines = [
@@ -197,13 +214,17 @@ def section(
         "|---|--:|--:|--:|--:|",
     ]
     for name, found in costs.items():
+        if name == "ten queries":
+            continue
         times = [cost.seconds for cost in found]
         cpu = median(cost.cpu for cost in found)
         lines.append(
             f"| {name.replace('in_', '')} | {seconds[name]:.1f} | {min(times):.1f} – {max(times):.1f} | {cpu:.1f} |"
             f" {peak[name]:,.0f} |"
         )
-    lines += ["", f"Stages of the refresh: {', '.join(f'{name} {found:.1f} s' for name, found in stage.items())}.", ""]
+    lines += ["", f"Stages of the refresh: {', '.join(f'{name} {found:.1f} s' for name, found in stage.items())}."]
+    lines.append(f"Data tests, within these, two at a time: {tests:.1f} s.")
+    lines += [f"Ten queries of the published file, median: {seconds['ten queries'] * 1000:.1f} ms.", ""]
     lines += ["| | ratio |", "|---|--:|", *(f"| {name} | {ratio:.2f} |" for name, ratio in ratios.items())]
     return "\n".join(lines)
 
