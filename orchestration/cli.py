@@ -446,7 +446,7 @@ def _run(current: Refresh) -> None:
         try:
             job.execute_in_process(
                 instance=instance,
-                resources={"refresh": current},
+                resources={"refresh": lambda: current},
                 # Dagster's own log lines would drown the progress
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id, **LAUNCHED_BY},

@@ -14,7 +14,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import INTERRUPTED, ChurnError, EnvironmentFailure, UserError
+from orchestration.errors import INTERRUPTED, ChurnError, EnvironmentFailure, PullRefused, UserError
 from orchestration.readers.replacing import replacing
 from orchestration.warehouse import folder
 
@@ -91,7 +91,7 @@ def failed(warehouse: Warehouse, error: BaseException) -> dict[str, Any]:
 
 def public(error: ChurnError, details: Path, doing: str = "") -> str:
     """The failure in words that quote nothing of the extracts: where a person has to look, not what stands there."""
-    if not isinstance(error, UserError):
+    if not isinstance(error, UserError) or isinstance(error, PullRefused):
         return str(error)
     places = [str(place) for place in error.places]
     shown = "; ".join(places[:SHOWN]) + (f"; and {len(places) - SHOWN} more" if len(places) > SHOWN else "")
