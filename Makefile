@@ -50,7 +50,7 @@ connect: .venv/.connect-installed
 
 # Postgres, where its server is installed, is started by the tests that need it.
 test-connect: connect
-	$(BIN)/pytest tests/connect
+	$(BIN)/pytest -n auto --dist loadfile tests/connect
 
 superset: install
 	@if [ ! -f "$(WAREHOUSE)/churn.duckdb" ]; then \
