@@ -208,22 +208,31 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
 )
 def pull(extracts: Path, names: tuple[str, ...], warehouse: Path | None, quiet: bool) -> None:
     """Fetch what the sources under pull: in extracts.yml hold today, as files in the extracts folder."""
-    from orchestration.refresh.outcome import public
-    from orchestration.refresh.progress import Progress
-    from orchestration.refresh.session import noting_what_forbids_it
-    from orchestration.warehouse.folder import FAILURE, now
-
-    progress = Progress(quiet=True)
-    kinds = (UserError, EnvironmentFailure)
     try:
-        with noting_what_forbids_it(warehouse, now(), progress, kinds) if warehouse else nullcontext():
+        with _noting_in(warehouse, extracts) if warehouse else nullcontext():
             _pull(extracts, names, quiet)
     except UserError as error:
-        if quiet:
-            raise Withheld(public(error, warehouse and warehouse.absolute() / FAILURE)) from None
-        raise
+        if not quiet:
+            raise
+        from orchestration.refresh.outcome import public
+        from orchestration.warehouse.folder import FAILURE
+
+        raise Withheld(public(error, warehouse and warehouse.absolute() / FAILURE)) from None
+
+
+@contextmanager
+def _noting_in(warehouse: Path, extracts: Path) -> Iterator[None]:
+    """A failure within is one of the refresh that was to follow, in refresh.json and for alerts."""
+    from orchestration.refresh.progress import Progress
+    from orchestration.refresh.session import noting_what_forbids_it
+    from orchestration.warehouse.folder import now
+
+    progress = Progress(quiet=True)
+    try:
+        with noting_what_forbids_it(warehouse, now(), progress, (UserError, EnvironmentFailure)):
+            yield
     finally:
-        if progress.outcome and warehouse:  # it has failed
+        if progress.outcome:  # it has failed
             _send_alerts(extracts, warehouse)
 
 
