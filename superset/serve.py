@@ -1,7 +1,7 @@
 """Superset on a published warehouse: set up what is missing, import the bundle, serve on 127.0.0.1.
 
-Run by the Python of `.venv-superset`: `serve.py WAREHOUSE PORT [DATABASE]`. The charts read churn.duckdb, or DATABASE, a
-Postgres to which refreshes of the warehouse publish too. Superset's own state lies in WAREHOUSE/superset, whose files
+Run by the Python of `.venv-superset`: `serve.py WAREHOUSE PORT [DATABASE]`. The charts read churn.duckdb, or the marts
+in DATABASE, a Postgres to which refreshes publish too. Superset's own state lies in WAREHOUSE/superset, whose files
 only their owner may read. The bundle is imported at every start, so its charts are always those of this version;
 whatever people save under another name stays.
 """
