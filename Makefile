@@ -6,7 +6,8 @@
 # make bench  time a refresh side by side with what people use instead (SIZE=small, medium or large; FORMAT=csv or parquet)
 # make connect        add what `churn pull` and `churn refresh --publish-to` need to .venv (130 MB)
 # make test-connect   the same, then test both; `make test` skips those tests without it
-# make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB)
+# make superset       serve the dashboard of WAREHOUSE in Apache Superset on 127.0.0.1:PORT (its own environment, 850 MB);
+#                     with DATABASE=postgresql://… its charts read the marts there
 # make test-superset  set that environment up and test it; `make test` leaves it alone
 # make spark          start a small Spark cluster on 127.0.0.1, refresh the demo company on it, stop it (its own environment, 1.9 GB)
 # make test-spark     set that environment up and compare Spark with DuckDB, cell by cell; `make test` leaves it alone
@@ -17,6 +18,7 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 WAREHOUSE = demo/warehouse
 PORT = 8088
+DATABASE =
 SIZE = medium
 FORMAT = csv
 
@@ -50,14 +52,14 @@ connect: .venv/.connect-installed
 
 # Postgres, where its server is installed, is started by the tests that need it.
 test-connect: connect
-	$(BIN)/pytest tests/connect
+	$(BIN)/pytest -n auto --dist loadfile tests/connect
 
 superset: install
 	@if [ ! -f "$(WAREHOUSE)/churn.duckdb" ]; then \
 	    echo "make: $(WAREHOUSE) has no churn.duckdb yet; run \`make demo\` first, or name a published warehouse: make superset WAREHOUSE=DIR" >&2; exit 1; \
 	fi
 	@$(MAKE) --no-print-directory .venv-superset/.installed
-	@exec .venv-superset/bin/python superset/serve.py "$(WAREHOUSE)" $(PORT)
+	@exec .venv-superset/bin/python superset/serve.py "$(WAREHOUSE)" $(PORT) $(if $(DATABASE),"$(DATABASE)")
 
 test-superset: .venv-superset/.installed
 	$(BIN)/pytest superset/tests

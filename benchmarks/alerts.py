@@ -10,7 +10,8 @@ in docs/alerts.md; a test holds them to what is promised there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +47,11 @@ def any_company(random: np.random.Generator) -> Company:
     )
 
 
+def any_uneven_company(random: np.random.Generator) -> Company:
+    """The same with strong seasons, and months that differ much by luck."""
+    return replace(any_company(random), season=0.3, luck=0.2)
+
+
 def months(company: Company, random: np.random.Generator, doubled_from: int | None = None) -> list[Month]:
     """The months of a company: customers at the start, and how many of them left."""
     young, old = np.zeros(3, dtype=int), company.customers  # customers by month of age; those beyond three
@@ -71,34 +77,36 @@ def alarms(history: list[Month], number: int) -> bool:
     return not low <= history[number].lost <= high
 
 
-def false_alarms(seed: int = 1) -> float:
+def false_alarms(seed: int = 1, company: Callable[[np.random.Generator], Company] = any_company) -> float:
     """The share of months that alarm, of companies whose churn is stable."""
     random = np.random.default_rng(seed)
     looked_at = [
         alarms(history, number)
-        for history in (months(any_company(random), random) for _ in range(COMPANIES))
+        for history in (months(company(random), random) for _ in range(COMPANIES))
         for number in range(HISTORY - YEAR, HISTORY)
     ]
     return sum(looked_at) / len(looked_at)
 
 
-def found(seed: int = 2, company: Company | None = None) -> float:
+def found(seed: int = 2, company: Callable[[np.random.Generator], Company] = any_company) -> float:
     """The share of companies that alarm within two months after their churn has doubled."""
     random, first = np.random.default_rng(seed), HISTORY - YEAR
     seen = [
         any(alarms(history, number) for number in range(first, first + WITHIN))
-        for history in (months(company or any_company(random), random, first) for _ in range(COMPANIES))
+        for history in (months(company(random), random, first) for _ in range(COMPANIES))
     ]
     return sum(seen) / len(seen)
 
 
 def main() -> None:
-    """Print both shares, and how soon a doubling is seen by the customers that are lost in a usual month."""
-    print(f"stable: {false_alarms():.1%} of {COMPANIES * YEAR:,} months alarm")
-    print(f"doubled: {found():.1%} of {COMPANIES} companies alarm within {WITHIN} months")
+    """Print both shares, also of uneven companies, and how soon a doubling is seen by the customers that are lost in a
+    usual month."""
+    for kind, company in (("", any_company), ("uneven, ", any_uneven_company)):
+        print(f"{kind}stable: {false_alarms(company=company):.1%} of {COMPANIES * YEAR:,} months alarm")
+        print(f"{kind}doubled: {found(company=company):.1%} of {COMPANIES} companies alarm within {WITHIN} months")
     for lost in (2, 5, 10, 20, 50):
-        company = Company(customers=lost * 40, churn=0.02, growth=0, season=0.05, luck=0.05)
-        print(f"  about {lost} lost in a usual month: {found(company=company):.0%}")
+        even = Company(customers=lost * 40, churn=0.02, growth=0, season=0.05, luck=0.05)
+        print(f"  about {lost} lost in a usual month: {found(company=lambda _, even=even: even):.0%}")
 
 
 if __name__ == "__main__":

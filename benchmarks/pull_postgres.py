@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.pull_postgres postgresql://USER:PASSWORD@HOST/DATABASE [ROWS]
 
-Makes a table of 500,000 invoices in a schema of its own, `churn_benchmark`, copies it out with psql three times, pulls
-it three times in a process of its own, and drops the schema. What it takes to start Python and dlt is measured with an
+Makes a table of 500,000 invoices in a schema of its own, `churn_benchmark`, copies it out with psql and pulls it in a
+process of its own, three times in turn, and drops the schema. What it takes to start Python and dlt is measured with an
 empty table. Shown are the best times by the clock. Nothing here is asserted, and no test reads it; `make connect` and
 psql are needed.
 """
@@ -55,14 +55,15 @@ def main(address: str, rows: int) -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "extracts.yml").write_text(SOURCES, encoding="utf-8")
-            copied = min(seconds("psql", "-q", address, "-c", COPY) for _ in range(3))
-            pulled, started = (
-                min(
-                    seconds(CHURN, "pull", "--extracts", folder, "--source", name, environment=secrets)
-                    for _ in range(3)
+            pull = [CHURN, "pull", "--extracts", folder, "--quiet", "--source"]
+            rounds = [
+                (
+                    seconds("psql", "-q", address, "-c", COPY),
+                    *(seconds(*pull, name, environment=secrets) for name in ("erp", "empty")),
                 )
-                for name in ("erp", "empty")
-            )
+                for _ in range(3)
+            ]
+            copied, pulled, started = map(min, zip(*rounds, strict=True))
             [file] = Path(folder).glob("pulls/erp/*/*.parquet")
             print(f"{rows:,} rows: COPY {copied:.2f} s, churn pull {pulled:.2f} s, of which start {started:.2f} s:")
             print(f"{pulled / copied:.1f} times as long, {(pulled - started) / copied:.1f} times without the start")

@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,8 +198,46 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
 @cli.command()
 @_extracts
 @click.option("--source", "names", multiple=True, metavar="NAME", help="Pull this source only; may be repeated.")
-def pull(extracts: Path, names: tuple[str, ...]) -> None:
+@click.option(
+    "--warehouse",
+    type=_folder,
+    help="Warehouse that is refreshed afterwards: its refresh.json and its alerts report a failure of the pull.",
+)
+@click.option(
+    "--quiet", is_flag=True, help="Say nothing of a success, and of a failure nothing that stands in extracts.yml."
+)
+def pull(extracts: Path, names: tuple[str, ...], warehouse: Path | None, quiet: bool) -> None:
     """Fetch what the sources under pull: in extracts.yml hold today, as files in the extracts folder."""
+    try:
+        with _noting_in(warehouse, extracts) if warehouse else nullcontext():
+            _pull(extracts, names, quiet)
+    except UserError as error:
+        if not quiet:
+            raise
+        from orchestration.refresh.outcome import public
+        from orchestration.warehouse.folder import FAILURE
+
+        raise Withheld(public(error, warehouse and warehouse.absolute() / FAILURE)) from None
+
+
+@contextmanager
+def _noting_in(warehouse: Path, extracts: Path) -> Iterator[None]:
+    """A failure within is one of the refresh that was to follow, in refresh.json and for alerts."""
+    from orchestration.refresh.progress import Progress
+    from orchestration.refresh.session import noting_what_forbids_it
+    from orchestration.warehouse.folder import now
+
+    progress = Progress(quiet=True)
+    try:
+        with noting_what_forbids_it(warehouse, now(), progress, (UserError, EnvironmentFailure)):
+            yield
+    finally:
+        if progress.outcome:  # it has failed
+            _send_alerts(extracts, warehouse)
+
+
+def _pull(extracts: Path, names: tuple[str, ...], quiet: bool) -> None:
+    """Pull one source after the other; the failures of all are raised together."""
     import signal
 
     from orchestration.contract.mapping import load_mapping
@@ -211,12 +249,13 @@ def pull(extracts: Path, names: tuple[str, ...]) -> None:
     with _noting("Only what was pulled whole is kept.", lambda: True):
         for source in sources_to_pull(mapping, names):
             try:
-                pulled = pull_source(extracts, mapping, source, lambda text: _tell(f"  {text}"))
+                pulled = pull_source(extracts, mapping, source, lambda text: None if quiet else _tell(f"  {text}"))
             except ChurnError as failure:
                 failures.append(failure)  # the other sources don't wait for it
                 continue
             held = ", ".join(f"{count:,} {name}" for name, count in pulled.counts.items())
-            click.echo(f"{source.name}: {held}, in {pulled.folder} ({pulled.seconds:.1f} s)")
+            if not quiet:
+                click.echo(f"{source.name}: {held}, in {pulled.folder} ({pulled.seconds:.1f} s)")
     if failures:
         raise type(failures[0])("\n".join(map(str, failures)))
 
@@ -446,7 +485,7 @@ def _run(current: Refresh) -> None:
         try:
             job.execute_in_process(
                 instance=instance,
-                resources={"refresh": current},
+                resources={"refresh": lambda: current},
                 # Dagster's own log lines would drown the progress
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 tags={CONTENT_TAG: current.extracts.fingerprint, REFRESH_TAG: current.id, **LAUNCHED_BY},

@@ -73,6 +73,13 @@ class UserError(ChurnError):
         return list(dict.fromkeys(problem.place for problem in self.problems))
 
 
+class PullRefused(UserError):
+    """What a person must correct before a source can be pulled. It quotes nothing of the extracts."""
+
+    def __init__(self, message: str):
+        super().__init__(message, "pull")
+
+
 class Withheld(UserError):
     """A UserError without its message, which may quote the extracts: what passes through Dagster,
     which keeps what it hears."""

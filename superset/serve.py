@@ -1,7 +1,8 @@
 """Superset on a published warehouse: set up what is missing, import the bundle, serve on 127.0.0.1.
 
-Run by the Python of `.venv-superset`: `serve.py WAREHOUSE PORT`. Superset's own state lies in WAREHOUSE/superset, whose
-files only their owner may read. The bundle is imported at every start, so its charts are always those of this version;
+Run by the Python of `.venv-superset`: `serve.py WAREHOUSE PORT [DATABASE]`. The charts read churn.duckdb, or the marts
+in DATABASE, a Postgres to which refreshes publish too. Superset's own state lies in WAREHOUSE/superset, whose files
+only their owner may read. The bundle is imported at every start, so its charts are always those of this version;
 whatever people save under another name stays.
 """
 
@@ -13,16 +14,21 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 # A worker answers one request at a time, so nothing in its process still holds the version before when it opens the
 # file: the query after a publish reads the new version.
 WORKERS = 4
+# Whatever rights the user has: SQL Lab and charts read.
+READ_ONLY = "options=-c%20default_transaction_read_only%3Don"
 
 
-def main(warehouse: Path, port: int) -> None:
+def main(warehouse: Path, port: int, database: str = "") -> None:
     published = warehouse / "churn.duckdb"
     _refuse_taken(port)
+    if database:
+        _refuse_address(database)
     home = warehouse / "superset"
     os.umask(0o077)
     home.mkdir(exist_ok=True)
@@ -30,7 +36,8 @@ def main(warehouse: Path, port: int) -> None:
     _secret(home / "secret_key")
     print("Superset: setting up (a minute the first time) …", flush=True)
     with (home / "set_up.log").open("w", encoding="utf-8") as log:
-        if subprocess.run([sys.executable, __file__, str(published)], stdout=log, stderr=log).returncode:
+        set_up = [sys.executable, __file__, "--set-up", str(published), database]
+        if subprocess.run(set_up, stdout=log, stderr=log).returncode:
             sys.exit(f"make superset: setting up failed, {log.name} says how. Nothing of the warehouse was changed.")
     print(
         f"Superset: http://127.0.0.1:{port}/superset/dashboard/churn/   user admin,"
@@ -50,6 +57,19 @@ def main(warehouse: Path, port: int) -> None:
         "120",
     ]
     os.execv(sys.executable, [sys.executable, "-m", *gunicorn, "--log-level", "warning", "superset.app:create_app()"])
+
+
+def _refuse_address(database: str) -> None:
+    try:
+        parts = urlsplit(database)
+        is_address = parts.scheme == "postgresql" and bool(parts.hostname and parts.path.strip("/"))
+    except ValueError:
+        is_address = False
+    if not is_address or parts.password:
+        sys.exit(
+            "make superset: DATABASE must be an address without a password, such as"
+            " postgresql://reader@db.example.com/analytics. Keep the password in PGPASSWORD or ~/.pgpass."
+        )
 
 
 def _refuse_taken(port: int) -> None:
@@ -73,7 +93,7 @@ def _secret(file: Path) -> tuple[str, bool]:
     return secret, True
 
 
-def _set_up(published: Path) -> None:
+def _set_up(published: Path, database: str) -> None:
     """Bring Superset's own database up to date, with the admin and the bundle."""
     import flask_migrate
     from superset.app import create_app
@@ -98,10 +118,10 @@ def _set_up(published: Path) -> None:
         elif is_new:
             security_manager.reset_password(admin.id, password)
         with override_user(admin):
-            _import_bundle(published)
+            _import_bundle(published, database)
 
 
-def _import_bundle(published: Path) -> None:
+def _import_bundle(published: Path, database: str) -> None:
     import yaml
     from superset.commands.importers.v1.assets import ImportAssetsCommand
     from superset.connectors.sqla.models import SqlaTable
@@ -112,9 +132,13 @@ def _import_bundle(published: Path) -> None:
     contents = {
         file.relative_to(bundle).as_posix(): file.read_text(encoding="utf-8") for file in sorted(bundle.rglob("*.yaml"))
     }
-    database = yaml.safe_load(contents["databases/churn.yaml"])
-    database["sqlalchemy_uri"] = database["sqlalchemy_uri"].replace("/churn.duckdb", str(published))
-    contents["databases/churn.yaml"] = yaml.safe_dump(database)
+    connection = yaml.safe_load(contents["databases/churn.yaml"])
+    connection["sqlalchemy_uri"] = (
+        f"{database}{'&' if '?' in database else '?'}{READ_ONLY}"
+        if database
+        else connection["sqlalchemy_uri"].replace("/churn.duckdb", str(published))
+    )
+    contents["databases/churn.yaml"] = yaml.safe_dump(connection)
     ImportAssetsCommand(contents).run()
 
     # Columns and what they mean stand in the models; the bundle names only those that need more than that.
@@ -142,7 +166,7 @@ def _describe(dataset, published: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        main(Path(sys.argv[1]).resolve(), int(sys.argv[2]))
+    if sys.argv[1] == "--set-up":
+        _set_up(Path(sys.argv[2]), sys.argv[3])
     else:
-        _set_up(Path(sys.argv[1]))
+        main(Path(sys.argv[1]).resolve(), int(sys.argv[2]), *sys.argv[3:])

@@ -30,7 +30,7 @@ from orchestration.contract.mapping import (
 )
 from orchestration.contract.names import closest, nearest
 from orchestration.contract.placed_yaml import Block, Text
-from orchestration.contract.pulls import read_pulls
+from orchestration.contract.pulls import NAME, read_pulls
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Table, contract
 from orchestration.errors import Problem, refuse_if
 
@@ -122,8 +122,13 @@ class MappingReader:
         return Mapping(str(time_zone), reporting_currency, policies, tables, schedule, alerts, pulls)
 
     def unattended(self, tree: Block) -> Mapping:
-        """Of a file that has mistakes: what it says of the clock and of alerts, as far as that has none."""
-        return Mapping(self._time_zone(tree) or "UTC", schedule=self._schedule(tree), alerts=self._alerts(tree))
+        """Of a file that has mistakes: what it says of the clock, alerts and pulls, as far as that has none."""
+        return Mapping(
+            self._time_zone(tree) or "UTC",
+            schedule=self._schedule(tree),
+            alerts=self._alerts(tree),
+            pulls=tuple(pull for pull in read_pulls(self, tree) if NAME.fullmatch(pull.name)),
+        )
 
     def _schedule(self, tree: Block) -> time:
         text = self.text(tree, "schedule")

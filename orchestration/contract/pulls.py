@@ -16,6 +16,7 @@ FOLDER = "pulls"
 DAY = "%Y-%m-%d"
 # The only list of a billing system that keeps today's terms and forgets those before.
 FORGETFUL = "billing.subscriptions"
+NAME = re.compile("[a-z0-9][a-z0-9_]*")
 _SECRET = re.compile("key|token|secret|password|credential|user", re.IGNORECASE)
 
 
@@ -81,7 +82,7 @@ def _pull(reader: MappingReader, name: Text, value: object) -> Pull:
     block = value if isinstance(value, Block) else Block()
     if not isinstance(value, Block) and not getattr(value, "left_out", False):
         reader.say(name, f"'{name}' must have keys below it, or nothing")
-    if not re.fullmatch("[a-z0-9][a-z0-9_]*", name):
+    if not NAME.fullmatch(name):
         reader.say(name, f"'{name}' must consist of small letters, digits and _: its folder and its secrets bear it")
     kind_name = str(reader.text(block, "kind") or name)
     if kind_name not in KINDS:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from orchestration.contract.mapping import FILE_NAME, Mapping
 from orchestration.contract.names import nearest
 from orchestration.contract.pulls import FOLDER, Pull
-from orchestration.errors import ChurnError, UserError
+from orchestration.errors import ChurnError, PullRefused, UserError
 from orchestration.pulling.placing import placing
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ class Pulled:
 
 
 def sources_to_pull(mapping: Mapping, names: Iterable[str] = ()) -> list[Pull]:
-    """The sources of these names, or all that extracts.yml declares. Raises UserError when there is none of the name,
+    """The sources of these names, or all that extracts.yml declares. Raises PullRefused when there is none of the name,
     and when the packages that a pull needs are not installed."""
     declared = {pull.name: pull for pull in mapping.pulls}
     if not declared:
-        raise UserError(f"{FILE_NAME} declares nothing to pull. Write the sources under pull: (docs/pull.md).")
+        raise PullRefused(f"{FILE_NAME} declares nothing to pull. Write the sources under pull: (docs/pull.md).")
     for name in names:
         if name not in declared:
-            raise UserError(f"{FILE_NAME} declares no source '{name}' to pull; {nearest(name, declared)}.")
+            raise PullRefused(f"{FILE_NAME} declares no source '{name}' to pull; {nearest(name, declared)}.")
     if find_spec("dlt") is None:
-        raise UserError(f"churn pull needs packages that are not installed: {INSTALL}. Nothing was pulled.")
+        raise PullRefused(f"A pull needs packages that are not installed: {INSTALL}. Nothing was pulled.")
     return [pull for pull in declared.values() if pull.name in set(names) or not names]
 
 
@@ -78,9 +78,8 @@ def pull_source(
                 counts[name] = count
                 progress(f"{pull.name}: {count:,} {name}")
     except ChurnError as error:
-        raise type(error)(
-            f"{pull.name}: {error} Nothing of this pull was kept; earlier ones are as they were."
-        ) from None
+        kind = PullRefused if isinstance(error, UserError) else type(error)
+        raise kind(f"{pull.name}: {error} Nothing of this pull was kept; earlier ones are as they were.") from None
     return Pulled(pull.name, extracts / FOLDER / pull.name / f"{day}", counts, time.perf_counter() - started)
 
 

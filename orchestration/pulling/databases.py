@@ -113,7 +113,7 @@ def _copied(connection: sa.Connection, query: str, types: dict[str, pa.DataType]
     with driver.cursor() as cursor, cursor.copy(f"copy ({query}) to stdout (format csv)") as copy:
         stream = _Stream(iter(copy))
         if stream.is_empty:
-            yield pa.schema(types).empty_table()
+            yield pa.Table.from_batches([], pa.schema(types))  # an empty_table() imports pandas
             return
         reader = csv.open_csv(
             pa.PythonFile(stream, "r"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import INTERRUPTED, ChurnError, EnvironmentFailure, UserError
+from orchestration.errors import INTERRUPTED, ChurnError, EnvironmentFailure, PullRefused, UserError
 from orchestration.readers.replacing import replacing
 from orchestration.warehouse import folder
 
@@ -89,15 +89,17 @@ def failed(warehouse: Warehouse, error: BaseException) -> dict[str, Any]:
     return {**facts, "message": public(error, warehouse.failure)}
 
 
-def public(error: ChurnError, details: Path, doing: str = "") -> str:
+def public(error: ChurnError, details: Path | None, doing: str = "") -> str:
     """The failure in words that quote nothing of the extracts: where a person has to look, not what stands there."""
-    if not isinstance(error, UserError):
+    if not isinstance(error, UserError) or isinstance(error, PullRefused):
         return str(error)
     places = [str(place) for place in error.places]
     shown = "; ".join(places[:SHOWN]) + (f"; and {len(places) - SHOWN} more" if len(places) > SHOWN else "")
+    whole = (
+        f"The whole text is in {details}, for its owner alone, and" if details else "The whole text isn't shown here;"
+    )
     return (
-        f"{doing}{': ' if doing else ''}the extracts must be corrected first: {shown}."
-        f" The whole text is in {details}, for its owner alone, and `churn check` prints it."
+        f"{doing}{': ' if doing else ''}the extracts must be corrected first: {shown}. {whole} `churn check` prints it."
     )
 
 

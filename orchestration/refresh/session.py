@@ -177,7 +177,7 @@ def refreshing(
     from orchestration.loading.discovery import find_extracts
 
     started_at = folder.now()
-    with _noting_what_forbids_it(warehouse_folder, started_at, progress):
+    with noting_what_forbids_it(warehouse_folder, started_at, progress):
         mapping = load_mapping(extracts)
         values = effective_policies(mapping.policies, policies)
         refuse_reserved(segments(values))
@@ -254,12 +254,14 @@ def refreshing(
 
 
 @contextmanager
-def _noting_what_forbids_it(warehouse_folder: Path, started_at: datetime, progress: Progress) -> Iterator[None]:
+def noting_what_forbids_it(
+    warehouse_folder: Path, started_at: datetime, progress: Progress, kinds: tuple[type[ChurnError], ...] = (UserError,)
+) -> Iterator[None]:
     """What forbids a refresh before it holds the warehouse stands in refresh.json too, if the warehouse is there and
     nobody else holds it."""
     try:
         yield
-    except UserError as error:
+    except kinds as error:
         if warehouse_folder.is_dir():
             warehouse = Warehouse(warehouse_folder)
             with (

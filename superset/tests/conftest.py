@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -23,8 +24,9 @@ PYTHON = ROOT / ".venv-superset" / "bin" / "python"
 class Superset:
     """The server that `make superset` starts."""
 
-    def __init__(self, warehouse: Path) -> None:
+    def __init__(self, warehouse: Path, *database: str, password: str = "") -> None:
         self.warehouse, self.home = warehouse, warehouse / "superset"
+        self.database, self.environment = database, os.environ | {"PGPASSWORD": password}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -33,7 +35,8 @@ class Superset:
     def start(self) -> None:
         """Start it and wait until it answers."""
         # To pytest's captured output: what it says is shown when a test fails.
-        self.process = subprocess.Popen([PYTHON, "superset/serve.py", self.warehouse, str(self.port)], cwd=ROOT)
+        command = [PYTHON, "superset/serve.py", self.warehouse, str(self.port), *self.database]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment)
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "Superset ended by itself"

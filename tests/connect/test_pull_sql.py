@@ -15,7 +15,7 @@ import psycopg
 
 from orchestration import pulling
 from orchestration.contract.mapping import load_mapping
-from orchestration.errors import ChurnError, EnvironmentFailure, UserError
+from orchestration.errors import ChurnError, EnvironmentFailure, PullRefused
 from orchestration.pulling import databases
 from orchestration.pulling.secrets import Secrets
 
@@ -125,18 +125,18 @@ def test_of_a_table_with_a_column_of_the_last_change_only_what_changed_since_is_
 @pytest.mark.parametrize(
     ("change", "keys", "kind", "said"),
     [
-        ("", "tables: sales.invoice", UserError, "the database has no table 'invoice'; the nearest valid name is"),
+        ("", "tables: sales.invoice", PullRefused, "the database has no table 'invoice'; the nearest valid name is"),
         (
             "",
             "tables: sales.paid, changed: {sales.paid: chnged}",
-            UserError,
+            PullRefused,
             "the table 'paid' has no column 'chnged'; the ",
         ),
-        ("postgresql:mongo", "tables: a", UserError, "there is no driver for 'mongo'; valid names are mssql, mysql,"),
+        ("postgresql:mongo", "tables: a", PullRefused, "there is no driver for 'mongo'; valid names are mssql, mysql,"),
         (
             "postgresql://:",
             "tables: a",
-            UserError,
+            PullRefused,
             "its credentials must have the form postgresql://USER:PASSWORD@HOST",
         ),
         ("churn:nobody", "tables: a", EnvironmentFailure, "password authentication failed for user"),

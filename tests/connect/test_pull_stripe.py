@@ -21,6 +21,7 @@ from orchestration.errors import UserError
 from orchestration.loading.discovery import find_extracts
 from tests.churn import Done, churn
 from tests.connect.fake_stripe import KEY, LISTS, Account, Faults, serving
+from tests.outcome import outcome_of
 
 FIRST, MARCH, APRIL = date(2025, 1, 1), date(2026, 3, 1), date(2026, 4, 1)
 FEBRUARY_END, MARCH_END = date(2026, 2, 28), date(2026, 3, 31)
@@ -42,10 +43,10 @@ def on(day: date, environment: dict[str, str] = SECRET) -> None:
     socket.socket.connect = only_here
 
 
-def pull(extracts: Path, address: str, day: date, environment: dict[str, str] = SECRET, more: str = "") -> Done:
+def pull(extracts: Path, address: str, day: date, environment: dict[str, str] = SECRET, *options: object) -> Done:
     extracts.mkdir(exist_ok=True)
-    (extracts / "extracts.yml").write_text(f"pull:\n  stripe: {{url: '{address}'}}\n{more}", encoding="utf-8")
-    return churn("pull", "--extracts", extracts, prepare=partial(on, day, environment))
+    (extracts / "extracts.yml").write_text(f"pull:\n  stripe: {{url: '{address}'}}\n", encoding="utf-8")
+    return churn("pull", "--extracts", extracts, *options, prepare=partial(on, day, environment))
 
 
 def refresh(extracts: Path, warehouse: Path, as_of: date) -> Path:
@@ -174,6 +175,25 @@ def test_a_second_pull_of_a_day_replaces_the_first(tmp_path):
     after = contents(extracts)
     assert set(after) == set(before)
     assert [name for name in after if after[name] != before[name]] == ["stripe/2026-03-01/subscriptions.jsonl.gz"]
+
+
+def test_unattended_a_success_says_nothing_and_a_failure_is_one_of_the_refresh(tmp_path):
+    account, warehouse = Account(7, 5, FIRST, FEBRUARY_END), tmp_path / "warehouse"
+    warehouse.mkdir()
+    options = ("--quiet", "--warehouse", warehouse)
+    with serving(account) as address:
+        # a service may have no home, or none that it may write to
+        done = pull(tmp_path / "extracts", address, MARCH, SECRET | {"HOME": f"{tmp_path}/home"}, *options)
+        assert done == (0, "", "")
+        assert (list(warehouse.iterdir()), (tmp_path / "home").exists()) == ([], False)
+        wrong = SECRET | {"SOURCES__STRIPE__API_KEY": "sk_wrong", "CHURN_ALERT_URLS": "json://127.0.0.1:9/nobody"}
+        done = pull(tmp_path / "extracts", address, APRIL, wrong, *options)
+    assert (done.code, done.out) == (2, "")
+    told, said = done.err.splitlines()
+    assert told.startswith("1 JSON of CHURN_ALERT_URLS did not take the alert")
+    assert said.startswith("stripe: customers: the server does not know the key (401)")
+    ended = outcome_of(warehouse)
+    assert (ended["status"], ended["exit_code"], ended["message"]) == ("failed", 2, said)
 
 
 def test_what_is_wrong_is_said_and_nothing_is_kept(tmp_path):

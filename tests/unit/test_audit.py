@@ -1,8 +1,9 @@
-"""`make audit` never takes the lack of an answer for a good one."""
+"""The lock files: `make audit` never takes the lack of an answer for a good one, and locks of one environment agree."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,17 @@ def test_says_that_the_index_could_not_be_asked(audited):
     assert code == 1
     assert "not audited: the package index did not state its hashes (error: no route to host)" in said
     assert "no known vulnerabilities" not in said
+
+
+@pytest.mark.parametrize("other", ["connect", "spark"])
+def test_the_lock_of_a_refresh_with_more_holds_all_of_it_in_the_same_versions(other):
+    ours, more = (
+        set(
+            re.findall(
+                r"^[a-z].*?==[^ ;]+", (ROOT / f"requirements{name}.lock").read_text(encoding="utf-8"), re.MULTILINE
+            )
+        )
+        for name in ("", f"-{other}")
+    )
+    assert len(ours) > 100
+    assert ours - more == set()

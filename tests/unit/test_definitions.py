@@ -5,6 +5,7 @@ After a change that is meant: .venv/bin/python -m tests.unit.test_definitions
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -72,14 +73,45 @@ def test_the_published_version_is_late_when_a_day_has_gone_by_without_one():
     )
 
 
-def test_the_schedule_is_the_companys(tmp_path, monkeypatch):
-    from orchestration.defs.schedule import daily
+def of_company(folder: Path, text: str):
+    """The repository that Dagster gets to know, of a company with this extracts.yml."""
+    from orchestration.contract.mapping import unattended_mapping
+    from orchestration.definitions import code_location
 
-    monkeypatch.setenv("CHURN_EXTRACTS", str(tmp_path))
-    (tmp_path / "extracts.yml").write_text("time_zone: Asia/Manila\nschedule: 22:05\nwrong: yes\n")
-    schedule = daily()
+    (folder / "extracts.yml").write_text(text)
+    return code_location(unattended_mapping(folder)).get_repository_def()
+
+
+def test_the_schedule_is_the_companys(tmp_path):
+    repository = of_company(tmp_path, "time_zone: Asia/Manila\nschedule: 22:05\nwrong: yes\n")
+    [schedule] = repository.schedule_defs
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("5 22 * * *", "Asia/Manila")
     assert schedule.description.startswith("Every day at 22:05 in Asia/Manila")
+    assert schedule.job_name == "refresh"
+
+
+def test_each_source_to_pull_is_an_asset_before_raw_which_the_schedule_pulls_and_a_refresh_leaves_alone(tmp_path):
+    import dagster as dg
+
+    # with a mistake somewhere: what is pulled must not depend on whether the file was right when Dagster was started
+    repository = of_company(tmp_path, "pull:\n  stripe:\n  erp: {kind: sql, tables: [a]}\n  Ü: {}\nwrong: yes\n")
+    graph = repository.asset_graph
+    pulls = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name == "pulls"}
+    assert pulls == {dg.AssetKey(["pulls", "stripe"]), dg.AssetKey(["pulls", "erp"])}
+    for key in graph.get_all_asset_keys():
+        if graph.get(key).group_name == "raw":
+            assert graph.get(key).parent_keys == pulls
+    for key in pulls:
+        assert graph.get(key).owners == ["team:analytics"] and graph.get(key).description
+    assert graph.get(dg.AssetKey(["pulls", "erp"])).kinds == {"dlt", "sql"}
+    refresh, both = (
+        {key.to_user_string() for key in repository.get_job(name).asset_layer.selected_asset_keys}
+        for name in ("refresh", "pull_and_refresh")
+    )
+    assert both - refresh == {"pulls/stripe", "pulls/erp"} and "published/churn" in refresh
+    [schedule] = repository.schedule_defs
+    assert schedule.job_name == "pull_and_refresh"
+    assert schedule.description.startswith("Pulls stripe, erp, then refreshes. Every day at 05:00 in UTC")
 
 
 def test_a_folder_that_is_not_named_is_said_in_a_sentence(monkeypatch):
@@ -91,18 +123,19 @@ def test_a_folder_that_is_not_named_is_said_in_a_sentence(monkeypatch):
         folder("CHURN_WAREHOUSE")
 
 
-def test_loading_opens_no_database_and_no_connection():
+def test_loading_opens_no_database_and_no_connection(tmp_path):
     prepare_manifest()
     code = (
         "import socket, duckdb\n"
         "def refuse(*_, **__): raise AssertionError('opened')\n"
         "duckdb.connect = socket.socket.connect = refuse\n"
         "from orchestration.definitions import defs\n"
-        "defs.resolve_job_def('refresh')\n"
+        "defs.resolve_job_def('pull_and_refresh')\n"
         "import sys\n"
-        "assert 'apprise' not in sys.modules"
+        "assert not {'apprise', 'dlt'} & sys.modules.keys()"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    (tmp_path / "extracts.yml").write_text("pull:\n  stripe:\n")
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "CHURN_EXTRACTS": str(tmp_path)}, check=True)
 
 
 def test_the_gates_stand_between_the_stages():
@@ -131,7 +164,7 @@ def test_a_run_with_nothing_new_succeeds_and_makes_nothing():
         job = defs.resolve_job_def("refresh")
         unchanged = NothingNew(last, ["as_of is long ago"])
         refresh = SimpleNamespace(unchanged=unchanged, explaining=lambda doing: nullcontext())
-        done = job.execute_in_process(instance=instance, resources={"refresh": refresh})
+        done = job.execute_in_process(instance=instance, resources={"refresh": lambda: refresh})
         said = [entry.user_message for entry in instance.all_logs(done.run_id)]
     assert done.success
     assert "There is nothing new since 2026-01-01 05:00 UTC; readers keep that version." in said
@@ -139,6 +172,29 @@ def test_a_run_with_nothing_new_succeeds_and_makes_nothing():
     assert done.get_asset_materialization_events() == []
     skipped = {event.step_key for event in done.all_events if event.event_type == dg.DagsterEventType.STEP_SKIPPED}
     assert skipped == {"staging", "raw_gate", "marts", "marts_gate", "published__churn"}
+
+
+def test_a_run_that_extracts_yml_forbids_fails_in_a_sentence_that_quotes_nothing(tmp_path, monkeypatch):
+    from orchestration.definitions import defs
+    from orchestration.defs.run_history import run_history
+
+    (tmp_path / "extracts.yml").write_text("of_ann: EUR\n")
+    monkeypatch.setenv("CHURN_EXTRACTS", str(tmp_path))
+    monkeypatch.setenv("CHURN_WAREHOUSE", str(tmp_path / "warehouse"))
+    (tmp_path / "warehouse").mkdir()
+    with run_history(tmp_path / "warehouse" / "dagster") as instance:
+        job = defs.resolve_job_def("refresh")
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        kept = [str(entry) for entry in instance.all_logs(result.run_id)]
+    [failed] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failed.user_failure_data.description.startswith(
+        "the extracts must be corrected first: mapping (extracts.yml, line 1). The whole text is in"
+    )
+    assert [entry for entry in kept if "of_ann" in entry] == []
 
 
 class TestSensor:

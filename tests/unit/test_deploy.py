@@ -25,11 +25,11 @@ def blocks(language: str) -> list[str]:
 
 
 def of_cron() -> list[str]:
-    return [line.split(maxsplit=5)[5] for line in blocks("cron")[0].splitlines() if line[:1].isdigit()]
+    return [line.split(maxsplit=5)[5] for block in blocks("cron") for line in block.splitlines() if line[:1].isdigit()]
 
 
 def of_systemd() -> list[str]:
-    return re.findall(r"^ExecStart=(.*)$", PAGE, re.MULTILINE)
+    return re.findall(r"^ExecStart(?:Pre)?=(.*)$", PAGE, re.MULTILINE)
 
 
 def of_containers() -> list[str]:
@@ -59,9 +59,10 @@ def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [one for one in (*of_cron(), *of_systemd(), *of_containers()) if " refresh " in one]
+    "command",
+    [one for one in (*of_cron(), *of_systemd(), *of_containers()) if re.search(" (pull|refresh) ", one)],
 )
-def test_a_refresh_of_the_page_says_where_to_look_and_nothing_else(place, command):
+def test_a_pull_or_refresh_of_the_page_says_where_to_look_and_nothing_else(place, command):
     done = run(command, place)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith(
@@ -72,7 +73,7 @@ def test_a_refresh_of_the_page_says_where_to_look_and_nothing_else(place, comman
 
 
 def test_the_alert_of_cron_reaches_for_whom_the_file_names(place):
-    [refresh, alert] = of_cron()
+    [refresh, alert, _] = of_cron()
     run(refresh, place)
     done = run(alert, place)
     assert (done.returncode, done.stdout) == (4, "")
@@ -80,20 +81,23 @@ def test_the_alert_of_cron_reaches_for_whom_the_file_names(place):
 
 
 def test_every_other_command_takes_its_options(tmp_path):
-    for command in (*of_cron(), *of_systemd(), *of_containers()):
-        program, name, *arguments = shlex.split(command.split("; ")[-1].split(" >")[0])
+    commands = [one for line in of_cron() for one in line.split("; ")[-1].split(" && ")]
+    for command in (*commands, *of_systemd(), *of_containers()):
+        program, name, *arguments = shlex.split(command.split(" >")[0])
         assert program == "/srv/churn/project/.venv/bin/churn"
         cli.commands[name].make_context(name, [one.replace("/srv/churn/warehouse", str(tmp_path)) for one in arguments])
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
 def test_the_units_are_valid(place):
-    names = re.findall(r"^`/etc/systemd/system/(.*?)`", PAGE, re.MULTILINE)
-    assert len(names) == len(blocks("ini")) == 3
-    for name, unit in zip(names, blocks("ini"), strict=True):
+    names = re.findall(r"`/etc/systemd/system/(.*?)`", PAGE)
+    units = dict(zip(names, blocks("ini"), strict=True))
+    units["churn-refresh.service"] += units.pop("churn-refresh.service.d/pull.conf")
+    for name, unit in units.items():
         (place / name).write_text(here(unit, place).replace("User=churn\n", ""))
-    units = [str(place / name) for name in names]
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *[place / name for name in units]], capture_output=True, text=True
+    )
     about_ours = [line for line in done.stderr.splitlines() if str(place) in line or "churn" in line]
     assert about_ours == []
 

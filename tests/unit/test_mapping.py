@@ -42,8 +42,10 @@ def test_the_clock_and_alerts(tmp_path):
 
 
 def test_what_runs_by_the_clock_bears_mistakes_in_the_mapping(tmp_path):
-    (tmp_path / "extracts.yml").write_text("schedule: 6:30\nalerts: {stale_after_days: x, lost_sales_over: 5}\na: b\n")
+    text = "schedule: 6:30\nalerts: {stale_after_days: x, lost_sales_over: 5}\na: b\npull: {stripe: , Shop: }\n"
+    (tmp_path / "extracts.yml").write_text(text)
     mapping = unattended_mapping(tmp_path)
+    assert [pull.name for pull in mapping.pulls] == ["stripe"]
     assert (mapping.schedule, mapping.alerts.lost_sales_over, mapping.alerts.stale_after_days) == (time(6, 30), 5, 7)
     (tmp_path / "extracts.yml").write_text("schedule: [\n")
     assert unattended_mapping(tmp_path) == unattended_mapping(tmp_path / "elsewhere") == Mapping()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from orchestration import pulling
 from orchestration.contract.mapping import load_mapping
-from orchestration.errors import UserError
+from orchestration.definitions import code_location
+from orchestration.defs.run_history import run_history
+from orchestration.errors import PullRefused, UserError
 from orchestration.loading.discovery import find_extracts
+from orchestration.readers.alerts.conditions import conditions
 from orchestration.warehouse import destination
 from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.folder import Warehouse
+from tests.outcome import outcome_of
 
 
 def declaring(folder: Path, text: str):
@@ -29,7 +34,7 @@ def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_packages")
 def test_without_its_packages_a_pull_says_how_to_install_them(tmp_path):
     mapping = declaring(tmp_path, "pull: {stripe: }\n")
-    with pytest.raises(UserError, match="needs packages that are not installed: run `make connect`"):
+    with pytest.raises(PullRefused, match="needs packages that are not installed: run `make connect`"):
         pulling.sources_to_pull(mapping)
 
 
@@ -43,10 +48,10 @@ def test_without_its_packages_a_publish_to_postgres_says_how_to_install_them(tmp
 
 def test_only_sources_that_are_declared_are_pulled(tmp_path, monkeypatch):
     monkeypatch.setattr(pulling, "find_spec", lambda name: True)
-    with pytest.raises(UserError, match=r"declares nothing to pull. Write the sources under pull:"):
+    with pytest.raises(PullRefused, match=r"declares nothing to pull. Write the sources under pull:"):
         pulling.sources_to_pull(load_mapping(tmp_path))
     mapping = declaring(tmp_path, "pull: {stripe: , shop: {kind: shopify, site: alfa}}\n")
-    with pytest.raises(UserError, match="declares no source 'strip' to pull; the nearest valid name is 'stripe'"):
+    with pytest.raises(PullRefused, match="declares no source 'strip' to pull; the nearest valid name is 'stripe'"):
         pulling.sources_to_pull(mapping, ["strip"])
     assert [source.name for source in pulling.sources_to_pull(mapping)] == ["stripe", "shop"]
     assert [source.name for source in pulling.sources_to_pull(mapping, ["shop"])] == ["shop"]
@@ -56,3 +61,43 @@ def test_a_refresh_from_sources_that_were_never_pulled_is_refused(tmp_path):
     mapping = declaring(tmp_path, "pull:\n  stripe:\n")
     with pytest.raises(UserError, match=r"line 2: nothing has been pulled from stripe yet. Run `churn pull` first"):
         find_extracts(tmp_path, mapping)
+
+
+@pytest.mark.usefixtures("without_packages")
+def test_a_run_whose_pull_fails_says_so_and_refreshes_nothing(tmp_path, monkeypatch):
+    mapping = declaring(tmp_path, "pull:\n  stripe:\n  shop: {kind: shopify, site: alfa}\n")
+    (tmp_path / "extracts.yml").write_text("pull: {stripe: }\nof_ann: EUR\n", encoding="utf-8")
+    monkeypatch.setenv("CHURN_EXTRACTS", str(tmp_path))
+    monkeypatch.setenv("CHURN_WAREHOUSE", str(tmp_path / "warehouse"))
+
+    def run() -> dict[str, str]:
+        """What Dagster shows of the steps that failed; no other may have been begun."""
+        with run_history(tmp_path / "warehouse" / "dagster") as instance:
+            job = code_location(mapping).resolve_job_def("pull_and_refresh")
+            result = job.execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        assert not result.success
+        failed = {event.step_key: event.step_failure_data for event in result.all_events if event.is_step_failure}
+        started = {event.step_key for event in result.all_events if event.event_type_value == "STEP_START"}
+        assert started == set(failed) == {"pulls__stripe", "pulls__shop"}
+        return {name: data.user_failure_data.description for name, data in failed.items()}
+
+    # a mistake in extracts.yml, which may quote anything, is named by its place
+    said = run()
+    assert said["pulls__stripe"].startswith("pull stripe: the extracts must be corrected first: mapping (extracts.yml,")
+    assert "ann" not in said["pulls__stripe"].replace(str(tmp_path), "")
+    assert outcome_of(tmp_path / "warehouse")["problems"][0]["mapping"] == "extracts.yml, line 2"
+
+    (tmp_path / "extracts.yml").write_text("pull: {stripe: }\n", encoding="utf-8")
+    said = run()
+    assert said["pulls__stripe"].startswith("A pull needs packages that are not installed: run `make connect`")
+    # it was declared when Dagster was started
+    assert said["pulls__shop"].startswith("extracts.yml declares no source 'shop' to pull; valid names are stripe.")
+    ended = outcome_of(tmp_path / "warehouse")
+    assert (ended["status"], ended["exit_code"], ended["problems"][0]["code"]) == ("failed", 2, "pull")
+    assert ended["message"] in said.values()
+    [told] = conditions(Warehouse(tmp_path / "warehouse"), mapping.alerts, date(2026, 1, 1), ended)
+    assert told.kind == "failure" and ended["message"] in told.text
