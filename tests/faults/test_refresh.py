@@ -15,12 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import duckdb
 import pytest
 
+import expectations
 from orchestration.contract.mapping import load_mapping
 from orchestration.contract.policies import effective_policies
 from orchestration.defs.run_history import run_history
@@ -117,11 +120,22 @@ def publish_as_built(prepare: Callable[[], object]) -> None:
 
     def build(session: Refresh, gate: str) -> list:
         session.done.add(f"build {gate}")
-        return []
+        nodes = {name: node["depends_on"].get("nodes", ()) for name, node in steps.manifest()["nodes"].items()}
+        return [
+            SimpleNamespace(node=SimpleNamespace(unique_id=name), status="success", execution_time=0)
+            for name in TopologicalSorter(nodes).static_order()
+            if name.startswith(("model.", "seed."))
+        ]
 
-    def judge(session: Refresh, gate: str) -> list:
+    def judge(session: Refresh, gate: str, _: object = None) -> list:
         session.done.add(f"judge {gate}")
-        return []
+        checks = [check for check in expectations.declared_checks(steps.contract()) if check.gate == gate]
+        return [
+            expectations.CheckResult(
+                check.check_name, gate, check.table_name, check.severity, "passed", 1, 0, [], "holds"
+            )
+            for check in checks
+        ]
 
     steps.build, steps.judge, publishing.audit = build, judge, lambda *_, **__: None
     prepare()
