@@ -35,7 +35,7 @@ from orchestration.refresh import nothing_new, steps
 from orchestration.refresh.nothing_new import NothingNew
 from orchestration.refresh.progress import Progress
 from orchestration.refresh.session import Refresh
-from orchestration.warehouse import folder, origin, publishing
+from orchestration.warehouse import connection, folder, origin, publishing
 from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
@@ -543,19 +543,44 @@ def test_an_interrupted_refresh_says_so(warehouse, undisturbed, extracts):
     assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
 
 
+STAGES = ["load extracts", "stage and audit", "judge the raw gate", "build the marts", "judge the marts gate"]
+
+
 def test_a_full_disk_is_told_and_costs_readers_nothing(tmp_path, warehouse, undisturbed, extracts):
     fill = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
     extracts = Path(shutil.copytree(extracts, tmp_path / "extracts"))
     with (extracts / "billing" / "invoices.csv").open("a") as file:  # something to load
         file.write("i-new,c1,2024-05-01,10,EUR\n")
-    for stage in ("load extracts", "build the marts", "publish"):
-        code, out, err = refresh(extracts, warehouse, at(stage, 0, fill))
-        assert (code, out) == (4, "")
-        assert re.search("File too large|No space|Could not write|disk", err), err
-        assert "Traceback" not in err
-        assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
+    for stage in STAGES if "FAULTS" in os.environ else STAGES[::3]:
+        told_and_nothing_changed(refresh(extracts, warehouse, at(stage, 0, fill)), warehouse, undisturbed)
+    publish_full = partial(publish_as_built, at("publish", 0, fill))
+    told_and_nothing_changed(refresh(extracts, warehouse, publish_full), warehouse, undisturbed)
     code, _, err = refresh(extracts, warehouse)
     assert code == 0, err
+    code, _, err = refresh(extracts, warehouse, partial(publish_as_built, at("report", 0, fill)))
+    assert "Published, but without a report" in err
+    assert history(warehouse)[-2:] == ["published"] * 2
+
+
+def told_and_nothing_changed(done: Done, warehouse: Path, undisturbed: Path) -> None:
+    code, out, err = done
+    assert (code, out) == (4, "")
+    assert re.search("File too large|No space|Could not write|disk|Out of Memory", err), err
+    assert "Traceback" not in err and "internal error" not in err
+    assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
+
+
+def give_duckdb(mebibytes: int) -> None:
+    connection._for_duckdb = lambda _: mebibytes * 2**20
+
+
+def test_too_little_memory_is_told_and_costs_readers_nothing(warehouse, undisturbed, extracts):
+    told_and_nothing_changed(refresh(extracts, warehouse, partial(give_duckdb, 8)), warehouse, undisturbed)
+    if "FAULTS" in os.environ:
+        told_and_nothing_changed(refresh(extracts, warehouse, partial(give_duckdb, 20)), warehouse, undisturbed)
+        code, _, err = refresh(extracts, warehouse, partial(give_duckdb, 96))
+        assert code == 0, err
+        assert exports(warehouse) == exports(undisturbed)
 
 
 def fill(number: int) -> None:
