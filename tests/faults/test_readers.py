@@ -25,7 +25,7 @@ __all__ = ["extracts", "undisturbed"]  # fixtures
 READERS, PUBLISHES, ROLLBACKS = (8, 20, 5) if "FAULTS" in os.environ else (3, 5, 2)
 # Opens each file anew until the flag is there; a version is whole if all its tables say the same.
 READER = """
-import json, sys, duckdb
+import json, sys, time, duckdb
 from pathlib import Path
 folder, seen, reads, failed = Path(sys.argv[1]), set(), 0, []
 while reads == 0 or not (folder / "enough").exists():
@@ -40,6 +40,7 @@ while reads == 0 or not (folder / "enough").exists():
     except Exception as error:
         failed.append(str(error))
     reads += 1
+    time.sleep(0.02)  # or the machine does nothing else
 print(json.dumps([reads, failed, sorted(seen)]))
 """
 
@@ -64,7 +65,7 @@ def test_readers_see_one_whole_version_through_publishes_and_rollbacks(tmp_path)
 
 # The numbers of the company, and the refresh that every table and file must be of.
 WATCHER = """
-import json, sys, duckdb
+import json, sys, time, duckdb
 from pathlib import Path
 folder, seen, reads, failed = Path(sys.argv[1]), set(), 0, []
 while reads == 0 or not (folder / "enough").exists():
@@ -82,6 +83,7 @@ while reads == 0 or not (folder / "enough").exists():
     except Exception as error:
         failed.append(str(error))
     reads += 1
+    time.sleep(0.02)  # or the machine does nothing else
 print(json.dumps([reads, failed, sorted(seen)]))
 """
 
