@@ -1,12 +1,16 @@
 """Connections to DuckDB with the settings that every part of a refresh needs."""
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
 # Of new files: the first with zstd.
 STORAGE_VERSION = "v1.2.0"
+_OTHERS = 768 * 2**20
+_OWN_GROUPS, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def connect(database: Path, scratch: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -21,7 +25,7 @@ def settings(scratch: Path) -> dict[str, str]:
     disk = os.statvfs(scratch)
     free = disk.f_bavail * disk.f_frsize
     return {
-        "memory_limit": f"{_memory() * 6 // 10 // 2**20}MiB",
+        "memory_limit": f"{_for_duckdb(_memory()) // 2**20}MiB",
         "temp_directory": str(scratch),
         "max_temp_directory_size": f"{max(free * 9 // 10 // 2**20, 1)}MiB",
         "preserve_insertion_order": "true",
@@ -31,12 +35,29 @@ def settings(scratch: Path) -> dict[str, str]:
     }
 
 
+def _for_duckdb(memory: int) -> int:
+    """Its share of so many bytes: Python, dbt and Great Expectations take the rest, whatever the size of a company."""
+    return max(min(memory * 6 // 10, memory - _OTHERS), memory // 4)
+
+
 def _memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or its container's share."""
+    """Bytes of memory that this process may use: the machine's, or what a container, a service or a group of them
+    gets of it."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            return min(total, int(Path(limit).read_text()))
-        except (OSError, ValueError):  # no such file, or "max"
-            continue
-    return total
+    limits = [total]
+    with suppress(OSError):
+        for line in _OWN_GROUPS.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if not controllers:
+                limits += _limits(_GROUPS, group, "memory.max")
+            elif "memory" in controllers.split(","):
+                limits += _limits(_GROUPS / "memory", group, "memory.limit_in_bytes")
+    return min(limits)
+
+
+def _limits(root: Path, group: str, name: str) -> Iterator[int]:
+    """The limits of a group and of all groups that it is in, as far as they can be seen and there are any."""
+    path = Path(group.lstrip("/"))
+    for folder in (path, *path.parents):
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            yield int((root / folder / name).read_text())

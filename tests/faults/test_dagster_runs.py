@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -195,6 +197,26 @@ def test_a_fault_of_the_machine_that_stays_and_one_of_the_extracts_fail(stubs, w
     assert len(list(mistakes)) == 1
     assert "dates (a.csv)" in failure(result) and "Ann" not in failure(result)
     assert (outcome_of(warehouse)["status"], outcome_of(warehouse)["exit_code"]) == ("failed", 2)
+
+
+def test_a_run_is_no_second_refresh(stubs, warehouse, launch):
+    """Schedule, sensor and whoever clicks launch the job `refresh`; the command line is tried in test_cli.py."""
+    assert {schedule.job_name for schedule in defs.get_repository_def().schedule_defs} == {"refresh"}
+    program = (
+        "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire();"
+        " print(flush=True); time.sleep(60)"
+    )
+    warehouse.mkdir(exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, warehouse / ".lock"], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout and holder.stdout.readline() == "\n"
+        result = launch("raw/billing__invoices")
+        holder.kill()
+    assert not result.success and stubs.done == []
+    assert any("is being written by another process" in str(event.event_specific_data) for event in result.all_events)
+    assert not (warehouse / "refresh.json").exists()  # it is the other's
+    assert launch("raw/billing__invoices").success  # a dead process holds nothing
 
 
 def raise_next(errors: Iterator[Exception]) -> None:

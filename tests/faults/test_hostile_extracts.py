@@ -300,8 +300,8 @@ def test_too_many_columns_are_rejected(delivered):
 
 
 @pytest.mark.parametrize("name", ["invoices.csv", "invoices.json", "invoices.parquet", "invoices.xlsx"])
-@pytest.mark.parametrize("becomes", ["nothing", "a folder"])
-def test_a_file_that_vanishes_while_it_is_read_is_told(delivered, monkeypatch, name, becomes):
+@pytest.mark.parametrize("becomes", ["nothing", "a folder", "longer"])
+def test_a_file_that_changes_or_vanishes_while_it_is_read_is_told(delivered, monkeypatch, name, becomes):
     if name.endswith("xlsx"):
         workbook(delivered, "A3")
     else:
@@ -311,9 +311,12 @@ def test_a_file_that_vanishes_while_it_is_read_is_told(delivered, monkeypatch, n
 
     def vanished(self, rule, deliveries, problems):
         for delivery in deliveries:
+            content = delivery.path.read_bytes()
             delivery.path.unlink()
             if becomes == "a folder":
                 delivery.path.mkdir()
+            if becomes == "longer":
+                delivery.path.write_bytes(content + content)
         return stages(self, rule, deliveries, problems)
 
     monkeypatch.setattr(readers.Readers, "stages", vanished)

@@ -74,9 +74,22 @@ def test_another_user_than_the_one_who_installed_it_needs_to_write_nothing_into_
     assert done.returncode == 0, done.stderr
 
 
+def test_a_folder_that_may_not_be_written_to_is_told(place):
+    write_extracts(place / "extracts")
+    (place / "warehouse").mkdir(0o555)
+    for warehouse, told in (("warehouse", "warehouse/.lock"), ("warehouse/inner", "warehouse/inner")):
+        folders = ("--extracts", place / "extracts", "--warehouse", place / warehouse)
+        done = as_nobody(place, Path(sys.executable).with_name("churn"), "refresh", *folders)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr == f"Permission denied ({place}/{told}). Nothing was changed for readers.\n"
+    assert list((place / "warehouse").iterdir()) == []
+
+
 @all_faults
 def test_a_user_without_rights_refreshes_their_own_folders(place, undisturbed):
     write_extracts(place / "extracts")
+    for path in (place / "extracts").rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
     churn = Path(sys.executable).with_name("churn")
     folders = ("--extracts", place / "extracts", "--warehouse", place / "warehouse")
     done = as_nobody(place, churn, "refresh", *folders, "--as-of", AS_OF)

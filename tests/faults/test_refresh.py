@@ -8,17 +8,22 @@ import re
 import resource
 import shutil
 import signal
+import subprocess
+import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import duckdb
 import pytest
 
+import expectations
 from orchestration.contract.mapping import load_mapping
 from orchestration.contract.policies import effective_policies
 from orchestration.defs.run_history import run_history
@@ -26,10 +31,11 @@ from orchestration.engines import EngineSettings
 from orchestration.loading import registry
 from orchestration.loading.discovery import find_extracts
 from orchestration.readers.alerts.conditions import customers_lost
-from orchestration.refresh import nothing_new
+from orchestration.refresh import nothing_new, steps
 from orchestration.refresh.nothing_new import NothingNew
 from orchestration.refresh.progress import Progress
-from orchestration.warehouse import folder, origin, publishing
+from orchestration.refresh.session import Refresh
+from orchestration.warehouse import connection, folder, origin, publishing
 from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
@@ -101,6 +107,64 @@ def watch(stage: str, steps: int | None, action: Callable[[], object]) -> None:
 
 
 kill = partial(signal.raise_signal, signal.SIGKILL)
+
+
+def kill_amid(milliseconds: int) -> None:
+    """In the midst of what comes next."""
+    threading.Timer(milliseconds / 1000, kill).start()
+
+
+def publish_as_built(prepare: Callable[[], object]) -> None:
+    """Take the tables of the refresh before for those of this one, without checks: for what is tried from the publish
+    on, a sixth of a refresh."""
+
+    def build(session: Refresh, gate: str) -> list:
+        session.done.add(f"build {gate}")
+        nodes = {name: node["depends_on"].get("nodes", ()) for name, node in steps.manifest()["nodes"].items()}
+        return [
+            SimpleNamespace(node=SimpleNamespace(unique_id=name), status="success", execution_time=0)
+            for name in TopologicalSorter(nodes).static_order()
+            if name.startswith(("model.", "seed."))
+        ]
+
+    def judge(session: Refresh, gate: str, _: object = None) -> list:
+        session.done.add(f"judge {gate}")
+        checks = [check for check in expectations.declared_checks(steps.contract()) if check.gate == gate]
+        return [
+            expectations.CheckResult(
+                check.check_name, gate, check.table_name, check.severity, "passed", 1, 0, [], "holds"
+            )
+            for check in checks
+        ]
+
+    steps.build, steps.judge, publishing.audit = build, judge, lambda *_, **__: None
+    prepare()
+
+
+def copy_every(number: int, warehouse: Path, copies: Path) -> None:
+    """After every so many steps and ends of stages, a copy of the warehouse as a kill would leave it there: this
+    process stands still meanwhile."""
+    original_stage, original_step = Progress.stage, Progress.step
+    seen = 0
+
+    def see() -> None:
+        nonlocal seen
+        seen += 1
+        if seen % number == 0:
+            command = 'kill -STOP $PPID; cp -Rp "$0" "$1"; kill -CONT $PPID'
+            subprocess.run(["sh", "-c", command, warehouse, copies / f"{seen:03}"], check=True)
+
+    @contextmanager
+    def seen_stage(self: Progress, name: str):
+        with original_stage(self, name):
+            yield
+        see()
+
+    def seen_step(self: Progress, text: str) -> None:
+        original_step(self, text)
+        see()
+
+    Progress.stage, Progress.step = seen_stage, seen_step
 
 
 def exports(warehouse: Path) -> dict[str, bytes]:
@@ -347,27 +411,27 @@ def test_the_day_by_default_is_asked_of_the_data_and_the_clock_again(asked, monk
 
 
 def test_a_kill_in_any_stage_needs_no_repair(tmp_path, undisturbed, extracts):
-    warehouse = tmp_path / "warehouse"
-    points = [
-        ("load extracts", 2),
-        ("load extracts", None),
-        ("stage and audit", 10),
-        ("judge the raw gate", None),
-        ("build the marts", 20),
-        ("judge the marts gate", None),
-    ]
-    for stage, steps in points:
-        code, _, err = refresh(extracts, warehouse, at(stage, steps, kill))
+    """Three kills, and what fifteen more would leave. `make test-faults` kills at sixty places."""
+    warehouse, copies = tmp_path / "warehouse", tmp_path / "copies"
+    points = [("load extracts", 2), ("stage and audit", 20), ("build the marts", 35)]
+    for stage, step in points:
+        code, _, err = refresh(extracts, warehouse, at(stage, step, kill))
         assert code == -signal.SIGKILL, (stage, err)
         assert not (warehouse / "churn.duckdb").exists()
         assert outcome_of(warehouse)["status"] == "running"
-    code, _, err = refresh(extracts, warehouse, at("publish", None, kill))
-    assert code == -signal.SIGKILL, err
-    assert exports(warehouse) == exports(undisturbed)
-    code, _, err = refresh(extracts, warehouse)
+    copies.mkdir()
+    code, _, err = refresh(extracts, warehouse, partial(copy_every, 8, warehouse, copies))
     assert code == 0, err
     assert exports(warehouse) == exports(undisturbed)
-    assert history(warehouse) == ["interrupted"] * len(points) + ["published", "published"]
+    assert history(warehouse) == ["interrupted"] * len(points) + ["published"]
+    assert len(list(copies.iterdir())) >= 15
+    for copy in copies.iterdir():
+        if not (copy / "current").exists():
+            assert not (copy / "churn.duckdb").exists()
+            assert outcome_of(copy)["status"] == "running"
+            assert history(copy) == ["interrupted"] * len(points) + ["running"]
+        with duckdb.connect(str(copy / "build.duckdb")) as con:
+            assert con.execute("select count(*) from raw.billing__invoices_rows").fetchone() == (180,)
 
 
 def kill_points(said: str, number: int) -> list[tuple[str, int | None]]:
@@ -386,18 +450,56 @@ def kill_points(said: str, number: int) -> list[tuple[str, int | None]]:
     return [points[place * (len(points) - 1) // (number - 1)] for place in range(number)]
 
 
+@pytest.fixture(scope="module")
+def next_month(tmp_path_factory, undisturbed, extracts) -> Path:
+    """The extracts of a month later next to the warehouse that was refreshed with both, one after the other."""
+    place = tmp_path_factory.mktemp("next month")
+    shutil.copytree(extracts, place / "extracts")
+    for name, line in {
+        "billing/subscriptions": "s-new,2024-07-02,c-new,,12,EUR\ns1,2023-01-10,c1,2024-07-09,11,EUR",
+        "billing/invoices": "\n".join(f"i-new-{number},c{number},2024-07-03,10,EUR" for number in range(20)),
+        "crm/customers": "c-new,Person New,BG",
+    }.items():
+        header = (extracts / f"{name}.csv").read_text(encoding="utf-8").splitlines()[0]
+        (place / "extracts" / f"{name}_2024-07.csv").write_text(f"{header}\n{line}\n", encoding="utf-8")
+    shutil.copytree(undisturbed, place / "warehouse", symlinks=True)
+    code, _, err = refresh(place / "extracts", place / "warehouse", None, "--as-of", "2024-07-31")
+    assert code == 0, err
+    assert exports(place / "warehouse") != exports(undisturbed)
+    (place / "said").write_text(err, encoding="utf-8")
+    return place
+
+
+def published_files(warehouse: Path) -> dict[str, bytes]:
+    """What readers find under the published paths, which must all be of the current version."""
+    version = (warehouse / "current").resolve()
+    found = {name: warehouse / name for name in ("churn.duckdb", "private.duckdb", "exports", "docs", "report")}
+    assert {path.resolve().parent for path in found.values() if path.exists()} == {version}
+    return {name: found[name].read_bytes() for name in ("churn.duckdb", "private.duckdb")} | exports(warehouse)
+
+
 @pytest.mark.skipif("FAULTS" not in os.environ, reason="sixty times two refreshes: make test-faults")
 @pytest.mark.parametrize("place", range(60))
-def test_a_first_refresh_after_a_kill_anywhere_is_as_if_nothing_had_been(tmp_path, undisturbed, extracts, place):
-    stage, steps = kill_points((undisturbed.parent / "said").read_text(encoding="utf-8"), 60)[place]
-    warehouse = tmp_path / "warehouse"
-    code, _, err = refresh(extracts, warehouse, at(stage, steps, kill))
+def test_a_refresh_after_a_kill_anywhere_is_as_if_nothing_had_been(tmp_path, undisturbed, extracts, next_month, place):
+    """Every second place is one of a first refresh, the others of one that finds a published version and new rows; of
+    either, every second kill comes amid what follows the place."""
+    is_first = place % 2 == 0
+    said = (undisturbed.parent if is_first else next_month) / "said"
+    stage, steps = kill_points(said.read_text(encoding="utf-8"), 60)[place]
+    warehouse, action = tmp_path / "warehouse", partial(kill_amid, 7 * place % 60) if place % 4 > 1 else kill
+    if is_first:
+        source, expected, before, options = extracts, undisturbed, {}, ()
+    else:
+        shutil.copytree(undisturbed, warehouse, symlinks=True)
+        source, expected, before = next_month / "extracts", next_month / "warehouse", published_files(undisturbed)
+        options = ("--as-of", "2024-07-31")
+    code, _, err = refresh(source, warehouse, at(stage, steps, action), *options)
     assert code == -signal.SIGKILL, (stage, steps, err)
-    assert not (warehouse / "churn.duckdb").exists()
-    code, _, err = refresh(extracts, warehouse)
+    assert (published_files(warehouse) if (warehouse / "current").exists() else {}) == before
+    code, _, err = refresh(source, warehouse, None, *options)
     assert code == 0, (stage, steps, err)
-    assert exports(warehouse) == exports(undisturbed), (stage, steps)
-    assert history(warehouse) == ["interrupted", "published"]
+    assert exports(warehouse) == exports(expected), (stage, steps)
+    assert history(warehouse) == [*(() if is_first else ("published",)), "interrupted", "published"]
 
 
 @pytest.mark.skipif("FAULTS" not in os.environ, reason="two refreshes: make test-faults")
@@ -441,19 +543,44 @@ def test_an_interrupted_refresh_says_so(warehouse, undisturbed, extracts):
     assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
 
 
+STAGES = ["load extracts", "stage and audit", "judge the raw gate", "build the marts", "judge the marts gate"]
+
+
 def test_a_full_disk_is_told_and_costs_readers_nothing(tmp_path, warehouse, undisturbed, extracts):
     fill = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
     extracts = Path(shutil.copytree(extracts, tmp_path / "extracts"))
     with (extracts / "billing" / "invoices.csv").open("a") as file:  # something to load
         file.write("i-new,c1,2024-05-01,10,EUR\n")
-    for stage in ("load extracts", "build the marts", "publish"):
-        code, out, err = refresh(extracts, warehouse, at(stage, 0, fill))
-        assert (code, out) == (4, "")
-        assert re.search("File too large|No space|Could not write|disk", err), err
-        assert "Traceback" not in err
-        assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
+    for stage in STAGES if "FAULTS" in os.environ else STAGES[::3]:
+        told_and_nothing_changed(refresh(extracts, warehouse, at(stage, 0, fill)), warehouse, undisturbed)
+    publish_full = partial(publish_as_built, at("publish", 0, fill))
+    told_and_nothing_changed(refresh(extracts, warehouse, publish_full), warehouse, undisturbed)
     code, _, err = refresh(extracts, warehouse)
     assert code == 0, err
+    code, _, err = refresh(extracts, warehouse, partial(publish_as_built, at("report", 0, fill)))
+    assert "Published, but without a report" in err
+    assert history(warehouse)[-2:] == ["published"] * 2
+
+
+def told_and_nothing_changed(done: Done, warehouse: Path, undisturbed: Path) -> None:
+    code, out, err = done
+    assert (code, out) == (4, "")
+    assert re.search("File too large|No space|Could not write|disk|Out of Memory", err), err
+    assert "Traceback" not in err and "internal error" not in err
+    assert (warehouse / "churn.duckdb").read_bytes() == (undisturbed / "churn.duckdb").read_bytes()
+
+
+def give_duckdb(mebibytes: int) -> None:
+    connection._for_duckdb = lambda _: mebibytes * 2**20
+
+
+def test_too_little_memory_is_told_and_costs_readers_nothing(warehouse, undisturbed, extracts):
+    told_and_nothing_changed(refresh(extracts, warehouse, partial(give_duckdb, 8)), warehouse, undisturbed)
+    if "FAULTS" in os.environ:
+        told_and_nothing_changed(refresh(extracts, warehouse, partial(give_duckdb, 20)), warehouse, undisturbed)
+        code, _, err = refresh(extracts, warehouse, partial(give_duckdb, 96))
+        assert code == 0, err
+        assert exports(warehouse) == exports(undisturbed)
 
 
 def fill(number: int) -> None:
@@ -462,23 +589,24 @@ def fill(number: int) -> None:
 
 
 def test_what_fails_after_the_publish_does_not_deny_it(warehouse, undisturbed, extracts):
-    code, _, err = refresh(extracts, warehouse, partial(fill, 1))
+    code, _, err = refresh(extracts, warehouse, partial(publish_as_built, partial(fill, 1)))
     assert code == 4
     assert err.endswith("No space left on device. The new version is published.\n")
     assert history(warehouse)[-1] == "published"
-    code, _, err = refresh(extracts, warehouse, at("publish", None, partial(signal.raise_signal, signal.SIGTERM)))
+    terminate = partial(signal.raise_signal, signal.SIGTERM)
+    code, _, err = refresh(extracts, warehouse, partial(publish_as_built, at("publish", None, terminate)))
     assert code == 130
     assert err.endswith("Interrupted. The new version is published.\n")
     ended = outcome_of(warehouse)
     assert (ended["status"], ended["exit_code"]) == ("published", 130)
-    code, _, err = refresh(extracts, warehouse, at("publish", None, partial(int, "x")))
+    code, _, err = refresh(extracts, warehouse, partial(publish_as_built, at("publish", None, partial(int, "x"))))
     assert code == 4
     assert err.endswith("The new version is published.\n")
     assert history(warehouse) == ["published"] * 4
 
 
 def test_a_refresh_that_nobody_listens_to_goes_on(warehouse, extracts):
-    code, out, _ = refresh(extracts, warehouse, partial(fill, 2), "--json")
+    code, out, _ = refresh(extracts, warehouse, partial(publish_as_built, partial(fill, 2)), "--json")
     assert code == 0
     assert out == (warehouse / "refresh.json").read_text(encoding="utf-8")
 

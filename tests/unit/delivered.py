@@ -15,11 +15,11 @@ from orchestration.warehouse.connection import connect
 class Delivered:
     """Write files into `folder`, `load` them, look at what `raw` holds."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, in_memory: bool = False) -> None:
         self.folder = root / "extracts"
         self.folder.mkdir()
         self.root = root
-        self.con = connect(root / "build.duckdb", root / "temp")
+        self.con = connect(Path(":memory:") if in_memory else root / "build.duckdb", root / "temp")
         self.loads = 0
 
     def write(self, file: str, content: str | bytes) -> Path:

@@ -155,3 +155,11 @@ def test_the_guide_names_files_that_exist():
     named = re.findall(r"`((?:\w+/)+\w+\.\w+)`", guide)
     assert len(named) > 10
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", ["SECURITY.md", "docs/operate.md"])
+def test_the_tests_of_promises_exist(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[\w-]+/)*(?:test_\w+\.py|tests/\w+))`", text)
+    assert len(named) > 5
+    assert [path for path in named if not ((ROOT / path).exists() or (ROOT / "tests" / "faults" / path).exists())] == []

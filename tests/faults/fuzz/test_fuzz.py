@@ -28,7 +28,7 @@ MOST = 2**31 if sys.platform == "darwin" else 2**21  # of memory, in bytes there
 def outcome(folder: Path, seed: int) -> str:
     """'accounted' or 'rejected'; AssertionError, or whatever the loader raised, where it is neither."""
     folder.mkdir()
-    delivered = Delivered(folder)
+    delivered = Delivered(folder, in_memory=True)
     write_extracts(delivered.folder, seed)
     started = time.process_time()
     try:
