@@ -191,7 +191,8 @@ def _write(file: Path, rows: Iterator[pa.Table]) -> int:
             if not table.num_rows and writer is None:
                 empty = table
                 continue
-            writer = writer or parquet.ParquetWriter(file, table.schema, compression="zstd")
+            # without dictionaries: zstd makes the file smaller by itself, in less than half the time
+            writer = writer or parquet.ParquetWriter(file, table.schema, compression="zstd", use_dictionary=False)
             writer.write_table(table.cast(writer.schema))
             count += table.num_rows
         if writer is None:
