@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from orchestration import ROOT, pulling
-from orchestration.contract.mapping import load_mapping
+from orchestration.contract.mapping import Mapping, load_mapping
 from orchestration.definitions import code_location
-from orchestration.defs.run_history import run_history
+from orchestration.defs.run_history import alive, fail_left_runs, run_history
 from orchestration.errors import PullRefused, UserError
 from orchestration.loading.discovery import find_extracts
 from orchestration.pulling.secrets import Secrets
@@ -89,6 +90,19 @@ def test_a_secret_is_that_of_the_environment_of_the_folder_or_of_the_home(tmp_pa
     in_folder.write_text("[sources.erp]\ncredentials = secret\n")
     with pytest.raises(UserError, match=f"^{in_folder} is not valid TOML.$"):
         Secrets(pull)["credentials"]
+
+
+def test_a_run_that_is_alive_is_not_taken_for_one_that_was_left(tmp_path):
+    with run_history(tmp_path) as instance:
+        run = instance.create_run_for_job(code_location(Mapping()).resolve_job_def("refresh"))
+        event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "refresh", message="started")
+        instance.report_dagster_event(event, run.run_id)
+        with alive(instance, run.run_id):
+            fail_left_runs(instance)
+            assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
+        fail_left_runs(instance)
+        assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert list(tmp_path.glob(".*.lock")) == []
 
 
 def test_a_repository_of_the_project_keeps_no_secrets():
