@@ -25,6 +25,7 @@ def _asset(pull: Pull) -> dg.AssetsDefinition:
         group_name=FOLDER,
         kinds={"dlt", pull.kind} & {"dlt", *KINDS},
         owners=OWNERS,
+        required_resource_keys={"refresh"},  # which begins none, but shows that the run is alive
         description=(
             f"What {pull.name} holds on the day of the run, as files in {FOLDER}/{pull.name}/ of the extracts folder. A"
             " pull that fails leaves nothing there. The run goes on to raw only when all of its pulls have succeeded."

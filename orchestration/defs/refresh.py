@@ -10,7 +10,7 @@ import dagster as dg
 
 from orchestration.contract.pulls import FOLDER
 from orchestration.defs import folder
-from orchestration.defs.run_history import fail_left_runs
+from orchestration.defs.run_history import alive, fail_left_runs
 from orchestration.engines import SETTINGS
 from orchestration.errors import UserError, Withheld
 from orchestration.refresh.outcome import public
@@ -51,7 +51,9 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Callable[[], R
     config = context.resource_config
     extracts, warehouse = folder("CHURN_EXTRACTS"), folder("CHURN_WAREHOUSE")
     as_of = config["as_of"] and date.fromisoformat(config["as_of"])
-    with ExitStack() as stack:
+    instance, run_id = context.instance, context.run_id
+    assert instance and run_id  # Dagster gives them to every run
+    with alive(instance, run_id), ExitStack() as stack:
 
         @cache
         def begin() -> Refresh:
@@ -74,8 +76,7 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Callable[[], R
                 raise Withheld(public(error, Warehouse(warehouse).failure)) from None
             except Exception as error:
                 raise explained(error, "refresh", Warehouse(warehouse)) from None
-            assert context.instance  # Dagster gives one to every run
-            fail_left_runs(context.instance, context.run_id)
+            fail_left_runs(instance, run_id)
             refresh.retries = True
             return refresh
 

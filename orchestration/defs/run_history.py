@@ -15,6 +15,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
+from filelock import FileLock, Timeout
 
 # Tags of a run of the command line: the id of its refresh, and who launched it, as Dagster's list of runs shows it.
 REFRESH_TAG, LAUNCHED_BY = "churn/refresh_id", {"user": "churn refresh"}
@@ -74,13 +75,41 @@ def run_history(home: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=config))
 
 
+@contextmanager
+def alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """The process of this run can be seen to go on, also while it pulls and does not hold the warehouse yet."""
+    file = _sign_of_life(instance, run_id)
+    with FileLock(file, timeout=0):
+        yield
+        file.unlink(missing_ok=True)
+
+
+def _is_alive(instance: dg.DagsterInstance, run_id: str) -> bool:
+    file = _sign_of_life(instance, run_id)
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file, timeout=0):
+            file.unlink()  # of a process that was killed
+    except Timeout:
+        return True
+    return False
+
+
+def _sign_of_life(instance: dg.DagsterInstance, run_id: str) -> Path:
+    return Path(instance.root_directory, f".{run_id}.lock")
+
+
 def fail_left_runs(instance: dg.DagsterInstance, own: str | None = None, of_commands: bool = False) -> None:
     """Mark the runs that a killed process left unfinished as failed, so that the queue goes on and alerts are sent.
 
-    Only whoever holds the warehouse may call it: nobody else is running then. `own` is the run of the caller.
+    Only whoever holds the warehouse may call it: nobody else is running then, but for runs that pull, which show that
+    they are alive. `own` is the run of the caller.
     `of_commands`: only runs of the command line, which hold the warehouse from their beginning to their end; a run of
     the UI that is just starting does not hold it yet."""
     unfinished = [status for status in NOT_FINISHED_STATUSES if status != dg.DagsterRunStatus.QUEUED]
     for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
-        if run.run_id != own and (REFRESH_TAG in run.tags or not of_commands):
+        if run.run_id == own or (of_commands and REFRESH_TAG not in run.tags):
+            continue
+        if not _is_alive(instance, run.run_id):
             instance.report_run_failed(run, "The process of this refresh ended before it had finished.")

@@ -9,6 +9,7 @@ from orchestration.defs import folder
 from orchestration.defs.refresh import refresh_job
 from orchestration.errors import ChurnError
 from orchestration.loading.discovery import find_extracts
+from orchestration.refresh.outcome import public
 from orchestration.refresh.session import CONTENT_TAG
 
 RETRY_AFTER = 3600  # seconds since a failed run of the same content started
@@ -17,11 +18,11 @@ RETRY_AFTER = 3600  # seconds since a failed run of the same content started
 @dg.sensor(job=refresh_job, minimum_interval_seconds=60)
 def new_extracts(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """The cursor is the content that was published last: it moves only after success, so that no delivery is lost."""
+    extracts = folder("CHURN_EXTRACTS")
     try:
-        extracts = folder("CHURN_EXTRACTS")
         content = find_extracts(extracts, load_mapping(extracts)).fingerprint
     except ChurnError as error:
-        return dg.SkipReason(str(error))
+        return dg.SkipReason(public(error, None))
     if content == context.cursor:
         return dg.SkipReason("No new content.")
     newest = context.instance.get_run_records(

@@ -65,6 +65,9 @@ def pull_source(
     # before dlt is imported: it sends nothing, and is patient with servers that are busy
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__REQUEST_MAX_ATTEMPTS", "10")
+    os.environ.setdefault(
+        "RUNTIME__REQUEST_MAX_RETRY_DELAY", "60"
+    )  # four minutes in all, unless the server asks for more
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     from orchestration.pulling.secrets import Secrets
 

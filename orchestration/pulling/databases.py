@@ -4,6 +4,7 @@ Postgres copies its rows out (COPY), all tables as of one moment; other database
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from sqlalchemy.dialects import postgresql
 
 from orchestration.contract.names import nearest
 from orchestration.contract.pulls import Pull
-from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.errors import ChurnError, EnvironmentFailure, UserError
 from orchestration.pulling.secrets import Secrets
 from orchestration.warehouse.quoting import identifier
 
@@ -115,21 +116,34 @@ def _copied(connection: sa.Connection, query: str, types: dict[str, pa.DataType]
         if stream.is_empty:
             yield pa.Table.from_batches([], pa.schema(types))  # an empty_table() imports pandas
             return
-        reader = csv.open_csv(
-            pa.PythonFile(stream, "r"),
-            read_options=csv.ReadOptions(column_names=list(types), block_size=1 << 22),
-            parse_options=csv.ParseOptions(newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                column_types=types,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                true_values=["t"],
-                false_values=["f"],
-            ),
-        )
-        for batch in reader:
-            yield pa.Table.from_batches([batch])
+        try:
+            for batch in csv.open_csv(
+                pa.PythonFile(stream, "r"),
+                read_options=csv.ReadOptions(column_names=list(types), block_size=1 << 22),
+                parse_options=csv.ParseOptions(newlines_in_values=True),
+                convert_options=csv.ConvertOptions(
+                    column_types=types,
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                    true_values=["t"],
+                    false_values=["f"],
+                ),
+            ):
+                yield pa.Table.from_batches([batch])
+        except pa.ArrowInvalid as error:
+            raise _unwritable(error, types) from None
+
+
+def _unwritable(error: pa.ArrowInvalid, types: dict[str, pa.DataType]) -> ChurnError:
+    """Which column holds what its type can't, without the value."""
+    if not (number := re.search(r"CSV column #(\d+): CSV conversion error", str(error))):
+        return EnvironmentFailure("the database answered what can't be written as Parquet.")
+    column = list(types)[int(number[1])]
+    return UserError(
+        f"the column '{column}' holds a value that can't be written as {types[column]}, such as infinity, NaN or a year"
+        " after 9999. Pull a view that casts the column to text, or that leaves such rows out."
+    )
 
 
 class _Stream:
@@ -177,7 +191,8 @@ def _write(file: Path, rows: Iterator[pa.Table]) -> int:
             if not table.num_rows and writer is None:
                 empty = table
                 continue
-            writer = writer or parquet.ParquetWriter(file, table.schema, compression="zstd")
+            # without dictionaries: zstd makes the file smaller by itself, in less than half the time
+            writer = writer or parquet.ParquetWriter(file, table.schema, compression="zstd", use_dictionary=False)
             writer.write_table(table.cast(writer.schema))
             count += table.num_rows
         if writer is None:
@@ -201,10 +216,15 @@ def _last_change(files: list[Path], column: str) -> date | datetime | int | None
     return newest - OVERLAP if isinstance(newest, datetime) else newest
 
 
-def _explained(error: BaseException) -> EnvironmentFailure:
-    """What the driver said first, without the statement and without what it was called with."""
+def _explained(error: BaseException) -> ChurnError:
+    """What the driver said first, without the statement and without what it was called with; of an error in the data
+    only its kind, for it may quote a value."""
     while isinstance(error, ResourceExtractionError) and error.__cause__:
         error = error.__cause__
+    if isinstance(error, ChurnError):
+        return error
     driver = getattr(error, "orig", None) or (error if isinstance(error, psycopg.Error) else None)
+    if isinstance(error, sa.exc.DataError | sa.exc.IntegrityError | psycopg.DataError | psycopg.errors.RaiseException):
+        driver = None
     said = str(driver or type(error).__name__).strip().partition("\n")[0].rstrip(".")
     return EnvironmentFailure(f"the database answered: {said}.")

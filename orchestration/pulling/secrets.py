@@ -1,10 +1,14 @@
-"""The secrets of a source: from the environment or dlt's secrets.toml, never from extracts.yml."""
+"""The secrets of a source: from the environment or secrets.toml, by the names that dlt gives them; never from
+extracts.yml.
+
+dlt itself would look into /tmp where it can't write to the home folder, and anybody could put a file there."""
 
 from __future__ import annotations
 
 import os
-
-import dlt
+import tomllib
+from pathlib import Path
+from typing import Any
 
 from orchestration.contract.pulls import Pull
 from orchestration.errors import UserError
@@ -15,10 +19,16 @@ class Secrets:
 
     def __init__(self, pull: Pull) -> None:
         self._source = pull.name
+        self._files = [Path(folder, ".dlt", "secrets.toml") for folder in (os.getcwd(), os.path.expanduser("~"))]
 
     def get(self, name: str) -> str | None:
         """The secret, if it is set."""
-        value: str | None = dlt.secrets.get(f"sources.{self._source}.{name}")
+        value: Any = os.environ.get(self._variable(name))
+        for file in self._files:
+            found: Any = _read(file)
+            for key in ("sources", self._source, name):
+                found = found.get(key) if isinstance(found, dict) else None
+            value = value or found
         return str(value).strip() or None if value is not None else None
 
     def __getitem__(self, name: str) -> str:
@@ -27,10 +37,23 @@ class Secrets:
             raise UserError(f"its {name} isn't set. {self.places(name)}")
         return value
 
+    def _variable(self, name: str) -> str:
+        return f"SOURCES__{self._source}__{name}".upper()
+
     def places(self, name: str) -> str:
         """Where a secret is looked for."""
-        files = [os.path.join(folder, ".dlt", "secrets.toml") for folder in (os.getcwd(), os.path.expanduser("~"))]
         return (
-            f"It was looked for as {f'SOURCES__{self._source}__{name}'.upper()} in the environment, and as {name}"
-            f" under [sources.{self._source}] in {' and '.join(files)}."
+            f"It was looked for as {self._variable(name)} in the environment, and as {name}"
+            f" under [sources.{self._source}] in {' and '.join(map(str, self._files))}."
         )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # what they say may quote a secret
+        raise UserError(f"{file} is not valid TOML.") from None
+    except OSError as error:
+        raise UserError(f"{file} can't be read ({error.strerror}).") from None

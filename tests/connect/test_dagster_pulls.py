@@ -17,7 +17,7 @@ from orchestration import pulling
 from orchestration.contract.mapping import load_mapping
 from orchestration.definitions import code_location
 from orchestration.defs import running
-from orchestration.defs.run_history import run_history
+from orchestration.defs.run_history import fail_left_runs, run_history
 from tests.connect.fake_stripe import KEY, LISTS, Account, Faults, serving
 from tests.outcome import outcome_of
 
@@ -112,10 +112,13 @@ def test_a_server_at_fault_is_asked_again_and_then_nothing_is_refreshed(tmp_path
 
 
 def test_an_interrupt_in_mid_pull_cancels_the_run_and_leaves_nothing_to_read(tmp_path, account, launch, instance):
-    faults = Faults(stops_at=4)
+    faults, meanwhile = Faults(stops_at=4), []
 
     def interrupt() -> None:
         assert faults.stands_still.wait(60)
+        # as a refresh of the command line does, which holds the warehouse while this run pulls
+        fail_left_runs(instance)
+        meanwhile.extend(run.status for run in instance.get_runs())
         signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
 
     thread = threading.Thread(target=interrupt)
@@ -123,6 +126,7 @@ def test_an_interrupt_in_mid_pull_cancels_the_run_and_leaves_nothing_to_read(tmp
     with serving(account, faults) as address:
         result = launch(address)
     thread.join()
+    assert meanwhile == [dg.DagsterRunStatus.STARTED]
     assert instance.get_run_by_id(result.run_id).status == dg.DagsterRunStatus.CANCELED
     assert [path for path in (tmp_path / "pulls" / "stripe").iterdir() if path.is_dir()] == []
     assert not (tmp_path / "warehouse" / "refresh.json").exists()

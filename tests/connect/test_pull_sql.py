@@ -151,3 +151,30 @@ def test_what_is_wrong_is_said_without_the_password(tmp_path, sales, monkeypatch
     assert said in str(failure.value) and str(failure.value).startswith("erp: ")
     assert "not-to-be-shown" not in str(failure.value)
     assert not list((tmp_path / "pulls" / "erp").glob("[0-9]*"))
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "said"),
+    [
+        (
+            "'infinity'::date",
+            PullRefused,
+            "the column 'ends' holds a value that can't be written as date32[day], such as",
+        ),
+        (
+            "timestamp '0044-03-15 BC'",
+            PullRefused,
+            "the column 'ends' holds a value that can't be written as timestamp[us]",
+        ),
+        ("'Ann'::text::date", EnvironmentFailure, "the database answered: InvalidDatetimeFormat."),
+    ],
+)
+def test_a_value_that_cannot_be_had_is_said_by_its_column_and_not_shown(
+    tmp_path, sales, monkeypatch, value, kind, said
+):
+    with psycopg.connect(sales, autocommit=True) as con:
+        con.execute(f"create view sales.odd as select 1 as id, {value} as ends where now() is not null")
+    with pytest.raises(ChurnError) as failure:
+        pull(tmp_path, sales, "tables: sales.odd", monkeypatch)
+    assert type(failure.value) is kind
+    assert said in str(failure.value) and "Ann" not in str(failure.value)

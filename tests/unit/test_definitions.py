@@ -259,9 +259,13 @@ class TestSensor:
         [retried] = look().run_requests
         assert retried.tags == corrected.tags
 
-    def test_a_missing_folder_is_told(self, look, monkeypatch):
+    def test_what_stands_in_the_way_is_named_and_nothing_quoted(self, look, monkeypatch, tmp_path):
+        (tmp_path / "extracts.yml").write_text("of_ann: EUR\n")
+        said = look().skip_message
+        assert said.startswith("the extracts must be corrected first: mapping (extracts.yml, line 1). ")
+        assert "of_ann" not in said
         monkeypatch.setenv("CHURN_EXTRACTS", "/nowhere/at/all")
-        assert "There is no folder" in look().skip_message
+        assert "no_extracts" in look().skip_message
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -110,17 +112,59 @@ def test_the_container_copies_what_is_there_and_all_that_the_manifest_is_made_of
     assert {*_INPUTS, *_CODE, "requirements-uv.lock"} <= copied
 
 
-def test_dagster_finds_the_code_location_by_itself(tmp_path):
+@pytest.fixture
+def by_hand(tmp_path) -> dict[str, str]:
+    """The environment of Dagster's processes, of a company with a source to pull."""
     with run_history(tmp_path / "warehouse" / "dagster"):
-        command = next(line for line in PAGE.splitlines() if line.startswith(".venv/bin/dagster definitions"))
-    environment = {
+        (tmp_path / "extracts.yml").write_text("pull: {stripe: }\n")
+    return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "CHURN_EXTRACTS": str(tmp_path),
         "CHURN_WAREHOUSE": str(tmp_path / "warehouse"),
         "DAGSTER_HOME": str(tmp_path / "warehouse" / "dagster"),
     }
-    arguments = command.replace(".venv/bin/dagster", str(CHURN.with_name("dagster"))).split()
-    done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def commands_by_hand(first: str) -> list[str]:
+    [command] = [line for line in PAGE.splitlines() if line.startswith(f".venv/bin/{first}")]
+    return command.replace(".venv/bin", str(CHURN.parent)).split()
+
+
+def test_dagster_finds_the_code_location_by_itself(by_hand):
+    command = commands_by_hand("dagster definitions")
+    done = subprocess.run(command, cwd=ROOT, env=by_hand, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "orchestration.definitions" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("dagster-daemon run", "Checking for new runs for sensor: left_runs"),
+        ("dagster dev", "Serving dagster-webserver on http://127.0.0.1:"),
+    ],
+)
+def test_dagsters_processes_start_and_end_by_hand(by_hand, command, says):
+    port = ["--port", "0"] if command == "dagster dev" else []
+    with subprocess.Popen(
+        [*commands_by_hand(command), *port],
+        cwd=ROOT,
+        env=by_hand,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        late = threading.Timer(180, process.kill)
+        late.start()
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if says in line:
+                process.send_signal(signal.SIGINT)
+                break
+        said += process.stdout
+        late.cancel()
+    assert says in "".join(said)
+    assert "Traceback" not in "".join(said)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from orchestration import pulling
-from orchestration.contract.mapping import load_mapping
+from orchestration import ROOT, pulling
+from orchestration.contract.mapping import Mapping, load_mapping
 from orchestration.definitions import code_location
-from orchestration.defs.run_history import run_history
+from orchestration.defs.run_history import alive, fail_left_runs, run_history
 from orchestration.errors import PullRefused, UserError
 from orchestration.loading.discovery import find_extracts
+from orchestration.pulling.secrets import Secrets
 from orchestration.readers.alerts.conditions import conditions
 from orchestration.warehouse import destination
 from orchestration.warehouse.destination import Destination
@@ -61,6 +63,50 @@ def test_a_refresh_from_sources_that_were_never_pulled_is_refused(tmp_path):
     mapping = declaring(tmp_path, "pull:\n  stripe:\n")
     with pytest.raises(UserError, match=r"line 2: nothing has been pulled from stripe yet. Run `churn pull` first"):
         find_extracts(tmp_path, mapping)
+
+
+def test_a_secret_is_that_of_the_environment_of_the_folder_or_of_the_home(tmp_path, monkeypatch):
+    [pull] = declaring(tmp_path, "pull: {erp: {kind: sql, tables: [a]}}\n").pulls
+    for name in ("folder", "home"):
+        (tmp_path / name / ".dlt").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "folder")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    in_folder, in_home = (tmp_path / name / ".dlt" / "secrets.toml" for name in ("folder", "home"))
+    with pytest.raises(UserError) as refusal:
+        Secrets(pull)["credentials"]
+    assert str(refusal.value) == (
+        "its credentials isn't set. It was looked for as SOURCES__ERP__CREDENTIALS in the environment, and as"
+        f" credentials under [sources.erp] in {in_folder} and {in_home}."
+    )
+    in_home.write_text('[sources.erp]\ncredentials = "of the home"\n')
+    assert Secrets(pull)["credentials"] == "of the home"
+    in_folder.write_text('[sources.other]\ncredentials = "of another"\n')
+    assert Secrets(pull)["credentials"] == "of the home"
+    in_folder.write_text('[sources.erp]\ncredentials = "of the folder"\n')
+    assert Secrets(pull)["credentials"] == "of the folder"
+    monkeypatch.setenv("SOURCES__ERP__CREDENTIALS", "of the environment")
+    assert Secrets(pull)["credentials"] == "of the environment"
+    monkeypatch.delenv("SOURCES__ERP__CREDENTIALS")
+    in_folder.write_text("[sources.erp]\ncredentials = secret\n")
+    with pytest.raises(UserError, match=f"^{in_folder} is not valid TOML.$"):
+        Secrets(pull)["credentials"]
+
+
+def test_a_run_that_is_alive_is_not_taken_for_one_that_was_left(tmp_path):
+    with run_history(tmp_path) as instance:
+        run = instance.create_run_for_job(code_location(Mapping()).resolve_job_def("refresh"))
+        event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "refresh", message="started")
+        instance.report_dagster_event(event, run.run_id)
+        with alive(instance, run.run_id):
+            fail_left_runs(instance)
+            assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
+        fail_left_runs(instance)
+        assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert list(tmp_path.glob(".*.lock")) == []
+
+
+def test_a_repository_of_the_project_keeps_no_secrets():
+    assert "/.dlt/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.usefixtures("without_packages")
