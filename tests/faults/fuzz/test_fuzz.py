@@ -32,9 +32,7 @@ def outcome(folder: Path, seed: int, shape: Shape = INVOICES) -> str:
     delivered = Delivered(folder, in_memory=True)
     write_extracts(delivered.folder, seed, shape)
     if not contract()[shape.table].activity:  # which alone is no delivery
-        delivered.write(
-            "billing/payments.csv", "payment_id,customer_id,paid_at,amount,currency\n1,c,2024-01-31,1,EUR\n"
-        )
+        delivered.write("billing/invoices.csv", "invoice_id,customer_id,issued_at,amount\n1,c,2024-01-31,1\n")
     started = time.process_time()
     try:
         report = delivered.load()
