@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from dbt.artifacts.schemas.results import NodeResult
     from dbt.contracts.graph.manifest import Manifest
 
-_SPEAKS_OF_NO_VALUE = re.compile(r"(Binder|Catalog|Parser|Compilation|IO|Out of Memory) Error|\[Errno")
+_SPEAKS_OF_NO_VALUE = re.compile(
+    r"(Binder|Catalog|Parser|Compilation|IO|Out of Memory|TransactionContext) Error|\[Errno"
+)
 # Appended to, never rebuilt: the tables of build.duckdb that outlive a refresh on any engine, besides those of `raw`.
 KEPT = (
     ("history", "closed_month_versions"),

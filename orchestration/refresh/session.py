@@ -302,6 +302,7 @@ def reason(error: Exception) -> str:
         return f"{str(history).splitlines()[0]} (Dagster's run history)"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
-    if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | MemoryError):
+    # DuckDB calls it an error of the transaction when a commit meets a full disk.
+    if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | duckdb.TransactionException | MemoryError):
         return str(error).splitlines()[0] if str(error) else "out of memory"
     return f"internal error ({type(error).__name__})"

@@ -339,3 +339,10 @@ def test_a_segment_that_cannot_be_told_apart_is_rejected(segment, told):
 def test_a_full_disk_in_the_run_history_is_told():
     full = sqlalchemy.exc.OperationalError("insert", {}, sqlite3.OperationalError("database or disk is full"))
     assert reason(full) == "database or disk is full (Dagster's run history)"
+
+
+def test_a_full_disk_at_a_commit_is_told():
+    full = duckdb.TransactionException(
+        'TransactionContext Error: Failed to commit: Could not write file "build.duckdb.wal": File too large'
+    )
+    assert reason(full) == str(full)

@@ -8,12 +8,15 @@ import gzip
 import io
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import duckdb
 import xlsxwriter
 import zstandard
+
+from orchestration.contract import tables
 
 HEADER = ["invoice_id", "customer_id", "issued_at", "amount", "currency"]
 NAMES = [*HEADER, "status", "note", "", " ", "a.b", 'a"b', "a'b", "a\\b", "*", "$", "[0]", "цена", "x" * 300, "\u200b"]
@@ -68,20 +71,47 @@ KEYS = {
 }
 
 
-def write_extracts(folder: Path, seed: int) -> None:
+@dataclass(frozen=True)
+class Shape:
+    """A table that is delivered: the columns of its files, and of each the usual value and the odd ones."""
+
+    table: str
+    usual: dict[str, str]
+    odd: dict[str, list[str]]
+
+
+INVOICES = Shape("billing.invoices", dict(zip(HEADER, ["i{}", "c", "2024-01-31", "1.5", "EUR"], strict=True)), COLUMNS)
+
+
+def shape_of(table: str) -> Shape:
+    """A table of the contract with all its columns."""
+    usual, odd = {}, {}
+    for column in tables.contract()[table].columns.values():
+        usual[column.name] = "i{}" if column.key else "c"
+        if column.type in tables.DATES:
+            usual[column.name], odd[column.name] = "2024-01-31", DAYS
+        elif column.type in tables.NUMBERS:
+            usual[column.name], odd[column.name] = "1", NUMBERS
+        elif column.type == "currency":
+            usual[column.name], odd[column.name] = "EUR", CURRENCIES
+    return Shape(table, usual, odd)
+
+
+def write_extracts(folder: Path, seed: int, shape: Shape = INVOICES) -> None:
     """Write the extracts of a seed."""
     chance = Random(seed)
+    source, _, name = shape.table.partition(".")
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
         kind = chance.choice(FORMATS)
-        path = folder / "billing" / f"invoices{chance.choice(['', '_2024-01', ' [1]', '_é'])}.{kind}"
+        path = folder / source / f"{name}{chance.choice(['', '_2024-01', ' [1]', '_é'])}.{kind}"
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(_damaged(chance, _file(chance, kind)))
+        path.write_bytes(_damaged(chance, _file(chance, kind, shape)))
     if chance.random() < 0.35:
-        (folder / "extracts.yml").write_bytes(_damaged(chance, _mapping(chance).encode(), 0.05))
+        (folder / "extracts.yml").write_bytes(_damaged(chance, _mapping(chance, shape).encode(), 0.05))
 
 
-def _rows(chance: Random) -> tuple[list[str], list[list[str]]]:
-    header = list(HEADER)
+def _rows(chance: Random, shape: Shape) -> tuple[list[str], list[list[str]]]:
+    header = list(shape.usual)
     for _ in range(chance.choice([0, 0, 0, 1, 2])):
         header.insert(chance.randrange(len(header) + 1), chance.choice(NAMES))
     if chance.random() < 0.1:
@@ -89,8 +119,9 @@ def _rows(chance: Random) -> tuple[list[str], list[list[str]]]:
     odd = chance.choice([0, 0, 0.03, 0.3])
 
     def cell(name: str, number: int) -> str:
-        usual = {"invoice_id": f"i{number}", "issued_at": "2024-01-31", "amount": "1.5", "currency": "EUR"}
-        return chance.choice(COLUMNS.get(name, TEXTS)) if chance.random() < odd else usual.get(name, "c")
+        if chance.random() < odd:
+            return chance.choice(shape.odd.get(name, TEXTS))
+        return shape.usual.get(name, "c").format(number)
 
     rows = [[cell(name, number) for name in header] for number in range(chance.choice([0, 1, 2, 5, 40]))]
     if rows and chance.random() < 0.2:
@@ -100,13 +131,13 @@ def _rows(chance: Random) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def _file(chance: Random, kind: str) -> bytes:
-    header, rows = _rows(chance)
+def _file(chance: Random, kind: str, shape: Shape) -> bytes:
+    header, rows = _rows(chance, shape)
     form, _, compression = kind.partition(".")
     if form == "xlsx":
         return _xlsx(chance, header, rows)
     if form == "parquet":
-        return _parquet(header, rows)
+        return _parquet(header, rows, shape)
     text = _json(chance, form, header, rows) if form.startswith("json") else _csv(chance, form, header, rows)
     content = text.encode(chance.choice(ENCODINGS), "replace")
     return {"gz": gzip.compress, "zst": zstandard.compress}.get(compression, bytes)(content)
@@ -157,9 +188,9 @@ def _xlsx(chance: Random, header: list[str], rows: list[list[str]]) -> bytes:
     return output.getvalue()
 
 
-def _parquet(header: list[str], rows: list[list[str]]) -> bytes:
+def _parquet(header: list[str], rows: list[list[str]], shape: Shape) -> bytes:
     names = ", ".join('"' + f"{name}_{number}".replace('"', '""') + '" varchar' for number, name in enumerate(header))
-    for name in HEADER:
+    for name in shape.usual:
         for number, given in enumerate(header):
             if given == name:
                 names = names.replace(f'"{name}_{number}"', f'"{name}"', 1)
@@ -174,7 +205,7 @@ def _parquet(header: list[str], rows: list[list[str]]) -> bytes:
         return path.read_bytes()
 
 
-def _mapping(chance: Random) -> str:
+def _mapping(chance: Random, shape: Shape) -> str:
     def value() -> object:
         plain = chance.choice(VALUES)
         return chance.choice(
@@ -185,14 +216,14 @@ def _mapping(chance: Random) -> str:
     for _ in range(chance.choice([0, 1, 1, 2])):
         table[chance.choice(KEYS["mapping"] + KEYS["shape"])] = value()
     if chance.random() < 0.5:
-        columns = {name: chance.choice(NAMES) for name in chance.sample(HEADER, 2)}
+        columns = {name: chance.choice(NAMES) for name in chance.sample(list(shape.usual), 2)}
         odd = {chance.choice(KEYS["column"]): value() for _ in range(2)}
-        table["columns"] = columns | ({chance.choice(HEADER): odd} if chance.random() < 0.5 else {})
+        table["columns"] = columns | ({chance.choice(list(shape.usual)): odd} if chance.random() < 0.5 else {})
     if chance.random() < 0.2:
         table["where"] = {chance.choice(NAMES): value()}
     if chance.random() < 0.1:
         table["unpivot"] = {"columns": chance.choice(VALUES), "name": "status", "value": "amount"}
-    tree: dict[str, object] = {"tables": {"billing.invoices": chance.choice([table, table, [table, table]])}}
+    tree: dict[str, object] = {"tables": {shape.table: chance.choice([table, table, [table, table]])}}
     if chance.random() < 0.3:
         tree[chance.choice(["time_zone", "reporting_currency", "preset", "policies", "tables"])] = value()
     return json.dumps(tree, ensure_ascii=False)  # which is YAML, too
