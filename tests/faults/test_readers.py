@@ -83,7 +83,7 @@ while reads == 0 or not (folder / "enough").exists():
     except Exception as error:
         failed.append(str(error))
     reads += 1
-    time.sleep(0.2)
+    time.sleep(1)
 print(json.dumps([reads, failed, sorted(seen)]))
 """
 
