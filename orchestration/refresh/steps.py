@@ -16,7 +16,7 @@ from orchestration.contract.segments import refuse_unknown
 from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, Problem, Refused, UserError
 from orchestration.refresh.session import Refresh, explained
-from orchestration.transform import project
+from orchestration.transform import passed_tests, project
 from orchestration.warehouse import folder, publishing
 
 if TYPE_CHECKING:
@@ -129,11 +129,12 @@ def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -
         warehouse = refresh.warehouse
         with warehouse.connect() as con:
             refresh.engine.prepare(con, gate)
+            passed = passed_tests.passed(con)
         results = project.build(
             refresh.engine,
             warehouse.dbt,
             gate,
-            refresh.variables,
+            {**refresh.variables, "passed_tests": passed},
             refresh.full_refresh,
             _Reporter(refresh),
             models,
@@ -141,6 +142,7 @@ def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -
         tests = [result for result in results if result.node.resource_type == "test"]
         with warehouse.connect() as con:
             refresh.engine.adopt(con, results)
+            passed_tests.keep(con, tests)
             counts = row_counts(con)
             refresh.found |= {
                 test_key(result): found for result in tests if (found := broken_laws(refresh.engine, con, result))
@@ -328,6 +330,5 @@ class _Reporter:
     def __call__(self, event: Any) -> None:
         if event.info.name in ("LogModelResult", "LogSeedResult"):
             node = event.data.node_info
-            self._refresh.progress.step(
-                f"{node.node_relation.schema}.{node.node_relation.alias} {event.data.execution_time:.1f} s"
-            )
+            took = "unchanged" if event.data.status == project.UNCHANGED else f"{event.data.execution_time:.1f} s"
+            self._refresh.progress.step(f"{node.node_relation.schema}.{node.node_relation.alias} {took}")

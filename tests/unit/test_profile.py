@@ -30,7 +30,7 @@ def test_tables_have_their_own_costs_and_data_tests_one_together(monkeypatch):
             started_at=datetime(2026, 1, 1, 5, 0, second), completed_at=datetime(2026, 1, 1, 5, 0, second + 1)
         )
         node = SimpleNamespace(resource_type=kind, unique_id=name)
-        return SimpleNamespace(node=node, execution_time=1.5, timing=[at])
+        return SimpleNamespace(node=node, execution_time=1.5, timing=[at], adapter_response={"code": "UNCHANGED"})
 
     profile = Profile()
     profile._moments = [
@@ -40,7 +40,7 @@ def test_tables_have_their_own_costs_and_data_tests_one_together(monkeypatch):
     results = [result("a", "model", 1), result("b", "test", 3), result("c", "test", 6)]
     profile.built("build the marts", results, {"marts.churn_rates": 7})
     assert profile.costs == [
-        Cost("build the marts", "marts.churn_rates", 1.5, 7, 300),
+        Cost("build the marts", "marts.churn_rates", 1.5, 7, 300, False),
         Cost("build the marts", "data tests", 3.0, None, 800),
     ]
     with duckdb.connect() as con:
