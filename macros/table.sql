@@ -15,7 +15,7 @@
     {%- set target = this.incorporate(type=type) -%}
     {%- set origin = made_from(compiled_code) -%}
     {%- if existing and not should_full_refresh() and notes_of([target])[target.schema ~ "." ~ target.identifier].made_from == origin -%}
-        {%- do store_raw_result('main', message='UNCHANGED', code='UNCHANGED') -%}
+        {%- do store_raw_result('main', message='UNCHANGED', code='UNCHANGED', rows_affected=0) -%}
         {{ return({'relations': [target]}) }}
     {%- endif -%}
     {{ run_hooks(pre_hooks) }}

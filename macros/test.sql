@@ -9,6 +9,7 @@
     {%- set result = run_query(
         'select 0 as failures, false as should_warn, false as should_error' if is_known else query
     ) -%}
-    {%- do store_raw_result('main', message=origin, code='UNCHANGED' if is_known else 'TESTED', agate_table=result) -%}
+    {%- set code = 'UNCHANGED' if is_known else 'TESTED' -%}
+    {%- do store_raw_result('main', message=origin, code=code, rows_affected=0, agate_table=result) -%}
     {{ return({'relations': []}) }}
 {% endmaterialization %}

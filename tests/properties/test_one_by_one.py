@@ -78,6 +78,8 @@ def deliveries(seed: int) -> Iterator[Delivery]:
                 continue
             places[named[0]] = 0  # a mapping that names files must find some
         mapping.append(line)
+    # a few rows alone may say neither that the point is decimal nor that it isn't
+    mapping += [f'  billing.{table}: {{decimal: "."}}' for table in ("refunds", "payments", "invoice_lines")]
     for number in range(DELIVERIES):
         new = {name: files[name] for name in names if places[name] == number}
         if number == 0:
