@@ -1,29 +1,37 @@
 {#- What needs no building again. On DuckDB, the tables and views of a refresh stay in build.duckdb until the next one. Each
-    keeps in its comment, written in the transaction that makes it,
-      made_from  a hash of its SQL and of the versions of what it reads,
-      version    a hash of its content (of a view: of what it is made from).
-    Where the hash says that the same would come out, nothing is built; and where something else was built but the same came
-    out, what reads it is not built either. No order of rows is part of a content, since no model has one. -#}
+    notes in its comment, within the transaction that makes it,
+      sql      a hash of its SQL,
+      read     the versions of what it read, by schema.name,
+      version  a hash of its content; of a view, of its SQL and of what it reads,
+      before   of a table that is built by key, the version before, from which changed.<schema>__<name> leads to this one.
+    Where SQL and versions are the same, the same would come out, and nothing is built. Where something else was built but the
+    same came out, the version stays, and what reads it is not built either. Rows have no order in a version, because no
+    model gives them one. -#}
 
-{#- The hash of the SQL and the declared columns of the node at hand, of the versions of all that it reads, and of the
-    version of DuckDB, of which another may calculate otherwise. -#}
-{% macro made_from(sql) -%}
-    {%- set found, read = [sql, (model.contract or {}).checksum], [] -%}
+{#- What the node at hand would note: the hash of its SQL, declared columns and version of DuckDB (of which another may
+    calculate otherwise), and the versions of all that it reads. -#}
+{% macro origin_of(sql) -%}
+    {%- set relations, read = relations_read(), {} -%}
+    {%- set notes = notes_of(relations) -%}
+    {%- for relation in relations -%}
+        {%- set name = relation.schema ~ '.' ~ relation.identifier -%}
+        {%- do read.update({name: notes[name].version or version_of_content(relation, notes[name].view)}) -%}
+    {%- endfor -%}
+    {{ return({'sql': local_md5([sql, (model.contract or {}).checksum, notes.engine] | join('\n')), 'read': read}) }}
+{%- endmacro %}
+
+{% macro relations_read() -%}
+    {%- set relations = [] -%}
     {%- for id in model.depends_on.nodes -%}
         {%- set node = graph.nodes.get(id) or graph.sources[id] -%}
-        {%- do read.append(api.Relation.create(
+        {%- do relations.append(api.Relation.create(
             database=node.database, schema=node.schema, identifier=node.alias or node.identifier
         )) -%}
     {%- endfor -%}
-    {%- set notes = notes_of(read) -%}
-    {%- for relation in read -%}
-        {%- set noted = notes[relation.schema ~ '.' ~ relation.identifier] -%}
-        {%- do found.append(noted.version or version_of_content(relation, noted.view)) -%}
-    {%- endfor -%}
-    {{ return(local_md5((found + [notes.engine]) | join('\n'))) }}
+    {{ return(relations) }}
 {%- endmacro %}
 
-{#- What we noted in the comments of these relations, by schema.name, and the SQL of views; and which DuckDB this is. -#}
+{#- What these relations note, by schema.name, and the SQL of views; and which DuckDB this is. -#}
 {% macro notes_of(relations) -%}
     {%- set notes, names = {}, ['null'] -%}
     {%- for relation in relations -%}
@@ -43,7 +51,7 @@
         select null, null, null, version()
     {%- endset -%}
     {%- for name, comment, view, engine in run_query(query).rows -%}
-        {%- set noted = fromjson(comment) if (comment or '').startswith('{"made_from"') else {} -%}
+        {%- set noted = fromjson(comment) if (comment or '').startswith('{"') else {} -%}
         {%- do notes.update({name: dict(noted, view=view), 'engine': engine}) -%}
     {%- endfor -%}
     {{ return(notes) }}
