@@ -2,7 +2,7 @@
     the table reads, only the rows of these keys are built again. That is exact for a model whose rows of a key come from
     rows of the same key in every table that is built by that key too; everything else that it reads may concern any row, so a
     change there builds the whole table. tests/properties/test_one_by_one.py compares all of them with a full refresh.
-    Either way the keys whose rows came out otherwise go to changed.<schema>__<name>, for the tables that read this one. -#}
+    Either way the keys whose rows came out otherwise go to <schema>.changed_in_<name>, for the tables that read this one. -#}
 
 {#- The query of the keys of which something has changed in what the node reads, since it was built; none where that is not
     known, or where a table that is not built by the key has changed. -#}
@@ -23,7 +23,7 @@
     {{ return(queries | join(' union ') if built.sql == origin.sql and queries | length == changed | length) }}
 {%- endmacro %}
 
-{% macro log_of(relation) %}{{ return('changed.' ~ relation.schema ~ '__' ~ relation.identifier) }}{% endmacro %}
+{% macro log_of(relation) %}{{ return(relation.schema ~ '.changed_in_' ~ relation.identifier) }}{% endmacro %}
 
 {#- The SQL of the node for some keys: of each table that is built by the key it reads their rows only. -#}
 {% macro only_keys(sql, key, keys) -%}
@@ -39,7 +39,6 @@
 {#- The statements that bring an existing table up to date. `keys` is the query of the keys to build, none for all. -#}
 {% macro rebuild_by_key(target, key, keys) -%}
     {%- set name = target.schema ~ '__' ~ target.identifier -%}
-    create schema if not exists changed;
     {%- if keys %}
     create or replace temp table keys_of_{{ name }} as {{ keys }};
     create or replace temp table new_{{ name }} as from {{ target }} limit 0;

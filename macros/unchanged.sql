@@ -3,7 +3,7 @@
       sql      a hash of its SQL,
       read     the versions of what it read, by schema.name,
       version  a hash of its content; of a view, of its SQL and of what it reads,
-      before   of a table that is built by key, the version before, from which changed.<schema>__<name> leads to this one.
+      before   of a table that is built by key, the version before, from which changed_in_<name> leads to this one.
     Where SQL and versions are the same, the same would come out, and nothing is built. Where something else was built but the
     same came out, the version stays, and what reads it is not built either. Rows have no order in a version, because no
     model gives them one. -#}
