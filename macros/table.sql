@@ -19,7 +19,7 @@
         {%- do store_raw_result('main', message='UNCHANGED', code='UNCHANGED', rows_affected=0) -%}
         {{ return({'relations': [target]}) }}
     {%- endif -%}
-    {%- set key = config.get('by') if built.version and existing.type == type -%}
+    {%- set key = config.get('by') if built.version and built.by == config.get('by') -%}
     {{ run_hooks(pre_hooks) }}
     {% call statement('main') -%}
         {% if key %}
