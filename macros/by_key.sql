@@ -63,9 +63,9 @@
 {% macro differing_keys(one, other, key) -%}
     select {{ key }}
     from (
-        select {{ key }}, cast(hash(one) as hugeint) as hashed from {{ one }} as one
+        select {{ key }}, cast(hash(one) as decimal(38, 0)) as hashed from {{ one }} as one
         union all
-        select {{ key }}, -cast(hash(other) as hugeint) from {{ other }} as other
+        select {{ key }}, -cast(hash(other) as decimal(38, 0)) from {{ other }} as other
     )
     group by {{ key }}
     having sum(hashed) <> 0
