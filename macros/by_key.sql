@@ -6,30 +6,24 @@
 
 {#- The query of the keys of which something has changed in what the node reads, since it was built; none where that is not
     known, or where a table that is not built by the key has changed. -#}
-{% macro changed_keys(key, origin, built) -%}
-    {%- set changed, queries = [], [] -%}
-    {%- for relation in relations_read() -%}
-        {%- if origin.read[relation.schema ~ '.' ~ relation.identifier] != built.read[relation.schema ~ '.' ~ relation.identifier] -%}
-            {%- do changed.append(relation) -%}
+{% macro changed_keys(key, origin, built, notes) -%}
+    {%- set changed, logs = [], [] -%}
+    {%- for relation in relations_read() if origin.read[name_of(relation)] != built.read[name_of(relation)] -%}
+        {%- do changed.append(relation) -%}
+        {%- set noted = notes[name_of(relation)] -%}
+        {%- if noted.by == key and noted.before == built.read[name_of(relation)] -%}
+            {%- do logs.append('select ' ~ key ~ ' from ' ~ log_of(relation)) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- set notes = notes_of(changed) -%}
-    {%- for relation in changed -%}
-        {%- set name = relation.schema ~ '.' ~ relation.identifier -%}
-        {%- if notes[name].by == key and notes[name].before == built.read[name] -%}
-            {%- do queries.append('select ' ~ key ~ ' from ' ~ log_of(relation)) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(queries | join(' union ') if built.sql == origin.sql and queries | length == changed | length) }}
+    {{ return(logs | join(' union ') if built.sql == origin.sql and logs | length == changed | length) }}
 {%- endmacro %}
 
 {% macro log_of(relation) %}{{ return(relation.schema ~ '.changed_in_' ~ relation.identifier) }}{% endmacro %}
 
 {#- The SQL of the node for some keys: of each table that is built by the key it reads their rows only. -#}
-{% macro only_keys(sql, key, keys) -%}
-    {%- set found, relations = namespace(sql=sql), relations_read() -%}
-    {%- set notes = notes_of(relations) -%}
-    {%- for relation in relations if notes[relation.schema ~ '.' ~ relation.identifier].by == key -%}
+{% macro only_keys(sql, key, keys, notes) -%}
+    {%- set found = namespace(sql=sql) -%}
+    {%- for relation in relations_read() if notes[name_of(relation)].by == key -%}
         {%- set rows = '(from ' ~ relation ~ ' where ' ~ key ~ ' in (from ' ~ keys ~ '))' -%}
         {%- set found.sql = found.sql | replace(relation | string, rows) -%}
     {%- endfor -%}
@@ -37,12 +31,12 @@
 {%- endmacro %}
 
 {#- The statements that bring an existing table up to date. `keys` is the query of the keys to build, none for all. -#}
-{% macro rebuild_by_key(target, key, keys) -%}
+{% macro rebuild_by_key(target, key, keys, notes) -%}
     {%- set name = target.schema ~ '__' ~ target.identifier -%}
     {%- if keys %}
     create or replace temp table keys_of_{{ name }} as {{ keys }};
     create or replace temp table new_{{ name }} as from {{ target }} limit 0;
-    insert into new_{{ name }} by name {{ only_keys(compiled_code, key, 'keys_of_' ~ name) }};
+    insert into new_{{ name }} by name {{ only_keys(compiled_code, key, 'keys_of_' ~ name, notes) }};
     create or replace temp table differing_{{ name }} as {{ differing_keys(
         'new_' ~ name, '(from ' ~ target ~ ' where ' ~ key ~ ' in (from keys_of_' ~ name ~ '))', key
     ) }};

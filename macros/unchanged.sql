@@ -9,16 +9,17 @@
     model gives them one. -#}
 
 {#- What the node at hand would note: the hash of its SQL, declared columns and version of DuckDB (of which another may
-    calculate otherwise), and the versions of all that it reads. -#}
-{% macro origin_of(sql) -%}
-    {%- set relations, read = relations_read(), {} -%}
-    {%- set notes = notes_of(relations) -%}
-    {%- for relation in relations -%}
-        {%- set name = relation.schema ~ '.' ~ relation.identifier -%}
-        {%- do read.update({name: notes[name].version or version_of_content(relation, notes[name].view)}) -%}
+    calculate otherwise), and the versions of all that it reads. `notes` as notes_of gives them. -#}
+{% macro origin_of(sql, notes) -%}
+    {%- set read = {} -%}
+    {%- for relation in relations_read() -%}
+        {%- set noted = notes[name_of(relation)] -%}
+        {%- do read.update({name_of(relation): noted.version or version_of_content(relation, noted.view)}) -%}
     {%- endfor -%}
     {{ return({'sql': local_md5([sql, (model.contract or {}).checksum, notes.engine] | join('\n')), 'read': read}) }}
 {%- endmacro %}
+
+{% macro name_of(relation) %}{{ return(relation.schema ~ '.' ~ relation.identifier) }}{% endmacro %}
 
 {% macro relations_read() -%}
     {%- set relations = [] -%}
@@ -35,7 +36,7 @@
 {% macro notes_of(relations) -%}
     {%- set notes, names = {}, ['null'] -%}
     {%- for relation in relations -%}
-        {%- do names.append(dbt.string_literal(relation.schema ~ '.' ~ relation.identifier)) -%}
+        {%- do names.append(dbt.string_literal(name_of(relation))) -%}
     {%- endfor -%}
     {%- set query -%}
         select concat_ws('.', schema_name, name) as name, comment, sql, version()
