@@ -18,6 +18,7 @@ from orchestration.errors import EnvironmentFailure, Problem, Refused, UserError
 from orchestration.refresh.session import Refresh, explained
 from orchestration.transform import passed_tests, project
 from orchestration.warehouse import folder, publishing
+from orchestration.warehouse.quoting import identifier, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -273,17 +274,17 @@ def _report(refresh: Refresh) -> bool:
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Rows of each table of the open database, by schema.table, and of what another engine has built."""
-    tables = con.execute(
-        "select schema_name || '.' || table_name, estimated_size from duckdb_tables() where not internal"
+    """Rows of each table of the open database, by schema.table, and of what another engine has built. They are counted:
+    what DuckDB says by itself (estimated_size) takes deleted rows for rows."""
+    relations = con.execute(
+        "select schema_name, table_name from duckdb_tables() where not internal union all"
+        " select schema_name, view_name from duckdb_views() where not internal and schema_name <> 'raw'"
     ).fetchall()
-    views = con.execute(
-        "select schema_name || '.' || view_name from duckdb_views() where not internal and schema_name <> 'raw'"
-    ).fetchall()
-    counts = dict(tables)
-    for (view,) in views:
-        [(counts[view],)] = con.execute(f"select count(*) from {view}").fetchall()
-    return counts
+    counted = " union all ".join(
+        f"select {quote(f'{schema}.{name}')}, count(*) from {identifier(schema)}.{identifier(name)}"
+        for schema, name in relations
+    )
+    return dict(con.execute(counted).fetchall()) if relations else {}
 
 
 def declared_checks() -> set[tuple[str, str]]:
