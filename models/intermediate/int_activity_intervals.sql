@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- The days in which a customer is active, one row per subscription row or purchase; `ended_on` is null while it runs.
 with purchases as (
     select

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Cases of the help desk by as_of, under the customer that the card belongs to. What was answered or resolved after
 -- as_of is neither yet.
 select

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Whether who complained was lost within 90 days: one row per customer and day of complaint, if the customer was active
 -- on that day (at the opening of the next one) and the 90 days that follow it are over.
 with complained as (

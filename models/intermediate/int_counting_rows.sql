@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Subscription rows that count as activity, from the first day after their trial. What starts after as_of does not
 -- exist yet (`exists_yet` is false); an end after as_of is scheduled, not an end.
 with paying as (

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- The cohort of each customer at each grain: the period in which the first spell starts; and the MRR it began with.
 with first_spells as (
     select customer_id, started_on

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- One row per customer and period in which a spell of the customer's starts or ends. Starts and ends of disjoint spells
 -- alternate, so the first event tells whether the customer was active at the opening of the period, the last one
 -- whether at its end: no join to a calendar is needed.

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- The periods in which a customer is active on at least one day, as runs: first and last period number of each spell,
 -- without the period that the spell before it already covers. A spell of no days is present on its day.
 with numbered as (

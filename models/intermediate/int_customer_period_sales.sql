@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Revenue and purchases of each customer by the period of issue: months out of the invoices, quarters out of the months
 -- and years out of the quarters.
 {% set amounts = ['revenue', 'revenue_since_first_spell', 'revenue_with_cost', 'cost', 'purchase_amount'] %}

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Maximal stretches of activity: intervals of a customer are one spell when the gap between them is at most grace_days.
 -- Distinct, because two purchases of one day give equal intervals, which each window below may put in another order.
 with intervals as (

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Every customer once: the cards that were not merged away, the customers that only billing knows by as_of, and the
 -- customers that a merge names.
 with mentioned as (

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Notes on the client card by as_of, under the customer that the card belongs to.
 select
     departures.departure_id,

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Monthly amounts by the days for which they run. A gap inside a spell, which grace_days bridges, carries the amount of
 -- the last opening before it.
 with priced as (

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Who had given notice at a past assessment, as far as billing had written it down by then: every row that ran had its
 -- end in it, and no row was to follow. An end that was written later, or nobody knows when, was not known.
 with subscription_rows as (

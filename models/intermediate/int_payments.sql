@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Attempts to pay by as_of, under the customer that the card belongs to.
 select
     payments.payment_id,

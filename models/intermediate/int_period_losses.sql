@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- The customers lost in each period, with the end that lost them, what they themselves bought while they still bought,
 -- and the share of it that Kotler's repurchase rates would win back had their complaint been heard. Of a subscriber
 -- that is the period before; of a buyer the 1, 3 or 12 months up to the last purchase of the spell that ended, for in

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Invoices that are purchases: a total above zero. In the order of their time, which is sorted once, here.
 select
     invoice_id,

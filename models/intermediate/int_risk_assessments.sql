@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Each customer who is active at the opening of an assessment.
 select
     assessments.assessed_on,

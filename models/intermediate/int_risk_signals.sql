@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Signals that a customer may leave, one row per assessment, customer and signal, from what was known before the
 -- opening of the assessment only: a row that came later can't change an earlier list.
 with assessments as (

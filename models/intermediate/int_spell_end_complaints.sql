@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- The complaint that stands before the end of a spell: the latest one opened in the 180 days before it.
 with complaints_before as (
     select

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Why each ended spell ended: the latest note of the farewell interview, else what the billing system says of the row
 -- that ended with it, else nobody asked.
 with spells as (

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- The monthly amount of each subscription row in the reporting currency, rounded once. `exchange_rate` is null where no
 -- rate is known on or before the row's first day, `monthly_amount` where it is too large for money: int_blockers then
 -- stops the build.

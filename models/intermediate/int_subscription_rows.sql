@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Every period on the same terms, from tables of subscriptions, lists with history and event logs alike, with the
 -- plan's terms filled in where the row names none of its own, and the end that its status leaves it.
 with sources as (

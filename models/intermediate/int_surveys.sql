@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Survey responses by as_of, under the customer that the card belongs to.
 select
     surveys.response_id,

@@ -125,7 +125,7 @@ class DuckDB:
         from orchestration.loading import registry
 
         registry.take_in(con, self.kept_by_spark)
-        forget_views(con)
+        forget_views(con, "comment is null")  # DuckDB's own note in a comment what they are made from
 
     def prepare(self, con: duckdb.DuckDBPyConnection, gate: str) -> None:
         pass
@@ -150,10 +150,10 @@ class DuckDB:
         return without_values(message)
 
 
-def forget_views(con: duckdb.DuckDBPyConnection) -> None:
-    """Drop the views by which build.duckdb reads what Spark has built."""
+def forget_views(con: duckdb.DuckDBPyConnection, which: str = "true") -> None:
+    """Drop the views by which build.duckdb reads what was built, on whichever engine."""
     views = "select schema_name, view_name from duckdb_views() where not internal and schema_name <> 'raw'"
-    for schema, name in con.execute(views).fetchall():
+    for schema, name in con.execute(f"{views} and {which}").fetchall():
         con.execute(f"drop view {identifier(schema)}.{identifier(name)}")
 
 

@@ -15,7 +15,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.transform.project import manifest
+from orchestration.transform.project import UNCHANGED, manifest
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,6 +35,7 @@ class Cost:
     seconds: float
     rows: int | None
     peak_bytes: int
+    is_built: bool | None = None  # of a table: false where the same would have come out
 
 
 class Profile:
@@ -78,14 +79,15 @@ class Profile:
             else:
                 node = manifest()["nodes"][result.node.unique_id]  # as named on any engine
                 table = f"{node['schema']}.{node['alias']}"
-                self.costs.append(Cost(stage, table, result.execution_time, counts.get(table), peak))
+                is_built = result.adapter_response.get("code") != UNCHANGED
+                self.costs.append(Cost(stage, table, result.execution_time, counts.get(table), peak, is_built))
         self.costs.append(tests)
 
     def keep(self, con: duckdb.DuckDBPyConnection, refresh_id: str) -> None:
         """Enter what is new into quality.refresh_profile."""
         rows = [(refresh_id, *astuple(cost)) for cost in self.costs[self._kept :]]
         if rows:
-            con.executemany("insert into quality.refresh_profile values (?, ?, ?, ?, ?, ?)", rows)
+            con.executemany("insert into quality.refresh_profile values (?, ?, ?, ?, ?, ?, ?)", rows)
             self._kept += len(rows)
 
     def lines(self) -> Iterator[str]:
@@ -97,7 +99,8 @@ class Profile:
             for cost in sorted(own, key=lambda cost: (cost.step != ALL, -cost.seconds)):
                 name = stage if cost.step == ALL else f"  {cost.step}"
                 rows = "" if cost.rows is None else f"{cost.rows:,}"
-                yield f"{name:{width}}  {cost.seconds:7.2f}  {rows:>12}  {cost.peak_bytes / 2**20:8,.0f} MB"
+                built = "  unchanged" if cost.is_built is False else ""
+                yield f"{name:{width}}  {cost.seconds:7.2f}  {rows:>12}  {cost.peak_bytes / 2**20:8,.0f} MB{built}"
 
     def _watch(self) -> None:
         while not self._ended.wait(_PAUSE):

@@ -16,8 +16,9 @@ from orchestration.contract.segments import refuse_unknown
 from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, Problem, Refused, UserError
 from orchestration.refresh.session import Refresh, explained
-from orchestration.transform import project
+from orchestration.transform import passed_tests, project
 from orchestration.warehouse import folder, publishing
+from orchestration.warehouse.quoting import identifier, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -129,11 +130,12 @@ def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -
         warehouse = refresh.warehouse
         with warehouse.connect() as con:
             refresh.engine.prepare(con, gate)
+            passed = passed_tests.passed(con)
         results = project.build(
             refresh.engine,
             warehouse.dbt,
             gate,
-            refresh.variables,
+            {**refresh.variables, "passed_tests": passed},
             refresh.full_refresh,
             _Reporter(refresh),
             models,
@@ -141,6 +143,7 @@ def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -
         tests = [result for result in results if result.node.resource_type == "test"]
         with warehouse.connect() as con:
             refresh.engine.adopt(con, results)
+            passed_tests.keep(con, tests)
             counts = row_counts(con)
             refresh.found |= {
                 test_key(result): found for result in tests if (found := broken_laws(refresh.engine, con, result))
@@ -271,17 +274,17 @@ def _report(refresh: Refresh) -> bool:
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Rows of each table of the open database, by schema.table, and of what another engine has built."""
-    tables = con.execute(
-        "select schema_name || '.' || table_name, estimated_size from duckdb_tables() where not internal"
+    """Rows of each table of the open database, by schema.table, and of what another engine has built. They are counted:
+    what DuckDB says by itself (estimated_size) takes deleted rows for rows."""
+    relations = con.execute(
+        "select schema_name, table_name from duckdb_tables() where not internal union all"
+        " select schema_name, view_name from duckdb_views() where not internal and schema_name <> 'raw'"
     ).fetchall()
-    views = con.execute(
-        "select schema_name || '.' || view_name from duckdb_views() where not internal and schema_name <> 'raw'"
-    ).fetchall()
-    counts = dict(tables)
-    for (view,) in views:
-        [(counts[view],)] = con.execute(f"select count(*) from {view}").fetchall()
-    return counts
+    counted = " union all ".join(
+        f"select {quote(f'{schema}.{name}')}, count(*) from {identifier(schema)}.{identifier(name)}"
+        for schema, name in relations
+    )
+    return dict(con.execute(counted).fetchall()) if relations else {}
 
 
 def declared_checks() -> set[tuple[str, str]]:
@@ -328,6 +331,5 @@ class _Reporter:
     def __call__(self, event: Any) -> None:
         if event.info.name in ("LogModelResult", "LogSeedResult"):
             node = event.data.node_info
-            self._refresh.progress.step(
-                f"{node.node_relation.schema}.{node.node_relation.alias} {event.data.execution_time:.1f} s"
-            )
+            took = "unchanged" if event.data.status == project.UNCHANGED else f"{event.data.execution_time:.1f} s"
+            self._refresh.progress.step(f"{node.node_relation.schema}.{node.node_relation.alias} {took}")

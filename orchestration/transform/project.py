@@ -41,6 +41,9 @@ SELECTIONS = {
     "marts": ["--exclude", NOT_MARTS, "--indirect-selection", "buildable"],
 }
 
+# What dbt says of a table or a test that macros/table.sql and macros/test.sql found nothing to do for.
+UNCHANGED = "UNCHANGED"
+
 
 def fingerprint(*inputs: str) -> str:
     """Hash of names and contents of these files and folders of the project."""

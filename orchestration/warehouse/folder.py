@@ -253,6 +253,10 @@ REFRESH_PROFILE = Journal(
                 " looked at twenty times a second. The process of Great Expectations is not in it, nor is Spark."
             ),
         ),
+        "is_built": (
+            "boolean",
+            "Whether the table was built; it was not where the same would have come out. Empty for stages and tests.",
+        ),
     },
 )
 JOURNALS = (CHECK_RESULTS, REFRESH_HISTORY, REFRESH_PROFILE)

@@ -206,13 +206,13 @@ def warehouse(tmp_path, undisturbed) -> Path:
 def test_what_a_refresh_takes_is_published_with_it(undisturbed):
     with duckdb.connect(str(undisturbed / "churn.duckdb"), read_only=True) as con:
         took = con.execute("from quality.refresh_profile").fetchall()
-    rows = {(stage, step): rows for _, stage, step, _, rows, _ in took}
+    rows = {(stage, step): rows for _, stage, step, _, rows, *_ in took}
     assert len(rows) == len(took)
     assert rows["load extracts", "all"] == 60 + 180 + 60
     assert rows["stage and audit", "staging.base_billing__invoices"] == 180
     assert rows["build the marts", "marts.dim_customers"] == 60
     assert {("start", "all"), ("build the marts", "data tests"), ("judge the marts gate", "all")} < rows.keys()
-    assert all(seconds >= 0 and peak > 10_000_000 for *_, seconds, _, peak in took)
+    assert all(seconds >= 0 and peak > 10_000_000 for *_, seconds, _, peak, _ in took)
     with duckdb.connect(str(undisturbed / "build.duckdb")) as con:
         known = con.execute("select stage from quality.refresh_profile where step = 'all'").fetchall()
     assert {("publish",), ("report",)} < {*known}
@@ -263,6 +263,46 @@ def test_a_second_refresh_is_quiet_loads_nothing_and_gives_the_same_bytes(wareho
         assert con.execute("select * from raw.loads order by all").fetchall() == before
     assert exports(warehouse) == exports(undisturbed)
     assert (warehouse / "exports").resolve().parent.name > (undisturbed / "exports").resolve().parent.name
+
+
+def built(warehouse: Path) -> set[str]:
+    """The models that the last refresh has built again, seeds apart."""
+    with duckdb.connect(str(warehouse / "build.duckdb"), read_only=True) as con:
+        [tables] = con.execute(
+            "select list(step) from quality.refresh_profile where is_built and step not like 'seeds.%'"
+            " and refresh_id = (select max(refresh_id) from quality.refresh_history)"
+        ).fetchall()
+    return set(*tables)
+
+
+def checks(warehouse: Path) -> list[tuple]:
+    with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
+        return con.execute(
+            "select check_name, table_name, severity, evaluated_count from quality.check_results"
+            " where refresh_id = (select max(refresh_id) from quality.check_results) order by all"
+        ).fetchall()
+
+
+def test_only_what_has_changed_is_built_and_nothing_is_lost_by_that(warehouse, extracts, tmp_path):
+    assert refresh(extracts, warehouse, None, "--policy", "sla_resolution_hours=48").code == 0
+    of_the_past = {"marts.restatements", "history.closed_month_versions"}
+    assert built(warehouse) == {"marts.service_levels", *of_the_past}
+
+    delivered = Path(shutil.copytree(extracts, tmp_path / "extracts"))
+    (delivered / "billing" / "invoices_late.csv").write_text(
+        "invoice_id,customer_id,issued_at,amount,currency\nlate,c1,2024-02-01,7.5,EUR\n", encoding="utf-8"
+    )
+    assert refresh(delivered, warehouse).code == 0
+    late = built(warehouse)
+    assert {"marts.fct_purchases", "marts.average_check", "marts.customer_value"} < late
+    assert not late & {"staging.base_crm__customers", "intermediate.int_counting_rows", "marts.churn_rates"}
+    found, judged = exports(warehouse), checks(warehouse)
+
+    assert refresh(delivered, warehouse, None, "--full-refresh").code == 0
+    assert {"staging.base_crm__customers", "marts.churn_rates"} < built(warehouse)
+    assert checks(warehouse) == judged
+    again = exports(warehouse)
+    assert [name for name in again if again[name] != found[name]] == []
 
 
 def readers_have(warehouse: Path) -> dict[Path, tuple[int, int, bytes]]:

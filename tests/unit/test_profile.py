@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import duckdb
 
 from orchestration.refresh.profile import Cost, Profile
+from orchestration.refresh.steps import row_counts
 from orchestration.warehouse.folder import REFRESH_PROFILE
 
 
@@ -30,7 +31,7 @@ def test_tables_have_their_own_costs_and_data_tests_one_together(monkeypatch):
             started_at=datetime(2026, 1, 1, 5, 0, second), completed_at=datetime(2026, 1, 1, 5, 0, second + 1)
         )
         node = SimpleNamespace(resource_type=kind, unique_id=name)
-        return SimpleNamespace(node=node, execution_time=1.5, timing=[at])
+        return SimpleNamespace(node=node, execution_time=1.5, timing=[at], adapter_response={"code": "UNCHANGED"})
 
     profile = Profile()
     profile._moments = [
@@ -40,7 +41,7 @@ def test_tables_have_their_own_costs_and_data_tests_one_together(monkeypatch):
     results = [result("a", "model", 1), result("b", "test", 3), result("c", "test", 6)]
     profile.built("build the marts", results, {"marts.churn_rates": 7})
     assert profile.costs == [
-        Cost("build the marts", "marts.churn_rates", 1.5, 7, 300),
+        Cost("build the marts", "marts.churn_rates", 1.5, 7, 300, False),
         Cost("build the marts", "data tests", 3.0, None, 800),
     ]
     with duckdb.connect() as con:
@@ -55,3 +56,12 @@ def test_tables_have_their_own_costs_and_data_tests_one_together(monkeypatch):
         ("publish", "all"),
     ]
     assert [line.split() for line in profile.lines()][-1] == ["publish", "1.00", "9", "1", "MB"]
+
+
+def test_rows_are_counted_without_those_that_were_deleted():
+    with duckdb.connect() as con:
+        con.execute(
+            "create schema marts; create table marts.t as from range(300_000); create view marts.v as from marts.t"
+        )
+        con.execute("delete from marts.t where range < 1000; insert into marts.t values (1)")
+        assert row_counts(con) == {"marts.t": 299_001, "marts.v": 299_001}

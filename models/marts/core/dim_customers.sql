@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- One row per customer, merged cards counted once. No names, no addresses.
 with spells as (
     select

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- One row per maximal stretch of days in which a customer is active, with the reason for which it ended.
 with running_rows as (
     select customer_id, count(*) = count(scheduled_end_on) as all_scheduled, max(scheduled_end_on) as latest_end_on

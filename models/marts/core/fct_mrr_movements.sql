@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- One row per customer and day on which its MRR changes: the openings of that day and of the next differ.
 with events as (
     select customer_id, started_on as occurred_on, monthly_amount as mrr_change from {{ ref('int_mrr_intervals') }}

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- What each customer has brought so far, and what they pay now.
 with sales as (
     select

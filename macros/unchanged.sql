@@ -1,0 +1,87 @@
+{#- What needs no building again. On DuckDB, the tables and views of a refresh stay in build.duckdb until the next one. Each
+    notes in its comment, within the transaction that makes it,
+      sql      a hash of its SQL,
+      read     the versions of what it read, by schema.name,
+      version  a hash of its content; of a view, of its SQL and of what it reads,
+      before   of a table that is built by key, the version before, from which changed_in_<name> leads to this one.
+    Where SQL and versions are the same, the same would come out, and nothing is built. Where something else was built but the
+    same came out, the version stays, and what reads it is not built either. Rows have no order in a version, because no
+    model gives them one. -#}
+
+{#- What the node at hand would note: the hash of its SQL, declared columns and version of DuckDB (of which another may
+    calculate otherwise), and the versions of all that it reads. `notes` as notes_of gives them. -#}
+{% macro origin_of(sql, notes) -%}
+    {%- set read = {} -%}
+    {%- for relation in relations_read() -%}
+        {%- set noted = notes[name_of(relation)] -%}
+        {%- do read.update({name_of(relation): noted.version or version_of_content(relation, noted.view)}) -%}
+    {%- endfor -%}
+    {{ return({'sql': local_md5([sql, (model.contract or {}).checksum, notes.engine] | join('\n')), 'read': read}) }}
+{%- endmacro %}
+
+{% macro name_of(relation) %}{{ return(relation.schema ~ '.' ~ relation.identifier) }}{% endmacro %}
+
+{% macro relations_read() -%}
+    {%- set relations = [] -%}
+    {%- for id in model.depends_on.nodes -%}
+        {%- set node = graph.nodes.get(id) or graph.sources[id] -%}
+        {%- do relations.append(api.Relation.create(
+            database=node.database, schema=node.schema, identifier=node.alias or node.identifier
+        )) -%}
+    {%- endfor -%}
+    {{ return(relations) }}
+{%- endmacro %}
+
+{#- What these relations note, by schema.name, and the SQL of views; and which DuckDB this is. -#}
+{% macro notes_of(relations) -%}
+    {%- set notes, names = {}, ['null'] -%}
+    {%- for relation in relations -%}
+        {%- do names.append(dbt.string_literal(name_of(relation))) -%}
+    {%- endfor -%}
+    {%- set query -%}
+        select concat_ws('.', schema_name, name) as name, comment, sql, version()
+        from (
+            select schema_name, table_name as name, comment, null as sql
+            from duckdb_tables() where database_name = current_database()
+            union all
+            select schema_name, view_name, comment, sql
+            from duckdb_views() where database_name = current_database() and not internal
+        )
+        where concat_ws('.', schema_name, name) in ({{ names | join(', ') }})
+        union all
+        select null, null, null, version()
+    {%- endset -%}
+    {%- for name, comment, view, engine in run_query(query).rows -%}
+        {%- set noted = fromjson(comment) if (comment or '').startswith('{"') else {} -%}
+        {%- do notes.update({name: dict(noted, view=view), 'engine': engine}) -%}
+    {%- endfor -%}
+    {{ return(notes) }}
+{%- endmacro %}
+
+{#- A hash of a relation's columns and rows. Of a contract table in raw, a view of all rows that were ever loaded, what the
+    registry knows of its loads: their rows stay as they were loaded, and a hash of them took as long as reading them. -#}
+{% macro version_of_content(relation, view=none) -%}
+    {%- if view and relation.schema == 'raw' -%}
+        {%- set hashed = "(select * from raw.loads where table_name = '" ~ relation.identifier | replace('__', '.') ~ "')" -%}
+        {%- set spelt = hash_of_rows('raw.spellings') if 'raw.spellings' in view else 'null' -%}
+        {%- set columns = dbt.string_literal(local_md5(view)) -%}
+    {%- else -%}
+        {%- set hashed, spelt = relation, 'null' -%}
+        {%- set columns -%}
+            (
+                select string_agg(concat_ws(' ', column_name, data_type), ', ' order by column_index)
+                from duckdb_columns()
+                where (database_name, schema_name, table_name)
+                    = ('{{ relation.database }}', '{{ relation.schema }}', '{{ relation.identifier }}')
+            )
+        {%- endset -%}
+    {%- endif -%}
+    {%- set hash = "select md5(concat_ws('; ', " ~ columns ~ ', ' ~ hash_of_rows(hashed) ~ ', ' ~ spelt ~ '))' -%}
+    {{ return(run_query(hash).rows[0][0]) }}
+{%- endmacro %}
+
+{#- A text for a set of rows in any order: how many they are, and the sum of their hashes (5 million rows of
+    8 columns in 0.2 seconds). A sum, because in an exclusive or two equal rows would cancel out. -#}
+{% macro hash_of_rows(relation) -%}
+    (select concat_ws(' ', count(*), sum(hash(hashed))) from {{ relation }} as hashed)
+{%- endmacro %}
