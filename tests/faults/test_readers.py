@@ -73,7 +73,7 @@ while reads == 0 or not (folder / "enough").exists():
         with duckdb.connect(str(folder / "churn.duckdb"), read_only=True) as con:
             [found] = con.execute(
                 "select (select max(refresh_id) from quality.refresh_history), (select max(refresh_id) from"
-                " quality.check_results), (select count(*) from marts.dim_customers),"
+                " quality.refresh_profile), (select count(*) from marts.dim_customers),"
                 " (select sum(customers_lost) from marts.churn_rates)"
             ).fetchall()
         [(exported,)] = duckdb.sql(f"select count(*) from '{folder}/exports/dim_customers.parquet'").fetchall()
