@@ -57,18 +57,22 @@ def today(time_zone: str) -> date:
     return datetime.now(ZoneInfo(time_zone)).date()
 
 
-def pull_source(
-    extracts: Path, mapping: Mapping, pull: Pull, progress: Callable[[str], None] = lambda text: None
-) -> Pulled:
-    """Pull one source into its folder of today. Raises a ChurnError that names the source and what was left as it was;
-    nothing of a pull that fails is ever read."""
-    # before dlt is imported: it sends nothing, and is patient with servers that are busy
+def prepare_dlt() -> None:
+    """Before dlt is imported: it sends nothing, and is patient with servers that are busy."""
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__REQUEST_MAX_ATTEMPTS", "10")
     os.environ.setdefault(
         "RUNTIME__REQUEST_MAX_RETRY_DELAY", "60"
     )  # four minutes in all, unless the server asks for more
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
+
+
+def pull_source(
+    extracts: Path, mapping: Mapping, pull: Pull, progress: Callable[[str], None] = lambda text: None
+) -> Pulled:
+    """Pull one source into its folder of today. Raises a ChurnError that names the source and what was left as it was;
+    nothing of a pull that fails is ever read."""
+    prepare_dlt()
     from orchestration.pulling.secrets import Secrets
 
     started = time.perf_counter()

@@ -19,13 +19,13 @@ class Secrets:
 
     def __init__(self, pull: Pull) -> None:
         self._source = pull.name
-        self._files = [Path(folder, ".dlt", "secrets.toml") for folder in (os.getcwd(), os.path.expanduser("~"))]
+        self._files = secrets_files()
 
     def get(self, name: str) -> str | None:
         """The secret, if it is set."""
         value: Any = os.environ.get(self._variable(name))
         for file in self._files:
-            found: Any = _read(file)
+            found: Any = read_secrets(file)
             for key in ("sources", self._source, name):
                 found = found.get(key) if isinstance(found, dict) else None
             value = value or found
@@ -48,7 +48,13 @@ class Secrets:
         )
 
 
-def _read(file: Path) -> dict[str, Any]:
+def secrets_files() -> list[Path]:
+    """Where secrets may be kept; the first wins."""
+    return [Path(folder, ".dlt", "secrets.toml") for folder in (os.getcwd(), os.path.expanduser("~"))]
+
+
+def read_secrets(file: Path) -> dict[str, Any]:
+    """All that the file holds; nothing where there is none."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
