@@ -142,13 +142,33 @@ def test_a_publish_that_fails_leaves_what_was_there(tmp_path, database, monkeypa
     )
     assert str(failure.value).endswith(". Correct that and refresh again.")
     assert read(database, "select count(*) from marts.rates") == [(3,)]
-    with pytest.raises(EnvironmentFailure, match="but for marts.rates, which are to have other columns and are empty"):
+    with pytest.raises(EnvironmentFailure, match=r"again. marts.rates, whose columns have changed, may be empty there"):
         publish(tmp_path, "create table marts.rates as select 1 as other", CHECKS)
     monkeypatch.undo()
 
 
+def test_what_a_driver_says_of_a_load_that_fails_is_said(tmp_path, database, monkeypatch):
+    from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
+
+    def failing(self: object) -> None:
+        raise duckdb.ConversionException("It isn't a number.\nselect 1")
+
+    publish(tmp_path, RATES)
+    run = DuckDbCopyJob.run
+    monkeypatch.setattr(DuckDbCopyJob, "run", failing)
+    with pytest.raises(EnvironmentFailure) as failure:
+        publish(tmp_path, RATES)
+    assert str(failure.value) == (
+        "The warehouse is published, but motherduck:///analytics keeps its earlier version: It isn't a number. Correct"
+        " that and refresh again."
+    )
+    assert read(database, "select count(*) from marts.rates") == [(3,)]
+    monkeypatch.setattr(DuckDbCopyJob, "run", run)
+    publish(tmp_path, RATES + " limit 2")  # in the same folder
+    assert read(database, "select count(*) from marts.rates") == [(2,)]
+
+
 def test_a_database_that_is_not_there_is_an_error_of_the_environment(tmp_path, database, monkeypatch):
-    (tmp_path / "secrets").mkdir()
     monkeypatch.setenv("motherduck_token", "secret-of-mine")
     monkeypatch.setattr(
         dlt.destinations, "motherduck", lambda **_: dlt.destinations.duckdb(str(tmp_path / "secret-of-mine" / "none"))

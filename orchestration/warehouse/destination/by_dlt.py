@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -116,11 +117,12 @@ class ByDlt(Destination):
         except Exception as error:
             if (said := self._said(error)) is None:
                 raise
-            keeps = f"{self} keeps its earlier version"
-            if emptied:
-                keeps += f", but for {', '.join(emptied)}, which are to have other columns and are empty there"
+            made = (
+                f" {', '.join(emptied)}, whose columns have changed, may be empty there until then." if emptied else ""
+            )
             raise EnvironmentFailure(
-                f"The warehouse is published, but {keeps}: {said}. Correct that and refresh again."
+                f"The warehouse is published, but {self} keeps its earlier version: {said}. Correct that and refresh"
+                f" again.{made}"
             ) from None
 
     def _replace(self, con: duckdb.DuckDBPyConnection, scratch: Path, emptied: list[str]) -> dict[str, int]:
@@ -132,7 +134,7 @@ class ByDlt(Destination):
                 _drop_staging(client, schema)
         counts: dict[str, int] = {}
         for schema, ours in published.items():
-            counts |= self._load(con, schema, ours, scratch)
+            counts |= self._load(con, schema, ours, scratch) if ours else {}
         for schema, client in clients.items():
             with client:
                 _renew(client, published[schema], emptied)
@@ -173,19 +175,26 @@ class ByDlt(Destination):
                 counts[_name(table)] += batch.num_rows
                 yield pa.Table.from_batches([batch])
 
-        pipeline = dlt.pipeline(
-            f"churn_{schema}",
-            pipelines_dir=str(scratch / "dlt"),
-            destination=self._factory(),
-            dataset_name=_staging(schema),
-        )
-        pipeline.config.restore_from_destination = False
-        pipeline.run(
-            [
-                dlt.resource(batches(table), name=table.name, columns=_columns(con, table), write_disposition="replace")
-                for table in published
-            ]
-        )
+        # an own folder: what an attempt that failed had left there would be loaded in place of the rows
+        with TemporaryDirectory(dir=scratch) as folder:
+            pipeline = dlt.pipeline(
+                f"churn_{schema}",
+                pipelines_dir=folder,
+                destination=self._factory(),
+                dataset_name=_staging(schema),
+            )
+            pipeline.config.restore_from_destination = False
+            try:
+                pipeline.run(
+                    [
+                        dlt.resource(
+                            batches(table), name=table.name, columns=_columns(con, table), write_disposition="replace"
+                        )
+                        for table in published
+                    ]
+                )
+            finally:
+                pipeline.deactivate()
         return counts
 
     def _factory(self) -> Any:
@@ -241,7 +250,7 @@ class ByDlt(Destination):
         while True:
             package = type(error).__module__.partition(".")[0].removeprefix("_")
             is_theirs |= isinstance(error, DltException) or package == KINDS[self.scheme].module.partition(".")[0]
-            cause = error.__cause__
+            cause = error.__cause__ or getattr(error, "inner_exc", None)  # of a connection that failed
             if cause is None:
                 return self._first_line(error) if is_theirs else None
             error = cause
@@ -397,11 +406,12 @@ def _comment(client: SqlJobClientBase, published: Iterable[Published]) -> None:
     literal = escape_duckdb_literal if dialect == "duckdb" else escape_snowflake_literal
     for table in published:
         name = sql.make_qualified_table_name(table.name)
-        sql.execute_sql(f"COMMENT ON TABLE {name} IS {literal(table.comment)}")
-        for column in table.columns if dialect == "duckdb" else ():
-            sql.execute_sql(
-                f"COMMENT ON COLUMN {name}.{sql.escape_column_name(column.name)} IS {literal(column.comment)}"
-            )
+        said = {f"TABLE {name}": table.comment}
+        if dialect == "duckdb":
+            said |= {f"COLUMN {name}.{sql.escape_column_name(one.name)}": one.comment for one in table.columns}
+        for what, comment in said.items():
+            if comment:
+                sql.execute_sql(f"COMMENT ON {what} IS {literal(comment)}")
 
 
 def _swap(client: SqlJobClientBase, published: Iterable[Published], counts: Mapping[str, int]) -> None:
