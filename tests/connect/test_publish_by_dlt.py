@@ -15,8 +15,10 @@ pytest.importorskip("dlt", reason="dlt is not installed: make connect")
 import dlt.destinations
 
 from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.refresh import steps
 from orchestration.warehouse.destination import Destination, by_dlt
 from orchestration.warehouse.destination.by_dlt import ByDlt
+from orchestration.warehouse.destination.relations import SCHEMAS, tables
 from orchestration.warehouse.folder import Warehouse
 from tests.connect.test_publish_to import CHECKS, COMMENTS, RATES, VERSION, VIEW, publishing
 
@@ -77,6 +79,28 @@ def test_tables_and_comments_arrive_cell_by_cell(tmp_path, database, monkeypatch
     assert {name for (name,) in read(database, there)} == set(counts)
     schemas = "select distinct schema_name from duckdb_schemas() where not internal and schema_name <> 'main'"
     assert {name for (name,) in read(database, schemas)} == {"marts", "quality"}
+
+
+def test_every_column_of_a_mart_has_a_type_of_dlt_and_keeps_its_name():
+    columns = {
+        (name, column["data_type"])
+        for node in steps.manifest()["nodes"].values()
+        if node["resource_type"] == "model" and node["schema"] in SCHEMAS
+        for name, column in node["columns"].items()
+        if column.get("data_type")
+    }
+    naming = dlt.Schema("any").naming
+    assert [name for name, _ in columns if naming.normalize_identifier(name) != name] == []
+    with duckdb.connect() as con:
+        kinds = ", ".join(f"null::{kind} as c{n}" for n, kind in enumerate(sorted({kind for _, kind in columns})))
+        con.execute(f"create schema marts; create table marts.kinds as select {kinds}")
+        [table] = tables(con)
+        described = by_dlt._columns(con, table)
+    assert len(described) > 5
+    for ours, theirs in zip(table.columns, described, strict=True):
+        if ours.type.startswith("DECIMAL"):
+            assert ours.type == f"DECIMAL({theirs['precision']},{theirs['scale']})"
+        assert theirs["data_type"] in ("text", "bigint", "double", "decimal", "bool", "date", "timestamp")
 
 
 def test_a_second_publish_replaces_rows_and_leaves_views_of_people(tmp_path, database):
@@ -216,10 +240,18 @@ def test_credentials_come_from_the_environment_and_secrets_toml(tmp_path, monkey
     monkeypatch.setattr(by_dlt, "find_spec", lambda name: True)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("motherduck_token", raising=False)
     address = "snowflake://me@account/db?warehouse=small"
-    with pytest.raises(UserError) as refusal:
+    with pytest.raises(UserError, match="snowflake://account/db can't be published to: .* requires .*`password`"):
         Destination.of(Warehouse(tmp_path / "w"), address)
-    print(refusal.value)
+    with pytest.raises(UserError) as refusal:
+        Destination.of(Warehouse(tmp_path / "w"), ADDRESS)
+    assert str(refusal.value) == (
+        "The password of motherduck:///analytics isn't set. It was looked for as"
+        " DESTINATION__MOTHERDUCK__CREDENTIALS__PASSWORD in the environment, and as password under"
+        f" [destination.motherduck.credentials] in {tmp_path}/.dlt/secrets.toml and {tmp_path}/home/.dlt/secrets.toml."
+        " Nothing was changed."
+    )
     file = tmp_path / "home" / ".dlt" / "secrets.toml"
     file.parent.mkdir(parents=True)
     file.write_text('[destination.snowflake.credentials]\npassword = "of the home"\n', encoding="utf-8")

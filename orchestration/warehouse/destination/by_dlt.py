@@ -64,9 +64,9 @@ KINDS = {
         "google.cloud.bigquery",
     ),
     "mssql": Kind(
-        "mssql://USER@HOST:PORT/DATABASE",
+        "mssql://USER@HOST:PORT/DATABASE?driver=NAME&TrustServerCertificate=yes",
         r"((?P<username>[^:@/]+)@)?(?P<host>[\w.-]+)(:(?P<port>[1-9]\d*))?/(?P<database>[^/]+)",
-        frozenset({"driver", "connect_timeout"}),
+        frozenset({"driver", "Encrypt", "TrustServerCertificate"}),
         "pyodbc",
     ),
     "motherduck": Kind("motherduck:///DATABASE", r"/(?P<database>[^/]+)", frozenset(), "duckdb"),
@@ -78,7 +78,7 @@ class ByDlt(Destination):
     """The database at an address; what is secret comes from where dlt looks for it."""
 
     scheme: str
-    settings: Mapping[str, str] = field(repr=False)
+    settings: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def at(cls, address: str) -> ByDlt:
@@ -239,7 +239,7 @@ class ByDlt(Destination):
                 f"The {name} of {self} isn't set. It was looked for as {self._variable(name)} in the environment, and"
                 f" as {name} under [destination.{self.scheme}.credentials] in {files}. Nothing was changed."
             ) from None
-        except (ConfigurationException, ValueError) as error:
+        except (ConfigurationException, ValueError, ImportError) as error:
             raise UserError(f"{self} can't be published to: {self._first_line(error)}. Nothing was changed.") from None
 
     def _said(self, error: BaseException) -> str | None:
@@ -262,12 +262,12 @@ class ByDlt(Destination):
         secrets = {str(value) for value in self._kept().values()}
         secrets |= {value for name, value in os.environ.items() if name.upper().startswith(prefix)}
         secrets |= {value for name, value in os.environ.items() if name.lower() == "motherduck_token"}
-        for secret in sorted(secrets - set(self.settings.values()), key=len, reverse=True):
+        for secret in sorted(secrets - set(map(str, self.settings.values())), key=len, reverse=True):
             said = said.replace(secret, "…") if len(secret) > 3 else said
         return said
 
 
-def _settings(kind: Kind, address: str) -> dict[str, str] | None:
+def _settings(kind: Kind, address: str) -> dict[str, Any] | None:
     """The parts of an address by the names that dlt gives them; None where it hasn't the form."""
     place, _, query = address.partition("://")[2].partition("?")
     found = re.fullmatch(kind.pattern, place)
@@ -275,7 +275,8 @@ def _settings(kind: Kind, address: str) -> dict[str, str] | None:
     if not found or not kind.options.issuperset(options):
         return None
     parts = {name: unquote(part) for name, part in found.groupdict().items() if part}
-    return {**parts, **options}
+    of_driver = {name: options.pop(name) for name in list(options) if name[0].isupper()}
+    return {**parts, **options, **({"query": of_driver} if of_driver else {})}
 
 
 def _is_installed(module: str) -> bool:
