@@ -6,7 +6,6 @@ was pulled on that day. dlt and the drivers of databases are imported here only,
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,11 +20,10 @@ from orchestration.contract.names import nearest
 from orchestration.contract.pulls import FOLDER, Pull
 from orchestration.errors import ChurnError, PullRefused, UserError
 from orchestration.pulling.placing import placing
+from orchestration.warehouse.dlt_settings import INSTALL, prepare_dlt
 
 if TYPE_CHECKING:
     from orchestration.pulling.secrets import Secrets
-
-INSTALL = "run `make connect` in the folder of the project, which adds them to its environment"
 
 
 @dataclass(frozen=True)
@@ -55,16 +53,6 @@ def sources_to_pull(mapping: Mapping, names: Iterable[str] = ()) -> list[Pull]:
 def today(time_zone: str) -> date:
     """The day in the company's time zone."""
     return datetime.now(ZoneInfo(time_zone)).date()
-
-
-def prepare_dlt() -> None:
-    """Before dlt is imported: it sends nothing, and is patient with servers that are busy."""
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    os.environ.setdefault("RUNTIME__REQUEST_MAX_ATTEMPTS", "10")
-    os.environ.setdefault(
-        "RUNTIME__REQUEST_MAX_RETRY_DELAY", "60"
-    )  # four minutes in all, unless the server asks for more
-    os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
 
 
 def pull_source(

@@ -1,17 +1,14 @@
 """The secrets of a source: from the environment or secrets.toml, by the names that dlt gives them; never from
-extracts.yml.
-
-dlt itself would look into /tmp where it can't write to the home folder, and anybody could put a file there."""
+extracts.yml."""
 
 from __future__ import annotations
 
 import os
-import tomllib
-from pathlib import Path
 from typing import Any
 
 from orchestration.contract.pulls import Pull
 from orchestration.errors import UserError
+from orchestration.warehouse.dlt_settings import read_secrets, secrets_files
 
 
 class Secrets:
@@ -46,20 +43,3 @@ class Secrets:
             f"It was looked for as {self._variable(name)} in the environment, and as {name}"
             f" under [sources.{self._source}] in {' and '.join(map(str, self._files))}."
         )
-
-
-def secrets_files() -> list[Path]:
-    """Where secrets may be kept; the first wins."""
-    return [Path(folder, ".dlt", "secrets.toml") for folder in (os.getcwd(), os.path.expanduser("~"))]
-
-
-def read_secrets(file: Path) -> dict[str, Any]:
-    """All that the file holds; nothing where there is none."""
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # what they say may quote a secret
-        raise UserError(f"{file} is not valid TOML.") from None
-    except OSError as error:
-        raise UserError(f"{file} can't be read ({error.strerror}).") from None

@@ -36,6 +36,8 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(dlt.destinations, "motherduck", lambda **_: dlt.destinations.duckdb(str(file)))
     yield file
     assert list((tmp_path / "home").iterdir()) == []
+    assert {kept.name for kept in file.parent.iterdir()} <= {file.name}
+    assert not list((tmp_path / "tmp").glob("*"))
 
 
 def publish(folder: Path, *statements: str) -> dict[str, int]:

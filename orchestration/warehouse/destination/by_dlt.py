@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from orchestration.errors import ChurnError, EnvironmentFailure, UserError
-from orchestration.pulling import INSTALL, prepare_dlt
-from orchestration.pulling.secrets import read_secrets, secrets_files
 from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.destination.relations import SCHEMAS, Column, Published, tables
+from orchestration.warehouse.dlt_settings import INSTALL, prepare_dlt, read_secrets, secrets_files
 from orchestration.warehouse.quoting import identifier
 
 if TYPE_CHECKING:
@@ -298,8 +297,7 @@ def _missing(traces: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _no_other_places() -> Iterator[None]:
-    """dlt itself would also look into /tmp where it can't write to the home folder, and anybody could put a file
-    there."""
+    """dlt reads its settings from the environment only; those of the two files are given to it."""
     from dlt.common.configuration.container import Container
     from dlt.common.configuration.providers import EnvironProvider
     from dlt.common.configuration.specs.config_providers_context import ConfigProvidersContainer
