@@ -1,7 +1,7 @@
 """Pulling: what the sources of `pull:` hold now, written as files into the extracts folder, where loading begins.
 
 A pull of a source is one folder, pulls/<source>/<day>/, which appears when all of it is there and is the whole of what
-was pulled on that day. dlt and the drivers of databases are imported here only, and only by `churn pull`.
+was pulled on that day. dlt and the drivers of databases are imported here by `churn pull` only.
 """
 
 from __future__ import annotations

@@ -117,7 +117,9 @@ class ByDlt(Destination):
             if (said := self._said(error)) is None:
                 raise
             made = (
-                f" {', '.join(emptied)}, whose columns have changed, may be empty there until then." if emptied else ""
+                f" {', '.join(emptied)}, whose columns have changed, may be missing or empty there until then."
+                if emptied
+                else ""
             )
             raise EnvironmentFailure(
                 f"The warehouse is published, but {self} keeps its earlier version: {said}. Correct that and refresh"

@@ -13,6 +13,7 @@ import duckdb
 from orchestration.errors import EnvironmentFailure, UserError
 from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.destination.relations import SCHEMAS, Published, tables, views
+from orchestration.warehouse.dlt_settings import INSTALL
 from orchestration.warehouse.quoting import identifier, quote
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class Postgres(Destination):
     def at(cls, address: str) -> Postgres:
         if find_spec("psycopg") is None:
             raise UserError(
-                "Publishing to Postgres needs packages that are not installed: run `make connect` in the folder of the"
-                " project, which adds them to its environment. Nothing was changed."
+                f"Publishing to Postgres needs packages that are not installed: {INSTALL}. Nothing was changed."
             )
         if not _is_address(address):
             raise UserError(f"What to publish to must have the form {FORM}. Nothing was changed.")
