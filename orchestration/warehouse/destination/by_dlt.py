@@ -94,8 +94,8 @@ class ByDlt(Destination):
             )
         if not _is_installed(kind.module):
             raise UserError(
-                f'Publishing to {scheme} needs a driver that is not installed: run `pip install "dlt[{scheme}]"` in the'
-                " environment of the project. Nothing was changed."
+                f"Publishing to {scheme} needs a driver that is not installed: run `.venv/bin/pip install"
+                f' "dlt[{scheme}]"` in the folder of the project. Nothing was changed.'
             )
         destination = cls(address, scheme, settings)
         destination._refuse_incomplete()
