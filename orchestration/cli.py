@@ -103,9 +103,10 @@ cli.add_command(workbook.command)
 @click.option("--json", "as_json", is_flag=True, help="Print what refresh.json says, in place of the result.")
 @click.option(
     "--publish-to",
-    metavar="postgresql://…",
+    metavar="ADDRESS",
     envvar="CHURN_PUBLISH_TO",
-    help="Database that gets the marts and quality tables too; default: what settings.yml says.",
+    help="Database that gets the marts and quality tables too: postgresql://…; untested: snowflake://…, bigquery://…,"
+    " mssql://…, motherduck:///…. Default: what settings.yml says.",
 )
 @_with_engine
 def refresh(

@@ -1,12 +1,11 @@
 """Pulling: what the sources of `pull:` hold now, written as files into the extracts folder, where loading begins.
 
 A pull of a source is one folder, pulls/<source>/<day>/, which appears when all of it is there and is the whole of what
-was pulled on that day. dlt and the drivers of databases are imported here only, and only by `churn pull`.
+was pulled on that day. dlt and the drivers of databases are imported here by `churn pull` only.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,11 +20,10 @@ from orchestration.contract.names import nearest
 from orchestration.contract.pulls import FOLDER, Pull
 from orchestration.errors import ChurnError, PullRefused, UserError
 from orchestration.pulling.placing import placing
+from orchestration.warehouse.dlt_settings import INSTALL, prepare_dlt
 
 if TYPE_CHECKING:
     from orchestration.pulling.secrets import Secrets
-
-INSTALL = "run `make connect` in the folder of the project, which adds them to its environment"
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,7 @@ def pull_source(
 ) -> Pulled:
     """Pull one source into its folder of today. Raises a ChurnError that names the source and what was left as it was;
     nothing of a pull that fails is ever read."""
-    # before dlt is imported: it sends nothing, and is patient with servers that are busy
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    os.environ.setdefault("RUNTIME__REQUEST_MAX_ATTEMPTS", "10")
-    os.environ.setdefault(
-        "RUNTIME__REQUEST_MAX_RETRY_DELAY", "60"
-    )  # four minutes in all, unless the server asks for more
-    os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
+    prepare_dlt()
     from orchestration.pulling.secrets import Secrets
 
     started = time.perf_counter()

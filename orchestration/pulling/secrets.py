@@ -1,17 +1,14 @@
 """The secrets of a source: from the environment or secrets.toml, by the names that dlt gives them; never from
-extracts.yml.
-
-dlt itself would look into /tmp where it can't write to the home folder, and anybody could put a file there."""
+extracts.yml."""
 
 from __future__ import annotations
 
 import os
-import tomllib
-from pathlib import Path
 from typing import Any
 
 from orchestration.contract.pulls import Pull
 from orchestration.errors import UserError
+from orchestration.warehouse.dlt_settings import read_secrets, secrets_files
 
 
 class Secrets:
@@ -19,13 +16,13 @@ class Secrets:
 
     def __init__(self, pull: Pull) -> None:
         self._source = pull.name
-        self._files = [Path(folder, ".dlt", "secrets.toml") for folder in (os.getcwd(), os.path.expanduser("~"))]
+        self._files = secrets_files()
 
     def get(self, name: str) -> str | None:
         """The secret, if it is set."""
         value: Any = os.environ.get(self._variable(name))
         for file in self._files:
-            found: Any = _read(file)
+            found: Any = read_secrets(file)
             for key in ("sources", self._source, name):
                 found = found.get(key) if isinstance(found, dict) else None
             value = value or found
@@ -46,14 +43,3 @@ class Secrets:
             f"It was looked for as {self._variable(name)} in the environment, and as {name}"
             f" under [sources.{self._source}] in {' and '.join(map(str, self._files))}."
         )
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # what they say may quote a secret
-        raise UserError(f"{file} is not valid TOML.") from None
-    except OSError as error:
-        raise UserError(f"{file} can't be read ({error.strerror}).") from None

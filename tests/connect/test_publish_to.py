@@ -21,8 +21,9 @@ import yaml
 from orchestration import ROOT
 from orchestration.errors import EnvironmentFailure, UserError
 from orchestration.refresh import steps
-from orchestration.warehouse import destination as module
 from orchestration.warehouse.destination import Destination
+from orchestration.warehouse.destination import postgres as module
+from orchestration.warehouse.destination.postgres import Postgres
 from orchestration.warehouse.folder import Warehouse
 from orchestration.warehouse.publishing import relations
 from tests.churn import churn, write_csv
@@ -67,7 +68,7 @@ create table quality.checks as
 
 def publish(folder: Path, address: str, *statements: str) -> dict[str, int]:
     with publishing(folder, *statements) as warehouse:
-        return Destination(address).publish(warehouse, VERSION)
+        return Postgres(address).publish(warehouse, VERSION)
 
 
 def test_tables_views_and_comments_arrive_cell_by_cell(tmp_path, database):
@@ -140,7 +141,7 @@ def test_readers_see_the_version_before_until_the_new_one_is_whole(tmp_path, dat
         reader.execute("create schema own; create view own.seen as select max(version) as version from marts.first")
         reader.execute("set statement_timeout = '5s'")
         before = reader.execute(query).fetchall()
-        publisher = threading.Thread(target=Destination(database).publish, args=(warehouse, VERSION))
+        publisher = threading.Thread(target=Postgres(database).publish, args=(warehouse, VERSION))
         publisher.start()
         assert filled.wait(60)
         during = reader.execute(query).fetchall()
@@ -214,7 +215,7 @@ def test_what_is_wrong_with_the_address_is_said_without_the_password(tmp_path, d
     with pytest.raises(EnvironmentFailure) as failure:
         publish(tmp_path, address, RATES)
     assert "The warehouse is published, but postgresql://127.0.0.1" in str(failure.value)
-    assert "secret-of-mine" not in str(failure.value) + repr(Destination(address))
+    assert "secret-of-mine" not in str(failure.value) + repr(Postgres(address))
 
 
 @pytest.mark.parametrize(
@@ -231,8 +232,8 @@ def test_settings_name_the_database_and_hold_no_password(tmp_path):
     warehouse = Warehouse(tmp_path)
     assert Destination.of(warehouse, None) is None
     warehouse.settings.write_text("publish: postgresql://churn@db/analytics\n", encoding="utf-8")
-    assert Destination.of(warehouse, None) == Destination("postgresql://churn@db/analytics")
-    assert Destination.of(warehouse, "postgresql://a:b@c/d") == Destination("postgresql://a:b@c/d")
+    assert Destination.of(warehouse, None) == Postgres("postgresql://churn@db/analytics")
+    assert Destination.of(warehouse, "postgresql://a:b@c/d") == Postgres("postgresql://a:b@c/d")
     warehouse.settings.write_text("publish: postgresql://churn:secret@db/analytics\n", encoding="utf-8")
     with pytest.raises(UserError, match="must be an address without a password") as refusal:
         Destination.of(warehouse, None)

@@ -37,6 +37,7 @@ from orchestration.refresh.progress import Progress
 from orchestration.refresh.session import Refresh
 from orchestration.warehouse import connection, folder, origin, publishing
 from orchestration.warehouse.destination import Destination
+from orchestration.warehouse.destination.postgres import Postgres
 from orchestration.warehouse.folder import Warehouse
 from tests.churn import Done, churn
 from tests.outcome import outcome_of
@@ -392,7 +393,7 @@ CHANGES: dict[str, Callable[[Asked], object]] = {
     "as_of": lambda asked: setattr(asked, "as_of", date(2024, 7, 1)),
     "as_of by default": lambda asked: setattr(asked, "as_of", None),
     "the engine": lambda asked: setattr(asked, "engine", EngineSettings("spark", "thrift://localhost:1", "/tmp")),
-    "where it is published to": lambda asked: setattr(asked, "destination", Destination("postgresql://here/churn")),
+    "where it is published to": lambda asked: setattr(asked, "destination", Postgres("postgresql://here/churn")),
     "own reasons": lambda asked: (asked.warehouse / "churn_reason_aliases.csv").write_text(
         "alias,reason_code,language\nno more,poor_service,en\n"
     ),

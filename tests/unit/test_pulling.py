@@ -16,8 +16,7 @@ from orchestration.errors import PullRefused, UserError
 from orchestration.loading.discovery import find_extracts
 from orchestration.pulling.secrets import Secrets
 from orchestration.readers.alerts.conditions import conditions
-from orchestration.warehouse import destination
-from orchestration.warehouse.destination import Destination
+from orchestration.warehouse.destination import Destination, by_dlt, postgres
 from orchestration.warehouse.folder import Warehouse
 from tests.outcome import outcome_of
 
@@ -29,7 +28,7 @@ def declaring(folder: Path, text: str):
 
 @pytest.fixture
 def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (pulling, destination):
+    for module in (pulling, by_dlt, postgres):
         monkeypatch.setattr(module, "find_spec", lambda name: None)
 
 
@@ -41,9 +40,10 @@ def test_without_its_packages_a_pull_says_how_to_install_them(tmp_path):
 
 
 @pytest.mark.usefixtures("without_packages")
-def test_without_its_packages_a_publish_to_postgres_says_how_to_install_them(tmp_path):
+@pytest.mark.parametrize("address", ["postgresql://churn:secret@db/analytics", "snowflake://secret@account/analytics"])
+def test_without_its_packages_a_publish_to_a_database_says_how_to_install_them(tmp_path, address):
     with pytest.raises(UserError, match="run `make connect`") as refusal:
-        Destination.of(Warehouse(tmp_path), "postgresql://churn:secret@db/analytics")
+        Destination.of(Warehouse(tmp_path), address)
     assert "secret" not in str(refusal.value)
     assert Destination.of(Warehouse(tmp_path), None) is None
 

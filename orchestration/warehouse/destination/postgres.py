@@ -1,15 +1,8 @@
-"""A database where people work, to which what is published goes as well: Postgres.
-
-The tables of churn.duckdb's schemas marts and quality are replaced there in one transaction, so that readers see the
-version before until its end and the new one from then on. Rows are deleted and written, not tables dropped: nobody
-waits, and views and rights on the tables stay. Only a table that has other columns now is made anew.
-"""
+"""Publishing to Postgres, through psycopg: one transaction, with what is there already kept where it is the same."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +11,15 @@ from urllib.parse import urlsplit
 import duckdb
 
 from orchestration.errors import EnvironmentFailure, UserError
-from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.destination import Destination
+from orchestration.warehouse.destination.relations import SCHEMAS, Published, tables, views
+from orchestration.warehouse.dlt_settings import INSTALL
 from orchestration.warehouse.quoting import identifier, quote
-from orchestration.warehouse.settings import PUBLISH, read_settings
 
 if TYPE_CHECKING:
     import psycopg
 
-SCHEMAS = ("marts", "quality")
+FORM = "postgresql://USER@HOST:PORT/DATABASE"
 # How a schema of ours is known: it is written to only if it bears this, or is empty.
 OURS = "Written by churn-warehouse at each publish; what else is in it is removed."
 _TYPES = {
@@ -47,70 +41,29 @@ _TYPES = {
 _PATIENCE = "60s"
 
 
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type: str
-    comment: str
-
-
-@dataclass(frozen=True)
-class Published:
-    """A table, or a view if it has `sql`, of a published file."""
-
-    schema: str
-    name: str
-    comment: str
-    columns: tuple[Column, ...] = ()
-    sql: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{identifier(self.name)}"
-
-
-@dataclass(frozen=True)
-class Destination:
-    """The database at an address, postgresql://USER@HOST:PORT/NAME. Its text shows no password."""
-
-    address: str = field(repr=False)
+class Postgres(Destination):
+    """The database at an address, postgresql://USER@HOST:PORT/NAME."""
 
     @classmethod
-    def of(cls, warehouse: Warehouse, given: str | None) -> Destination | None:
-        """What is `given` wins over settings.yml. Raises UserError for what can't be an address, before anything is
-        done."""
-        kept = read_settings(warehouse).get(PUBLISH)
-        if kept and (not isinstance(kept, str) or urlsplit(kept).password):
-            raise UserError(
-                f"{warehouse.settings}: publish: must be an address without a password. Keep the password in"
-                " ~/.pgpass or in PGPASSWORD. Nothing was changed."
-            )
-        address = given or kept
-        if not address:
-            return None
+    def at(cls, address: str) -> Postgres:
         if find_spec("psycopg") is None:
             raise UserError(
-                "Publishing to Postgres needs packages that are not installed: run `make connect` in the folder of the"
-                " project, which adds them to its environment. Nothing was changed."
+                f"Publishing to Postgres needs packages that are not installed: {INSTALL}. Nothing was changed."
             )
         if not _is_address(address):
-            raise UserError(
-                "What to publish to must have the form postgresql://USER@HOST:PORT/DATABASE. Nothing was changed."
-            )
+            raise UserError(f"What to publish to must have the form {FORM}. Nothing was changed.")
         return cls(address)
 
     def __str__(self) -> str:
         parts = urlsplit(self.address)
         return f"postgresql://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
-    def publish(self, warehouse: Warehouse, refresh_id: str) -> dict[str, int]:
-        """Replace what readers of the database see by the version of a refresh. Returns the rows of each table.
-        Raises EnvironmentFailure, which says that the database keeps what it had."""
+    def replace(self, con: duckdb.DuckDBPyConnection, scratch: Path) -> dict[str, int]:
         import psycopg
 
-        file = warehouse.published / refresh_id / "churn.duckdb"
         try:
-            with duckdb.connect(str(file), read_only=True) as con, psycopg.connect(self.address) as database:
-                return _replace(con, database, warehouse.scratch)
+            with psycopg.connect(self.address) as database:
+                return _replace(con, database, scratch)
         except psycopg.Error as error:
             said = (error.diag.message_primary or str(error).strip().partition("\n")[0]).rstrip(".")
             detail = f" ({error.diag.message_detail.rstrip('.')})" if error.diag.message_detail else ""
@@ -122,42 +75,17 @@ class Destination:
 
 def _replace(con: duckdb.DuckDBPyConnection, database: psycopg.Connection, scratch: Path) -> dict[str, int]:
     """One transaction, which the end of the connection commits."""
-    tables, views = list(_tables(con)), list(_views(con))
+    ours, shown = list(tables(con)), list(views(con))
     database.execute(f"set local lock_timeout = {quote(_PATIENCE)}")
     database.execute("select pg_advisory_xact_lock(hashtext('churn-warehouse'))")  # one publisher at a time
     for schema in SCHEMAS:
         _own(database, schema)
-    _remove_others(database, {str(one) for one in (*tables, *views)})
-    _renew(database, tables)
-    counts = {f"{table.schema}.{table.name}": _fill(con, database, table, scratch) for table in tables}
-    for view in views:
+    _remove_others(database, {str(one) for one in (*ours, *shown)})
+    _renew(database, ours)
+    counts = {f"{table.schema}.{table.name}": _fill(con, database, table, scratch) for table in ours}
+    for view in shown:
         _create(database, view)
     return counts
-
-
-def _tables(con: duckdb.DuckDBPyConnection) -> Iterator[Published]:
-    found = con.execute(
-        "select schema_name, table_name, comment from duckdb_tables() where schema_name in ? order by all", [SCHEMAS]
-    ).fetchall()
-    for schema, name, comment in found:
-        columns = con.execute(
-            "select column_name, data_type, comment from duckdb_columns() where schema_name = ? and table_name = ?"
-            " order by column_index",
-            [schema, name],
-        ).fetchall()
-        yield Published(
-            schema,
-            name,
-            comment or "",
-            tuple(Column(column, _type(kind), text or "") for column, kind, text in columns),
-        )
-
-
-def _views(con: duckdb.DuckDBPyConnection) -> Iterator[Published]:
-    views = con.execute(
-        "select schema_name, view_name, comment, sql from duckdb_views() where schema_name in ? order by all", [SCHEMAS]
-    ).fetchall()
-    return (Published(schema, name, comment or "", sql=sql) for schema, name, comment, sql in views)
 
 
 def _type(kind: str) -> str:
@@ -193,21 +121,21 @@ def _remove_others(database: psycopg.Connection, published: set[str]) -> None:
                 database.execute(f"drop {word} {relation}")
 
 
-def _renew(database: psycopg.Connection, tables: list[Published]) -> None:
+def _renew(database: psycopg.Connection, ours: list[Published]) -> None:
     """Make the tables that are missing, and those anew that have other columns."""
-    for table in tables:
+    for table in ours:
         found = database.execute(
             "select attname, format_type(atttypid, atttypmod) from pg_attribute"
             " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum",
             [str(table)],
         ).fetchall()
-        if found == [(column.name, column.type) for column in table.columns]:
+        if found == [(column.name, _type(column.type)) for column in table.columns]:
             continue
         if found:
             for view in _present(database, "v"):
                 database.execute(f"drop view {view}")
             database.execute(f"drop table {table}")
-        columns = ", ".join(f"{identifier(column.name)} {column.type}" for column in table.columns)
+        columns = ", ".join(f"{identifier(column.name)} {_type(column.type)}" for column in table.columns)
         database.execute(f"create table {table} ({columns})")
 
 
@@ -223,7 +151,6 @@ def _present(database: psycopg.Connection, kind: str) -> list[str]:
 
 def _fill(con: duckdb.DuckDBPyConnection, database: psycopg.Connection, table: Published, scratch: Path) -> int:
     """Replace the rows of a table, and what is said about it. Returns the number of rows."""
-    scratch.mkdir(parents=True, exist_ok=True)
     file = scratch / f"{table.schema}.{table.name}.csv"
     con.execute(f"copy (from {table}) to {quote(file)} (format csv, header false, force_quote *)")
     database.execute(f"delete from {table}")
