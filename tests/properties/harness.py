@@ -163,7 +163,7 @@ class Warehouse:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             for number, row in enumerate(rows, start=1):
-                cells = [NULL if value is None else value for value in asdict(row).values()]
+                cells = [NULL if (value := getattr(row, name)) is None else value for name in names]
                 writer.writerow(cells + (["rows.csv", number, "load", number] if provenance else []))
         if provenance:
             names += ["file", "row_number", "load_id", "delivery_number"]
