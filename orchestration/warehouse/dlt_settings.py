@@ -17,10 +17,9 @@ INSTALL = "run `make connect` in the folder of the project, which adds them to i
 def prepare_dlt() -> None:
     """Before dlt is imported: it sends nothing, and is patient with servers that are busy."""
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    # four minutes in all, unless the server asks for more
     os.environ.setdefault("RUNTIME__REQUEST_MAX_ATTEMPTS", "10")
-    os.environ.setdefault(
-        "RUNTIME__REQUEST_MAX_RETRY_DELAY", "60"
-    )  # four minutes in all, unless the server asks for more
+    os.environ.setdefault("RUNTIME__REQUEST_MAX_RETRY_DELAY", "60")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
 
 

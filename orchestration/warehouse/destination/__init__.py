@@ -31,9 +31,6 @@ class Destination(ABC):
     def of(warehouse: Warehouse, given: str | None) -> Destination | None:
         """What is `given` wins over settings.yml. Raises UserError for what can't be published to, before anything is
         done."""
-        from orchestration.warehouse.destination.by_dlt import KINDS, ByDlt
-        from orchestration.warehouse.destination.postgres import FORM, Postgres
-
         kept = read_settings(warehouse).get(PUBLISH)
         if kept and (not isinstance(kept, str) or _has_password(kept)):
             raise UserError(
@@ -43,6 +40,9 @@ class Destination(ABC):
         address = given or kept
         if not address:
             return None
+        from orchestration.warehouse.destination.by_dlt import KINDS, ByDlt
+        from orchestration.warehouse.destination.postgres import FORM, Postgres
+
         scheme = address.partition("://")[0]
         if scheme in KINDS:
             return ByDlt.at(address)
