@@ -61,6 +61,9 @@ class Engine(Protocol):
     def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
         """After dbt: make what it built readable in build.duckdb."""
 
+    def may_pass(self, message: str) -> bool:
+        """Whether what failed with this message may succeed when it is tried again."""
+
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         """The rows of a query that was compiled for this engine."""
 
@@ -142,6 +145,9 @@ class DuckDB:
 
     def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
         pass
+
+    def may_pass(self, message: str) -> bool:
+        return False
 
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         return con.execute(query).fetchall()

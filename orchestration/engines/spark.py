@@ -53,8 +53,10 @@ _CONFIGURATION = {
 # Spark waits for ever for workers that were lost. A server's own limit for a statement holds; where it has none, this.
 LIMIT, LONGEST = "spark.sql.thriftServer.queryTimeout", "3600s"
 HISTORY = "closed_month_versions"
-# What tells people what failed and quotes no data: Spark's error class, and its words for lost machines and full disks.
+# What tells people what failed and quotes no data: Spark's error class, the names of Java's exceptions, and what Spark says
+# of lost machines and full disks.
 _CLASS = re.compile(r"(?:Error running query|Exception): \[([A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)*)\]")
+_EXCEPTION = re.compile(r"\b(?:java|scala|org\.apache)(?:\.\w+)*\.((?!HiveSQL)\w+(?:Exception|Error|Failure))\b")
 _CAUSES = {
     "No space left on device": "no space is left on a disk of the cluster or on the storage",
     "ExecutorLostFailure": "the cluster lost an executor, and retrying did not help",
@@ -190,16 +192,20 @@ class Spark:
                 f" {self._select(con, node['schema'], node['alias'], declared)}"
             )
 
+    def may_pass(self, message: str) -> bool:
+        """Neither Spark's error class is known nor what it lacks: something failed within Spark. A statement of a busy
+        server does at times."""
+        return not _CLASS.search(message) and not any(sign in message for sign in _CAUSES)
+
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         with self._cursor() as cursor:
             return _run(cursor, query)
 
     def without_values(self, message: str) -> str:
-        """Spark's error class and what it says of lost machines and full disks: its messages quote data."""
-        found = [f"Spark Error: {words}" for sign, words in _CAUSES.items() if sign in message][:1]
-        if not found:
-            found = [f"Spark Error: {name}" for name in _CLASS.findall(message)[:1]]
-        return found[0] if found else without_values(message)
+        """What Spark says of lost machines and full disks, else the names of its errors: its messages quote data."""
+        words = [words for sign, words in _CAUSES.items() if sign in message]
+        found = words[:1] or _CLASS.findall(message)[:1] or [*dict.fromkeys(_EXCEPTION.findall(message))][:5]
+        return f"Spark Error: {', '.join(found)}" if found else without_values(message)
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:

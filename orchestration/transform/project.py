@@ -113,6 +113,9 @@ class Target(Protocol):
     def running(self) -> AbstractContextManager[tuple[Mapping[str, Any], Manifest]]:
         """While dbt runs: what its profile says besides, and the project as it is there."""
 
+    def may_pass(self, message: str) -> bool:
+        """Whether what failed with this message may succeed when it is tried again."""
+
 
 def build(
     target: Target,
@@ -124,7 +127,8 @@ def build(
     models: Collection[str] | None = None,
 ) -> list[NodeResult]:
     """Build the seeds and models of a gate (raw, marts) with their tests on `target`; one result per node. Of `models`,
-    if they are given, only these and what they are built from.
+    if they are given, only these and what they are built from. What fails for a reason that may have passed is tried
+    once more.
 
     Compiled SQL and dbt's profile go to `workspace`. Failing nodes are results, not exceptions.
     """
@@ -134,20 +138,19 @@ def build(
     selection = [word for argument in SELECTIONS[gate] for word in argument.split()]
     if models is not None:
         selection += ["--select", *(f"+{model}" for model in models)]
-    arguments = [
-        "build",
-        *selection,
-        "--exclude-resource-type",
-        "unit_test",
-        "exposure",
-        "--vars",
-        json.dumps(dict(variables)),
-    ]
+    arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(dict(variables))]
     arguments += ["--target-path", str(workspace), "--no-write-json", *(["--full-refresh"] if full_refresh else [])]
     with target.running() as (output, project):
         profile["churn_warehouse"]["outputs"][target.name] |= _plain(output)
         (workspace / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
-        return _invoke(arguments, workspace, project, on_event, target.name).results
+        results = _invoke([*arguments, *selection], workspace, project, on_event, target.name).results
+        failed = [result for result in results if result.status == "error"]
+        if not any(target.may_pass(str(result.message)) for result in failed):
+            return results
+        unfinished = [result.node.name for result in results if result.status in ("error", "skipped")]
+        selection = ["--select", *unfinished, "--indirect-selection", "empty"]
+        again = _invoke([*arguments, *selection], workspace, project, on_event, target.name).results
+        return [*{result.node.unique_id: result for result in (*results, *again)}.values()]
 
 
 def _plain(value: Any) -> Any:

@@ -24,6 +24,17 @@ def spark(cluster_folder: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    """What the server has logged of errors goes under a failure: a refresh names only the kind of an error."""
+    report = yield
+    if report.failed and (folder := item.funcargs.get("cluster_folder")):
+        lines = (folder / "thriftserver.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        logged = [line[:500] for line in lines if "Exception" in line or "Caused by" in line or " ERROR " in line]
+        report.sections.append(("Errors in the log of Spark's server", "\n".join(logged[-50:])))
+    return report
+
+
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("storage")

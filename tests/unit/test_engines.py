@@ -79,6 +79,11 @@ def test_spark_s_messages_are_cut_to_what_quotes_no_data(warehouse) -> None:
     assert engine.without_values(cast) == "Spark Error: CAST_INVALID_INPUT"
     full = "Database Error\n java.io.IOException: No space left on device: Marked Person"
     assert engine.without_values(full) == "Spark Error: no space is left on a disk of the cluster or on the storage"
+    job = (
+        "Database Error\n org.apache.hive.service.cli.HiveSQLException: Error running query:"
+        " org.apache.spark.SparkException: Job aborted: java.util.NoSuchElementException: key not found: Marked Person"
+    )
+    assert engine.without_values(job) == "Spark Error: SparkException, NoSuchElementException"
     assert "Marked" not in engine.without_values("Database Error\n  something about Marked Person")
 
 
