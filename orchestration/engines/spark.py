@@ -53,8 +53,8 @@ _CONFIGURATION = {
 # Spark waits for ever for workers that were lost. A server's own limit for a statement holds; where it has none, this.
 LIMIT, LONGEST = "spark.sql.thriftServer.queryTimeout", "3600s"
 HISTORY = "closed_month_versions"
-# What tells people what failed and quotes no data: Spark's error class, the names of Java's exceptions, and what Spark says
-# of lost machines and full disks.
+# What tells people what failed and quotes no data: Spark's error class, the names of Java's exceptions, and what Spark
+# says of lost machines and full disks.
 _CLASS = re.compile(r"(?:Error running query|Exception): \[([A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)*)\]")
 _EXCEPTION = re.compile(r"\b(?:java|scala|org\.apache)(?:\.\w+)*\.((?!HiveSQL)\w+(?:Exception|Error|Failure))\b")
 _CAUSES = {
