@@ -6,11 +6,11 @@
 
 {#- The query of the keys of which something has changed in what the node reads, since it was built; none where that is not
     known, or where a table that is not built by the key has changed. -#}
-{% macro changed_keys(key, origin, built, notes) -%}
+{% macro changed_keys(key, origin, built) -%}
     {%- set changed, logs = [], [] -%}
     {%- for relation in relations_read() if origin.read[name_of(relation)] != built.read[name_of(relation)] -%}
         {%- do changed.append(relation) -%}
-        {%- set noted = notes[name_of(relation)] -%}
+        {%- set noted = notes()[name_of(relation)] -%}
         {%- if noted.by == key and noted.before == built.read[name_of(relation)] -%}
             {%- do logs.append('select ' ~ key ~ ' from ' ~ log_of(relation)) -%}
         {%- endif -%}
@@ -21,9 +21,9 @@
 {% macro log_of(relation) %}{{ return(relation.schema ~ '.changed_in_' ~ relation.identifier) }}{% endmacro %}
 
 {#- The SQL of the node for some keys: of each table that is built by the key it reads their rows only. -#}
-{% macro only_keys(sql, key, keys, notes) -%}
+{% macro only_keys(sql, key, keys) -%}
     {%- set found = namespace(sql=sql) -%}
-    {%- for relation in relations_read() if notes[name_of(relation)].by == key -%}
+    {%- for relation in relations_read() if notes()[name_of(relation)].by == key -%}
         {%- set rows = '(from ' ~ relation ~ ' where ' ~ key ~ ' in (from ' ~ keys ~ '))' -%}
         {%- set found.sql = found.sql | replace(relation | string, rows) -%}
     {%- endfor -%}
@@ -31,12 +31,12 @@
 {%- endmacro %}
 
 {#- The statements that bring an existing table up to date. `keys` is the query of the keys to build, none for all. -#}
-{% macro rebuild_by_key(target, key, keys, notes) -%}
+{% macro rebuild_by_key(target, key, keys) -%}
     {%- set name = target.schema ~ '__' ~ target.identifier -%}
     {%- if keys %}
     create or replace temp table keys_of_{{ name }} as {{ keys }};
     create or replace temp table new_{{ name }} as from {{ target }} limit 0;
-    insert into new_{{ name }} by name {{ only_keys(compiled_code, key, 'keys_of_' ~ name, notes) }};
+    insert into new_{{ name }} by name {{ only_keys(compiled_code, key, 'keys_of_' ~ name) }};
     create or replace temp table differing_{{ name }} as {{ differing_keys(
         'new_' ~ name, '(from ' ~ target ~ ' where ' ~ key ~ ' in (from keys_of_' ~ name ~ '))', key
     ) }};

@@ -13,10 +13,9 @@
 {% macro replaced(type) %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target = this.incorporate(type=type) -%}
-    {%- set notes = notes_of(relations_read() + [this]) -%}
-    {%- set origin = origin_of(compiled_code, notes) -%}
+    {%- set origin = origin_of(compiled_code) -%}
     {%- set is_known = existing and existing.type == type and not should_full_refresh() -%}
-    {%- set built = notes[name_of(this)] if is_known else {} -%}
+    {%- set built = notes().get(name_of(this), {}) if is_known else {} -%}
     {%- if (built.sql, built.read) == (origin.sql, origin.read) -%}
         {%- do store_raw_result('main', message='UNCHANGED', code='UNCHANGED', rows_affected=0) -%}
         {{ return({'relations': [target]}) }}
@@ -25,7 +24,7 @@
     {{ run_hooks(pre_hooks) }}
     {% call statement('main') -%}
         {% if key %}
-        {{ rebuild_by_key(target, key, changed_keys(key, origin, built, notes), notes) }}
+        {{ rebuild_by_key(target, key, changed_keys(key, origin, built)) }}
         {% else %}
         {% if existing %}drop {{ existing.type }} {{ existing }};{% endif %}
         {{ create_table_as(False, target, compiled_code) if type == 'table' else create_view_as(target, compiled_code) }}
@@ -49,5 +48,6 @@
         {%- do run_query('create or replace table ' ~ log_of(target) ~ ' as from ' ~ differing ~ '; drop table ' ~ differing) -%}
         {%- do noted.update(before=built.version) -%}
     {%- endif -%}
+    {%- do notes().update({name_of(target): noted}) -%}
     {%- do run_query('comment on ' ~ target.type ~ ' ' ~ target ~ " is '" ~ tojson(noted, sort_keys=True) ~ "'") -%}
 {% endmacro %}
