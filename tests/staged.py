@@ -1,32 +1,55 @@
-"""Some of the models, built by dbt in this process: what a test needs that asks little of a refresh, in less time."""
+"""Some of the models, of SQL that dbt compiles and DuckDB runs without it: what a test needs that asks what the models
+say, and not how a refresh builds them, in a third of the time."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+import duckdb
 
 from orchestration.transform import project
+from orchestration.warehouse.quoting import quote
 
 if TYPE_CHECKING:
-    from dbt.artifacts.schemas.results import NodeResult
+    from dbt.contracts.graph.nodes import ManifestNode
 
 
-def build(database: Path, models: Iterable[str], variables: Mapping[str, Any]) -> list[NodeResult]:
-    """Build these models (dbt's names of nodes, +name for all that it reads) and seeds into `database`, a build.duckdb.
-    Fails when a model does. Gives what dbt says of each."""
-    arguments = ["build", "--select", *models, "--resource-type", "model", "seed", "--vars", json.dumps(variables)]
-    arguments += ["--target-path", str(database.parent / "dbt"), "--no-write-json"]
-    with mock.patch.dict(os.environ, {"CHURN_BUILD_DB": str(database)}):
-        try:
-            results = project._invoke(arguments, project.ROOT, project.load_manifest()).results
-        finally:
-            DuckDBConnectionManager.close_all_connections()
-    failed = [f"{one.node.name}: {one.message}" for one in results if one.status != "success"]
+def build(database: Path, models: Iterable[str], variables: Mapping[str, Any]) -> None:
+    """Build these models and seeds (dbt's names, +name for all that it reads) into `database`, a build.duckdb."""
+    with duckdb.connect(str(database)) as con:
+        execute(con, compiled(models, variables))
+
+
+def compiled(
+    models: Iterable[str], variables: Mapping[str, Any], but: str = "resource_type:test"
+) -> list[ManifestNode]:
+    """The nodes with their SQL, each after what it reads; `but` is what dbt would exclude."""
+    arguments = ["compile", "--select", *models, "--exclude", but, "--vars", json.dumps(variables, default=str)]
+    arguments += ["--indirect-selection", "empty", "--no-introspect", "--no-populate-cache", "--no-write-json"]
+    with TemporaryDirectory() as folder:
+        outcome = project._invoke([*arguments, "--target-path", folder], project.ROOT, project.load_manifest())
+    failed = [f"{one.node.name}: {one.message}" for one in outcome.results if one.status != "success"]
     assert not failed, failed  # pytest looks into no module that holds no test
-    return results
+    return [one.node for one in outcome.results if one.node.resource_type in ("model", "seed")]
+
+
+def execute(con: duckdb.DuckDBPyConnection, nodes: Iterable[ManifestNode]) -> None:
+    """Make the nodes' tables and views in the database of this name, and append to those that are kept."""
+    for node in nodes:
+        relation, kind = f"{node.schema}.{node.alias}", node.config.materialized
+        con.execute(f"create schema if not exists {node.schema}")
+        if kind == "incremental":  # its SQL is that of every refresh but the first: the table is there
+            con.execute(f"insert into {relation} by name {_query(node)}")
+        else:
+            con.execute(f"create or replace {'view' if kind == 'view' else 'table'} {relation} as {_query(node)}")
+
+
+def _query(node: ManifestNode) -> str:
+    if node.resource_type == "model":
+        return node.compiled_code
+    types = json.dumps(node.config.column_types).replace('"', "'")
+    return f"from read_csv({quote(project.ROOT / node.original_file_path)}, header = true, types = {types})"

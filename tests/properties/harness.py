@@ -1,17 +1,14 @@
-"""The marts of a company whose rows are put straight into staging, built by dbt in this process.
+"""The marts of a company whose rows are put straight into staging.
 
-`dbt parse` once, then a company costs two or three seconds: its rows and seeds replace those of the company before,
-and one `dbt run` builds everything after staging.
+A company costs two seconds: its rows and seeds replace those of the company before, and everything after staging is
+compiled with its policies and built.
 """
 
 from __future__ import annotations
 
 import csv
-import json
-import os
 import typing
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,6 +17,8 @@ from pathlib import Path
 import duckdb
 
 from orchestration.loading.registry import REGISTRY
+from orchestration.transform.project import load_manifest
+from tests import staged
 from tests.reference.company import (
     Alias,
     Case,
@@ -80,82 +79,34 @@ def columns(row_type: type) -> dict[str, str]:
 
 
 class Warehouse:
-    """A scratch warehouse in `folder` for one company after another; it builds `marts`, restricted ones too."""
+    """A database in memory for one company after another; it builds `marts`, restricted ones too."""
 
     def __init__(self, folder: Path, marts: Iterable[str]) -> None:
-        from dbt.cli.main import dbtRunner  # a slow import, and most tests have no use for it
-
-        self.folder, self.path = folder, folder / "build.duckdb"
-        with self._environment():
-            parsed = dbtRunner().invoke(["parse", *self._flags(), "--vars", "{as_of: '2024-01-01'}"])
-            assert parsed.success, parsed.exception
-            models = {node.alias: node for node in parsed.result.nodes.values() if node.resource_type == "model"}
-            self.marts = {name: models[name] for name in marts}
-            self._run = dbtRunner(manifest=parsed.result).invoke
-            with duckdb.connect(str(self.path)) as database:
-                database.execute("create schema staging")
-                for name, (_, row_type) in TABLES.items():
-                    typed = ", ".join(f'"{column}" {kind}' for column, kind in columns(row_type).items())
-                    database.execute(
-                        f"create table staging.stg_{name} ({typed}, file varchar, row_number bigint, load_id varchar,"
-                        " delivery_number bigint)"
-                    )
-                database.execute(BASE + REGISTRY)
-            seeded = self._run(["seed", *self._flags()])
-            assert seeded.success, seeded.exception
-
-    def _flags(self) -> list[str]:
-        return [
-            "--project-dir",
-            str(ROOT),
-            "--profiles-dir",
-            str(ROOT),
-            "--quiet",
-            "--no-use-colors",
-            "--log-level-file",
-            "none",
-            "--no-write-json",
-        ]
-
-    @contextmanager
-    def _environment(self):
-        ours = {
-            "CHURN_BUILD_DB": str(self.path),
-            "DBT_TARGET_PATH": str(self.folder / "target"),
-            "DBT_LOG_PATH": str(self.folder / "logs"),
-            "DBT_PACKAGES_INSTALL_PATH": str(self.folder / "packages"),
-        }
-        before = {name: os.environ.get(name) for name in ours}
-        os.environ.update(ours)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+        self.folder = folder
+        models = {node.alias: node for node in load_manifest().nodes.values() if node.resource_type == "model"}
+        self.marts = {name: models[name] for name in marts}
+        self.con = duckdb.connect(config={"threads": 1})
+        self.con.execute("attach ':memory:' as build; use build; create schema staging")
+        for name, (_, row_type) in TABLES.items():
+            typed = ", ".join(f'"{column}" {kind}' for column, kind in columns(row_type).items())
+            self.con.execute(
+                f"create table staging.stg_{name} ({typed}, file varchar, row_number bigint, load_id varchar,"
+                " delivery_number bigint)"
+            )
+        self.con.execute(BASE + REGISTRY)
+        staged.execute(self.con, staged.compiled(["resource_type:seed"], {}))
 
     def build(self, company: Company) -> dict[str, list[dict]]:
         """Mart name -> its rows. Fails when a model does."""
-        with duckdb.connect(str(self.path)) as database:
-            for name, (attribute, row_type) in TABLES.items():
-                self._fill(database, f"staging.stg_{name}", row_type, getattr(company, attribute), provenance=True)
-            for name, (attribute, row_type) in SEEDS.items():
-                self._fill(database, f"seeds.{name}", row_type, getattr(company, attribute))
-            self._fill_lists(database, company)
-        with self._environment():
-            select = [
-                "--select",
-                *(f"+{model.name}" for model in self.marts.values()),
-                "--exclude",
-                "path:models/staging",
-            ]
-            built = self._run(["run", *self._flags(), *select, "--vars", json.dumps(variables(company))])
-        failed = [result for result in built.result or [] if result.status not in ("success", "skipped")]
-        assert built.success, built.exception or [(result.node.name, result.message) for result in failed]
-        with duckdb.connect(str(self.path)) as database:
-            return {name: self._rows(database, model) for name, model in self.marts.items()}
+        for name, (attribute, row_type) in TABLES.items():
+            self._fill(self.con, f"staging.stg_{name}", row_type, getattr(company, attribute), provenance=True)
+        for name, (attribute, row_type) in SEEDS.items():
+            self._fill(self.con, f"seeds.{name}", row_type, getattr(company, attribute))
+        self._fill_lists(self.con, company)
+        models = [f"+{model.name}" for model in self.marts.values()]
+        nodes = staged.compiled(models, variables(company), but="path:models/staging resource_type:seed")
+        staged.execute(self.con, nodes)
+        return {name: self._rows(self.con, model) for name, model in self.marts.items()}
 
     def _fill(self, database, table: str, row_type: type, rows: Iterable, provenance: bool = False) -> None:
         path = self.folder / "rows.csv"

@@ -6,6 +6,8 @@ A full refresh is stood in for by the SQL that dbt compiled, run in order in an 
 from __future__ import annotations
 
 import fnmatch
+import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +15,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import duckdb
 import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 from orchestration.contract.mapping import load_mapping
 from orchestration.loading import read_extracts
 from orchestration.loading.discovery import find_extracts
+from orchestration.transform import project
 from orchestration.warehouse.folder import JOURNALS
 from tests import staged
 from tests.properties.harness import variables
@@ -118,7 +123,19 @@ class Warehouse:
         with duckdb.connect(str(self.build)) as con:
             as_of = date.fromisoformat(delivery.variables["as_of"])
             read_extracts(found, con, self.scratch, self.folder / "key", as_of=as_of)
-        return staged.build(self.build, self.models, delivery.variables)
+        return self._build(delivery.variables)
+
+    def _build(self, variables: dict[str, Any]) -> list[NodeResult]:
+        """What dbt says of each model and seed that it builds, or leaves as it is."""
+        arguments = ["build", "--select", *self.models, "--resource-type", "model", "seed"]
+        arguments += ["--vars", json.dumps(variables), "--target-path", str(self.folder / "dbt"), "--no-write-json"]
+        with mock.patch.dict(os.environ, {"CHURN_BUILD_DB": str(self.build)}):
+            try:
+                results = project._invoke(arguments, project.ROOT, project.load_manifest()).results
+            finally:
+                DuckDBConnectionManager.close_all_connections()
+        assert [f"{one.node.name}: {one.message}" for one in results if one.status != "success"] == []
+        return results
 
     def differing(self, results: list[NodeResult]) -> list[str]:
         """The tables and views that hold other rows than a full refresh would give them."""
@@ -135,13 +152,8 @@ class Warehouse:
                 con.execute(f"create table raw.{name} as from incremental.raw.{name}")
             for (sql,) in views:
                 con.execute(sql)
-            for result in results:
-                node = result.node
-                table = f"{node.schema}.{node.alias}"
-                con.execute(f"create schema if not exists {node.schema}")
-                con.execute(
-                    f"create table {table} as {getattr(node, 'compiled_code', '') or f'from incremental.{table}'}"
-                )
+            staged.execute(con, [result.node for result in results])
+            for table in (f"{result.node.schema}.{result.node.alias}" for result in results):
                 rows = [
                     con.execute(f"from {where}.{table} order by all").fetchall() for where in ("build", "incremental")
                 ]

@@ -8,8 +8,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-import duckdb
-
 from orchestration.warehouse.folder import REFRESH_HISTORY
 from tests.marts import columns_of, described, key_of
 from tests.properties.harness import Warehouse, variables
@@ -57,44 +55,45 @@ def story(seed: int) -> list[Refresh]:
     ]
 
 
+HISTORY = """
+create schema history;
+create table history.closed_month_versions (
+    refresh_id varchar, period_start date, customers_at_start bigint, customers_lost bigint, customers_at_end bigint,
+    mrr_at_start decimal(38, 12), mrr_churned decimal(38, 12), mrr_at_end decimal(38, 12), cause varchar, files varchar
+)
+"""
+
+
 class Told(Warehouse):
     """A warehouse that keeps the history of its refreshes, as the command does around dbt."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, ["restatements"])
-        with duckdb.connect(str(self.path)) as database:
-            REFRESH_HISTORY.create(database)
+        REFRESH_HISTORY.create(self.con)
+        self.con.execute(HISTORY)
 
     def refresh(self, refresh: Refresh) -> list[dict]:
         """The restatements at the end of a refresh, which then is published or refused."""
         policies = {name: value for name, value in variables(refresh.company).items() if name != "as_of"}
         loaded_at, finished_at = (refresh.started_at + timedelta(minutes=minutes) for minutes in (10, 30))
-        with duckdb.connect(str(self.path)) as database:
-            database.execute(
-                "insert into quality.refresh_history values (?, ?, null, ?, 'running', ?, ?, null)",
-                [
-                    refresh.refresh_id,
-                    refresh.started_at,
-                    refresh.company.as_of,
-                    json.dumps(policies),
-                    refresh.code_version,
-                ],
+        self.con.execute(
+            "insert into quality.refresh_history values (?, ?, null, ?, 'running', ?, ?, null)",
+            [refresh.refresh_id, refresh.started_at, refresh.company.as_of, json.dumps(policies), refresh.code_version],
+        )
+        for text in refresh.files:
+            table, file = text.split(": ")
+            self.con.execute("insert into raw.loads by name select ? as load_id, ? as loaded_at", [text, loaded_at])
+            self.con.execute(
+                "insert into raw.files by name select ? as table_name, ? as file, ? as file_order, ? as load_id,"
+                " true as is_current, ? as loaded_at",
+                [table, file, file, text, loaded_at],
             )
-            for text in refresh.files:
-                table, file = text.split(": ")
-                database.execute("insert into raw.loads by name select ? as load_id, ? as loaded_at", [text, loaded_at])
-                database.execute(
-                    "insert into raw.files by name select ? as table_name, ? as file, ? as file_order, ? as load_id,"
-                    " true as is_current, ? as loaded_at",
-                    [table, file, file, text, loaded_at],
-                )
         rows = self.build(refresh.company)["restatements"]
-        with duckdb.connect(str(self.path)) as database:
-            status = "published" if refresh.is_published else "refused"
-            database.execute(
-                "update quality.refresh_history set status = ?, finished_at = ? where refresh_id = ?",
-                [status, finished_at, refresh.refresh_id],
-            )
+        status = "published" if refresh.is_published else "refused"
+        self.con.execute(
+            "update quality.refresh_history set status = ?, finished_at = ? where refresh_id = ?",
+            [status, finished_at, refresh.refresh_id],
+        )
         return rows
 
 

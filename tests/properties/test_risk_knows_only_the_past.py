@@ -14,7 +14,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-import duckdb
 import pytest
 
 from tests.properties.harness import Warehouse
@@ -150,13 +149,12 @@ def warehouse(tmp_path_factory) -> Warehouse:
 
 def signals(warehouse: Warehouse, until: date) -> set[tuple[date, str, str]]:
     """Day, customer and signal of the back-test's lists until a day, as the company built last has them."""
-    with duckdb.connect(str(warehouse.path)) as database:
-        query = """
-            select assessed_on, customer_id, signal from intermediate.int_risk_signals
-            semi join (select assessed_on from intermediate.int_assessments where not is_current and assessed_on <= ?)
-                using (assessed_on)
-        """
-        return set(database.execute(query, [until]).fetchall())
+    query = """
+        select assessed_on, customer_id, signal from intermediate.int_risk_signals
+        semi join (select assessed_on from intermediate.int_assessments where not is_current and assessed_on <= ?)
+            using (assessed_on)
+    """
+    return set(warehouse.con.execute(query, [until]).fetchall())
 
 
 def listed(rows: Iterable[dict]) -> set[tuple]:
