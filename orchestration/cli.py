@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestration.engines import SETTINGS
-from orchestration.errors import INTERRUPTED, Busy, ChurnError, EnvironmentFailure, Refused, UserError, Withheld
+from orchestration.errors import INTERRUPTED, Busy, ChurnError, EnvironmentFailure, Refused, UserError
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
 from orchestration.warehouse.options import existing_warehouse
@@ -122,16 +122,15 @@ def refresh(
     engine: Mapping[str, str | None],
 ) -> None:
     """Load, build, check and publish."""
-    from orchestration.refresh.outcome import public
+    from orchestration.refresh.outcome import withheld
     from orchestration.refresh.progress import Progress
-    from orchestration.warehouse.folder import FAILURE
 
     progress = Progress(quiet)
     try:
         current = _refresh(extracts, warehouse, progress, as_of, policies, full_refresh, engine, publish_to)
     except UserError as error:
         if quiet:
-            raise Withheld(public(error, warehouse.absolute() / FAILURE)) from None
+            raise withheld(error, progress) from None
         raise
     finally:
         if progress.outcome:  # it has begun
@@ -209,26 +208,26 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
 )
 def pull(extracts: Path, names: tuple[str, ...], warehouse: Path | None, quiet: bool) -> None:
     """Fetch what the sources under pull: in extracts.yml hold today, as files in the extracts folder."""
+    from orchestration.refresh.progress import Progress
+
+    progress = Progress(quiet=True)
     try:
-        with _noting_in(warehouse, extracts) if warehouse else nullcontext():
+        with _noting_in(warehouse, extracts, progress) if warehouse else nullcontext():
             _pull(extracts, names, quiet)
     except UserError as error:
         if not quiet:
             raise
-        from orchestration.refresh.outcome import public
-        from orchestration.warehouse.folder import FAILURE
+        from orchestration.refresh.outcome import withheld
 
-        raise Withheld(public(error, warehouse and warehouse.absolute() / FAILURE)) from None
+        raise withheld(error, progress) from None
 
 
 @contextmanager
-def _noting_in(warehouse: Path, extracts: Path) -> Iterator[None]:
+def _noting_in(warehouse: Path, extracts: Path, progress: Progress) -> Iterator[None]:
     """A failure within is one of the refresh that was to follow, in refresh.json and for alerts."""
-    from orchestration.refresh.progress import Progress
     from orchestration.refresh.session import noting_what_forbids_it
     from orchestration.warehouse.folder import now
 
-    progress = Progress(quiet=True)
     try:
         with noting_what_forbids_it(warehouse, now(), progress, (UserError, EnvironmentFailure)):
             yield

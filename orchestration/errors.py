@@ -73,8 +73,13 @@ class UserError(ChurnError):
         return list(dict.fromkeys(problem.place for problem in self.problems))
 
 
-class PullRefused(UserError):
-    """What a person must correct before a source can be pulled. It quotes nothing of the extracts."""
+class SetupError(UserError):
+    """What a person must correct outside the extracts: an option, a setting, an address, a secret, what is installed.
+    The message quotes nothing of the extracts."""
+
+
+class PullRefused(SetupError):
+    """What a person must correct before a source can be pulled."""
 
     def __init__(self, message: str):
         super().__init__(message, "pull")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestration.contract.names import nearest
 from orchestration.contract.placed_yaml import Block, Items, Text, merge, read_yaml
-from orchestration.contract.pulls import Pull, as_pulled, preset_of
+from orchestration.contract.pulls import Pull, as_pulled, kind_of
 from orchestration.contract.tables import Table
 from orchestration.errors import Problem, UserError, refuse_if
 
@@ -267,7 +267,9 @@ def _pulled(own: Block) -> list[tuple[str, Block]]:
     declared = own.get("pull")
     sources = declared.items() if isinstance(declared, Block) else ()
     return [
-        (str(name), as_pulled(name, _shipped(preset))) for name, value in sources if (preset := preset_of(name, value))
+        (str(name), as_pulled(name, kind, _shipped(kind.preset)))
+        for name, value in sources
+        if (kind := kind_of(name, value)).preset
     ]
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from orchestration import ROOT
 from orchestration.contract.names import nearest
-from orchestration.errors import UserError
+from orchestration.errors import SetupError, UserError
 
 Value = str | int | float | bool | list[str] | None
 
@@ -85,10 +85,10 @@ def effective_policies(declared: Mapping[str, str], given: Iterable[str] = ()) -
     for assignment in given:
         name, equals, value = assignment.partition("=")
         if not equals:
-            raise UserError(
+            raise SetupError(
                 f"--policy {assignment}: write NAME=VALUE, for instance --policy lapse_days=120.", code="policies"
             )
-        values[name.strip()] = _read(name.strip(), value, "--policy")
+        values[name.strip()] = _read(name.strip(), value, "--policy", SetupError)
     return values
 
 
@@ -97,10 +97,10 @@ def segments(policies: Mapping[str, Value]) -> list[str]:
     return cast(list[str], policies["segments"])
 
 
-def _read(name: str, text: str, where: str) -> Value:
+def _read(name: str, text: str, where: str, kind: type[UserError] = UserError) -> Value:
     if name not in POLICIES:
-        raise UserError(f"{where}: there is no policy '{name}'; {nearest(name, POLICIES)}.", code="policies")
+        raise kind(f"{where}: there is no policy '{name}'; {nearest(name, POLICIES)}.", code="policies")
     try:
         return POLICIES[name](text.strip())
     except ValueError as expected:
-        raise UserError(f"{where}: {name} is {text!r}, but must be {expected}.", code="policies") from None
+        raise kind(f"{where}: {name} is {text!r}, but must be {expected}.", code="policies") from None

@@ -23,13 +23,15 @@ _SECRET = re.compile("key|token|secret|password|credential|user", re.IGNORECASE)
 @dataclass(frozen=True)
 class Kind:
     """A kind of source: the preset that reads what is pulled of it, the lists that are pulled, the keys that it takes
-    besides `kind`, those of them that it needs, and the secrets that it asks for."""
+    besides `kind`, those of them that it needs, the secrets that it asks for, and the contract's tables of which a pull
+    may have the newest rows only, so that an earlier row that is missing is not gone."""
 
     preset: str | None = None
     lists: tuple[str, ...] = ()
     keys: tuple[str, ...] = ("lists", "url")
     needs: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    in_part: tuple[str, ...] = ()
 
 
 KINDS = {
@@ -50,7 +52,12 @@ KINDS = {
         ("api_key",),
     ),
     "shopify": Kind(
-        "shopify_api", ("customers", "orders"), ("site", "lists", "url"), ("site",), secrets=("access_token",)
+        "shopify_api",
+        ("customers", "orders"),
+        ("site", "lists", "url"),
+        ("site",),
+        ("access_token",),
+        in_part=("billing.invoices", "billing.refunds"),  # without the right read_all_orders those of 60 days
     ),
     "sql": Kind(keys=("tables", "schema", "changed"), needs=("tables",), secrets=("credentials",)),
     "files": Kind(keys=("url", "files"), needs=("url",)),
@@ -98,8 +105,8 @@ def _pull(reader: MappingReader, name: Text, value: object) -> Pull:
         if key not in block and not (key == "site" and "url" in block):
             reader.say(name, f"'{name}' ({kind_name}) needs '{key}'")
     url = reader.text(block, "url")
-    if url is not None and re.match(r"\w+://[^/]*@", url):
-        reader.say(url, "an address must not hold a user or a password; set them as docs/pull.md says")
+    if url is not None and re.search(r"://[^/]*@|[?#]", url):
+        reader.say(url, "an address must hold no user, no password and no ?: secrets are set as docs/pull.md says")
     if url is not None and kind.preset and not re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", url):
         reader.say(url, f"'{url}' must begin with https://, because the key is sent there")
     site = reader.text(block, "site")
@@ -136,30 +143,33 @@ def _pull(reader: MappingReader, name: Text, value: object) -> Pull:
     )
 
 
-def preset_of(name: Text, value: object) -> str | None:
-    """The preset that reads what is pulled from a source, if its kind has one."""
-    kind = str(value.get("kind", name)) if isinstance(value, Block) else str(name)
-    return KINDS[kind].preset if kind in KINDS else None
+def kind_of(name: Text, value: object) -> Kind:
+    """The kind of a source; one without a preset where extracts.yml names none that is known."""
+    return KINDS.get(str(value.get("kind", name)) if isinstance(value, Block) else str(name), Kind())
 
 
-def as_pulled(name: Text, preset: Block) -> Block:
+def as_pulled(name: Text, kind: Kind, preset: Block) -> Block:
     """The preset's tables as they lie in the folders of a pull: each day the whole list, and of subscriptions the
-    history of all days."""
+    history of all days; of what is pulled in part, what is new and changed."""
     tables = Block()
     for table, sources in preset.get("tables", Block()).items():
         tables[table] = Items(
-            _snapshot(name, table, source) for source in (sources if isinstance(sources, list) else [sources])
+            _pulled(name, table, source, table in kind.in_part)
+            for source in (sources if isinstance(sources, list) else [sources])
         )
     tree = Block(preset)
     tree[Text("tables")] = tables
     return tree
 
 
-def _snapshot(name: Text, table: Text, source: Block) -> Block:
+def _pulled(name: Text, table: Text, source: Block, is_part: bool) -> Block:
     pulled = Block(source)
     pulled.place = source.place
     files: Iterable[Text] = source["files"] if isinstance(source["files"], list) else [source["files"]]
     pulled[Text("files")] = Items(file.replaced(f"{FOLDER}/{name}/*/{file.partition('/')[2]}") for file in files)
+    if is_part:
+        pulled[Text("delivery")] = Text("delta")
+        return pulled
     pulled[Text("delivery")] = Text("snapshot")
     pulled[Text("snapshot")] = Text(f"{FOLDER}/{name}/{DAY}")
     if table == FORGETFUL:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestration.contract.names import nearest
-from orchestration.errors import UserError
+from orchestration.errors import SetupError
 from orchestration.transform import project
 from orchestration.warehouse.connection import settings
 from orchestration.warehouse.folder import JOURNALS, Warehouse
@@ -86,14 +86,14 @@ class EngineSettings:
         kept = read_settings(warehouse)
         for name in kept:
             if name not in (*SETTINGS, PUBLISH):
-                raise UserError(
+                raise SetupError(
                     f"{warehouse.settings}: there is no setting '{name}'; {nearest(name, (*SETTINGS, PUBLISH))}.",
                     code="engine",
                 )
         kept.pop(PUBLISH, None)
         found = replace(cls(), **{**kept, **{name: value for name, value in given.items() if value}})
         if found.engine not in ("duckdb", "spark"):
-            raise UserError(
+            raise SetupError(
                 f"The engine is {found.engine!r}, but must be duckdb or spark. Nothing was changed.", code="engine"
             )
         return found
@@ -104,7 +104,7 @@ class EngineSettings:
             write_settings(warehouse, {name: value for name, value in asdict(self).items() if value is not None})
 
     def start(self, warehouse: Warehouse, refresh_id: str) -> Engine:
-        """The engine for one refresh. Raises UserError when a setting is missing or can't be right."""
+        """The engine for one refresh. Raises SetupError when a setting is missing or can't be right."""
         if self.engine == "duckdb":
             return DuckDB(warehouse, Path(self.spark_storage, KEPT_FILES) if self.spark_storage else None)
         from orchestration.engines.spark import Spark

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from orchestration.contract.tables import Table, contract
 from orchestration.engines import KEPT_FILES, EngineSettings, forget_tables, forget_views, without_values
-from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.errors import EnvironmentFailure, SetupError
 from orchestration.loading import plain_parquet, registry
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
@@ -89,7 +89,7 @@ class Spark:
     @classmethod
     def of(cls, settings: EngineSettings, warehouse: Warehouse, refresh_id: str) -> Spark:
         if not settings.spark_url or not settings.spark_storage:
-            raise UserError(
+            raise SetupError(
                 "The engine spark needs --spark-url thrift://HOST:PORT (its Thrift server) and --spark-storage DIR (a"
                 " folder that the whole cluster sees under this path). Nothing was changed.",
                 code="engine",
@@ -100,17 +100,17 @@ class Spark:
         except ValueError:
             port = None
         if url.scheme != "thrift" or not url.hostname or not port or url.password or url.path.strip("/"):
-            raise UserError(
+            raise SetupError(
                 "--spark-url: write thrift://HOST:PORT, without a password. Nothing was changed.", code="engine"
             )
         if not Path(settings.spark_storage).is_absolute() or re.search(r"['*?\[\]{}]", settings.spark_storage):
-            raise UserError(
+            raise SetupError(
                 f"--spark-storage {settings.spark_storage}: name a folder by its whole path, as the cluster sees it."
                 " Nothing was changed.",
                 code="engine",
             )
         if not re.fullmatch(r"[a-z][a-z0-9_]*", settings.spark_prefix):
-            raise UserError(
+            raise SetupError(
                 f"--spark-prefix {settings.spark_prefix}: use small letters, digits and underscores.", code="engine"
             )
         return cls(
@@ -250,7 +250,7 @@ class Spark:
             _run(cursor, f"create database if not exists {name} comment {quote(owner)}")
             described = dict(_run(cursor, f"describe database {name}"))
             if described.get("Comment") != owner:
-                raise UserError(
+                raise SetupError(
                     f"The database {name} on Spark was not made for the warehouse in {self.storage}. Choose another"
                     " prefix with --spark-prefix, or drop the database if nobody needs it. Nothing was changed.",
                     code="engine",
@@ -379,7 +379,7 @@ def _require_adapter() -> None:
         import dbt.adapters.spark  # noqa: F401
         import pyhive  # noqa: F401
     except ImportError:
-        raise UserError(
+        raise SetupError(
             "dbt's adapter for Spark is not installed here. `make .venv-spark/.installed` makes an environment with it;"
             " run .venv-spark/bin/churn then. Nothing was changed.",
             code="engine",

@@ -91,7 +91,8 @@ def _hubspot(path: str, **params: Any) -> Endpoint:
 
 
 def _chargebee(name: str) -> Endpoint:
-    return Endpoint(name, "list", {"limit": 100, "include_deleted": "true"})
+    shown = {} if name == "item_prices" else {"include_deleted": "true"}  # the list of prices has no such parameter
+    return Endpoint(name, "list", {"limit": 100, **shown})
 
 
 APIS = {

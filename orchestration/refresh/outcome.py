@@ -14,7 +14,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import INTERRUPTED, ChurnError, EnvironmentFailure, PullRefused, UserError
+from orchestration.errors import INTERRUPTED, ChurnError, EnvironmentFailure, SetupError, UserError, Withheld
 from orchestration.readers.replacing import replacing
 from orchestration.warehouse import folder
 
@@ -86,12 +86,19 @@ def failed(warehouse: Warehouse, error: BaseException) -> dict[str, Any]:
         facts["details"] = str(warehouse.failure)
     if isinstance(error, UserError):
         facts["problems"] = [asdict(place) for place in error.places]
-    return {**facts, "message": public(error, warehouse.failure)}
+    return {**facts, "message": public(error, warehouse.failure if "details" in facts else None)}
+
+
+def withheld(error: UserError, progress: Progress) -> Withheld:
+    """The failure of a command that nobody watches, without what may not stand in a log."""
+    details = json.loads(progress.outcome)["details"] if progress.outcome else None
+    return Withheld(public(error, Path(details) if details else None))
 
 
 def public(error: ChurnError, details: Path | None, doing: str = "") -> str:
-    """The failure in words that quote nothing of the extracts: where a person has to look, not what stands there."""
-    if not isinstance(error, UserError) or isinstance(error, PullRefused):
+    """The failure in words that quote nothing of the extracts: where a person has to look, not what stands there.
+    `details` is the file with the whole text, if there is one."""
+    if not isinstance(error, UserError) or isinstance(error, SetupError):
         return str(error)
     places = [str(place) for place in error.places]
     shown = "; ".join(places[:SHOWN]) + (f"; and {len(places) - SHOWN} more" if len(places) > SHOWN else "")

@@ -10,14 +10,15 @@ from contextlib import contextmanager, suppress
 
 
 class Progress:
-    """Reports stages and the steps within them, unless it is to be quiet, and remembers how long each stage took
-    (`seconds` by stage) and how the refresh has ended (`outcome`, the text of refresh.json)."""
+    """Reports stages and the steps within them, unless it is to be quiet (`is_quiet`), and remembers how long each
+    stage took (`seconds` by stage) and how the refresh has ended (`outcome`, the text of refresh.json)."""
 
     def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console
 
         self.seconds: dict[str, float] = {}
         self.outcome: str | None = None
+        self.is_quiet = quiet
         self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self._status = self._console.status("") if self._console.is_terminal and not quiet else None
         self._stage = ""

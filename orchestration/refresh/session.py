@@ -257,11 +257,14 @@ def refreshing(
 def noting_what_forbids_it(
     warehouse_folder: Path, started_at: datetime, progress: Progress, kinds: tuple[type[ChurnError], ...] = (UserError,)
 ) -> Iterator[None]:
-    """What forbids a refresh before it holds the warehouse stands in refresh.json too, if the warehouse is there and
-    nobody else holds it."""
+    """What forbids a refresh before it holds the warehouse stands in refresh.json too, unless somebody else holds it.
+    A folder is made for it only where nobody watches: of a command with a mistake in it nothing is left."""
     try:
         yield
     except kinds as error:
+        if progress.is_quiet:
+            with suppress(OSError):
+                warehouse_folder.mkdir(parents=True, exist_ok=True)
         if warehouse_folder.is_dir():
             warehouse = Warehouse(warehouse_folder)
             with (

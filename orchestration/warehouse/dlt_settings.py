@@ -9,14 +9,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from orchestration.errors import UserError
+from orchestration.errors import SetupError
 
 INSTALL = "run `make connect` in the folder of the project, which adds them to its environment"
 
 
 def prepare_dlt() -> None:
     """Before dlt is imported: it sends nothing, and is patient with servers that are busy."""
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     # four minutes in all, unless the server asks for more
     os.environ.setdefault("RUNTIME__REQUEST_MAX_ATTEMPTS", "10")
     os.environ.setdefault("RUNTIME__REQUEST_MAX_RETRY_DELAY", "60")
@@ -35,6 +35,6 @@ def read_secrets(file: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # what they say may quote a secret
-        raise UserError(f"{file} is not valid TOML.") from None
+        raise SetupError(f"{file} is not valid TOML.") from None
     except OSError as error:
-        raise UserError(f"{file} can't be read ({error.strerror}).") from None
+        raise SetupError(f"{file} can't be read ({error.strerror}).") from None

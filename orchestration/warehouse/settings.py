@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from orchestration.errors import UserError
+from orchestration.errors import SetupError
 from orchestration.warehouse.folder import Warehouse
 
 PUBLISH = "publish"
@@ -18,7 +18,7 @@ def read_settings(warehouse: Warehouse) -> dict[str, Any]:
     file = warehouse.settings
     kept = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
     if not isinstance(kept or {}, dict):
-        raise UserError(f"{file} must hold lines of the form engine: spark. Nothing was changed.")
+        raise SetupError(f"{file} must hold lines of the form engine: spark. Nothing was changed.")
     return kept or {}
 
 

@@ -15,6 +15,7 @@ from filelock import FileLock
 from orchestration import ROOT
 from orchestration.contract.policies import POLICIES, effective_policies
 from orchestration.errors import UserError
+from orchestration.warehouse.folder import Warehouse
 from tests.outcome import outcome_of
 
 CHURN = Path(sys.executable).with_name("churn")
@@ -101,7 +102,7 @@ def test_a_wrong_folder_or_mapping_is_told_before_anything_slow_is_imported(tmp_
 
 
 def test_a_quiet_failure_says_where_to_look_and_not_what_stands_there(tmp_path):
-    (tmp_path / "warehouse").mkdir()
+    """Also the first one, which makes the folder of the warehouse."""
     (tmp_path / "extracts.yml").write_text("time_zone: UTC\ncurrency_of_ann: EUR\n")
     arguments = ("refresh", "--extracts", tmp_path, "--warehouse", tmp_path / "warehouse")
     quiet = churn(*arguments, "--quiet")
@@ -118,6 +119,28 @@ def test_a_quiet_failure_says_where_to_look_and_not_what_stands_there(tmp_path):
     assert shown.returncode == 2
     assert json.loads(shown.stdout).keys() == ended.keys()
     assert "unknown key 'currency_of_ann'" in shown.stderr
+    with Warehouse(tmp_path / "warehouse").locked():
+        held = churn(*arguments, "--quiet")
+    assert held.stderr.startswith("the extracts must be corrected first") and "failure.txt" not in held.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--publish-to", "mongodb://server/marts", "What to publish to must have the form postgresql://"),
+        (
+            "--policy",
+            "laps_days=30",
+            "--policy: there is no policy 'laps_days'; the nearest",
+        ),
+        ("--engine", "spark", "The engine spark needs --spark-url"),
+    ],
+)
+def test_a_quiet_failure_of_a_setting_says_what_is_wrong_with_it(tmp_path, option, value, told):
+    (tmp_path / "invoices.csv").write_text("x\n")
+    done = churn("refresh", "--extracts", tmp_path, "--warehouse", tmp_path / "warehouse", "--quiet", option, value)
+    assert done.returncode == 2 and done.stderr.startswith(told)
+    assert outcome_of(tmp_path / "warehouse")["message"] == done.stderr.removesuffix("\n")
 
 
 def test_a_second_refresh_names_the_first_and_changes_nothing(tmp_path):

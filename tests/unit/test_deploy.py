@@ -74,6 +74,19 @@ def test_a_pull_or_refresh_of_the_page_says_where_to_look_and_nothing_else(place
     assert (place / "warehouse" / "refresh.json").exists()
 
 
+def test_a_refresh_of_cron_that_succeeds_sends_no_mail(place):
+    (place / "extracts" / "extracts.yml").unlink()
+    (place / "churn.env").write_text("")
+    (place / "extracts" / "billing").mkdir()
+    rows = "".join(f"i{number},c{number % 5},2024-0{1 + number % 6}-10,20,EUR\n" for number in range(60))
+    (place / "extracts" / "billing" / "invoices.csv").write_text(
+        f"invoice_id,customer_id,issued_at,amount,currency\n{rows}"
+    )
+    done = run(of_cron()[0], place)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (place / "warehouse" / "churn.duckdb").exists()
+
+
 def test_the_alert_of_cron_reaches_for_whom_the_file_names(place):
     [refresh, alert, _] = of_cron()
     run(refresh, place)

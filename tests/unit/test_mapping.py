@@ -306,7 +306,7 @@ tables:
         ("pull:\n  My shop: {kind: stripe}\n", "line 2: 'My shop' must consist of small letters, digits and _"),
         (
             "pull:\n  stripe: {url: 'https://me:rk_live@host'}\n",
-            "line 2: an address must not hold a user or a password",
+            "line 2: an address must hold no user, no password and no ?",
         ),
         ("pull:\n  stripe: {url: 'http://proxy/v1'}\n", "line 2: 'http://proxy/v1' must begin with https://"),
         (

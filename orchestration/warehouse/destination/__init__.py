@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 
-from orchestration.errors import UserError
+from orchestration.errors import SetupError
 from orchestration.warehouse.folder import Warehouse
 from orchestration.warehouse.settings import PUBLISH, read_settings
 
@@ -29,11 +29,11 @@ class Destination(ABC):
 
     @staticmethod
     def of(warehouse: Warehouse, given: str | None) -> Destination | None:
-        """What is `given` wins over settings.yml. Raises UserError for what can't be published to, before anything is
+        """What is `given` wins over settings.yml. Raises SetupError for what can't be published to, before anything is
         done."""
         kept = read_settings(warehouse).get(PUBLISH)
         if kept and (not isinstance(kept, str) or _has_password(kept)):
-            raise UserError(
+            raise SetupError(
                 f"{warehouse.settings}: publish: must be an address without a password. Keep the password where"
                 " docs/bi.md says. Nothing was changed."
             )
@@ -49,7 +49,7 @@ class Destination(ABC):
         if scheme in ("postgresql", "postgres"):
             return Postgres.at(address)
         forms = ", ".join(kind.form for kind in KINDS.values())
-        raise UserError(f"What to publish to must have the form {FORM}, or one of {forms}. Nothing was changed.")
+        raise SetupError(f"What to publish to must have the form {FORM}, or one of {forms}. Nothing was changed.")
 
     @abstractmethod
     def __str__(self) -> str: ...

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from orchestration.errors import ChurnError, EnvironmentFailure, UserError
+from orchestration.errors import ChurnError, EnvironmentFailure, SetupError
 from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.destination.relations import SCHEMAS, Column, Published, tables
 from orchestration.warehouse.dlt_settings import INSTALL, prepare_dlt, read_secrets, secrets_files
@@ -85,15 +85,15 @@ class ByDlt(Destination):
         kind = KINDS[scheme]
         settings = _settings(kind, address)
         if settings is None:
-            raise UserError(
+            raise SetupError(
                 f"What to publish to must have the form {kind.form}, without a password. Nothing was changed."
             )
         if not _is_installed("dlt"):
-            raise UserError(
+            raise SetupError(
                 f"Publishing to {scheme} needs packages that are not installed: {INSTALL}. Nothing was changed."
             )
         if not _is_installed(kind.module):
-            raise UserError(
+            raise SetupError(
                 f"Publishing to {scheme} needs a driver that is not installed: run `.venv/bin/pip install"
                 f' "dlt[{scheme}]"` in the folder of the project. Nothing was changed.'
             )
@@ -224,7 +224,7 @@ class ByDlt(Destination):
         return f"DESTINATION__{self.scheme}__CREDENTIALS__{name}".upper()
 
     def _refuse_incomplete(self) -> None:
-        """Raise UserError for what is missing or wrong in the credentials, as far as it shows before connecting."""
+        """Raise SetupError for what is missing or wrong in the credentials, as far as it shows before connecting."""
         factory = self._factory()
         from dlt.common.configuration.exceptions import ConfigFieldMissingException, ConfigurationException
 
@@ -236,12 +236,12 @@ class ByDlt(Destination):
         except ConfigFieldMissingException as error:
             name = _missing(error.traces)
             files = " and ".join(map(str, secrets_files()))
-            raise UserError(
+            raise SetupError(
                 f"The {name} of {self} isn't set. It was looked for as {self._variable(name)} in the environment, and"
                 f" as {name} under [destination.{self.scheme}.credentials] in {files}. Nothing was changed."
             ) from None
         except (ConfigurationException, ValueError, ImportError) as error:
-            raise UserError(f"{self} can't be published to: {self._first_line(error)}. Nothing was changed.") from None
+            raise SetupError(f"{self} can't be published to: {self._first_line(error)}. Nothing was changed.") from None
 
     def _said(self, error: BaseException) -> str | None:
         """What the driver or dlt said first; None of an error that is neither's."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 
-from orchestration.errors import EnvironmentFailure, UserError
+from orchestration.errors import EnvironmentFailure, SetupError
 from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.destination.relations import SCHEMAS, Published, tables, views
 from orchestration.warehouse.dlt_settings import INSTALL
@@ -47,11 +47,11 @@ class Postgres(Destination):
     @classmethod
     def at(cls, address: str) -> Postgres:
         if find_spec("psycopg") is None:
-            raise UserError(
+            raise SetupError(
                 f"Publishing to Postgres needs packages that are not installed: {INSTALL}. Nothing was changed."
             )
         if not _is_address(address):
-            raise UserError(f"What to publish to must have the form {FORM}. Nothing was changed.")
+            raise SetupError(f"What to publish to must have the form {FORM}. Nothing was changed.")
         return cls(address)
 
     def __str__(self) -> str:
