@@ -7,7 +7,7 @@ tables when DuckDB ran them, as views on Parquet files when Spark did.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -61,8 +61,8 @@ class Engine(Protocol):
     def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
         """After dbt: make what it built readable in build.duckdb."""
 
-    def may_pass(self, message: str) -> bool:
-        """Whether what failed with this message may succeed when it is tried again."""
+    def can_try_again(self, failed: Collection[NodeResult]) -> bool:
+        """Whether what failed may succeed when it is tried again. What it has left behind is removed then."""
 
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         """The rows of a query that was compiled for this engine."""
@@ -146,7 +146,7 @@ class DuckDB:
     def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
         pass
 
-    def may_pass(self, message: str) -> bool:
+    def can_try_again(self, failed: Collection[NodeResult]) -> bool:
         return False
 
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,10 +192,16 @@ class Spark:
                 f" {self._select(con, node['schema'], node['alias'], declared)}"
             )
 
-    def may_pass(self, message: str) -> bool:
-        """Neither Spark's error class is known nor what it lacks: something failed within Spark. A statement of a busy
-        server does at times."""
-        return not _CLASS.search(message) and not any(sign in message for sign in _CAUSES)
+    def can_try_again(self, failed: Collection[NodeResult]) -> bool:
+        """Where neither Spark's error class is known nor what it lacks, something failed within Spark. A statement of a
+        busy server does at times. Spark makes no table where files lie."""
+        messages = [str(result.message) for result in failed]
+        if all(_CLASS.search(message) or any(sign in message for sign in _CAUSES) for message in messages):
+            return False
+        for result in failed:
+            node = project.manifest()["nodes"][result.node.unique_id]
+            shutil.rmtree(self.built / node["schema"] / node["alias"], ignore_errors=True)
+        return True
 
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         with self._cursor() as cursor:

@@ -113,8 +113,8 @@ class Target(Protocol):
     def running(self) -> AbstractContextManager[tuple[Mapping[str, Any], Manifest]]:
         """While dbt runs: what its profile says besides, and the project as it is there."""
 
-    def may_pass(self, message: str) -> bool:
-        """Whether what failed with this message may succeed when it is tried again."""
+    def can_try_again(self, failed: Collection[NodeResult]) -> bool:
+        """Whether what failed may succeed when it is tried again. What it has left behind is removed then."""
 
 
 def build(
@@ -145,7 +145,7 @@ def build(
         (workspace / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
         results = _invoke([*arguments, *selection], workspace, project, on_event, target.name).results
         failed = [result for result in results if result.status == "error"]
-        if not any(target.may_pass(str(result.message)) for result in failed):
+        if not failed or not target.can_try_again(failed):
             return results
         unfinished = [result.node.name for result in results if result.status in ("error", "skipped")]
         selection = ["--select", *unfinished, "--indirect-selection", "empty"]

@@ -642,10 +642,10 @@ def fail_once() -> None:
         return original(self, sql, *given, **named)
 
     original, Connections.add_query = Connections.add_query, add_query
-    DuckDB.may_pass = lambda self, message: "NoSuchElement" in message
+    DuckDB.can_try_again = lambda self, failed: all("NoSuchElement" in result.message for result in failed)
 
 
-def test_what_may_pass_is_tried_once_more(tmp_path, undisturbed, extracts):
+def test_what_an_engine_fails_of_itself_is_tried_once_more(tmp_path, undisturbed, extracts):
     done = refresh(extracts, tmp_path, fail_once)
     assert done.code == 0, done.err
     assert exports(tmp_path) == exports(undisturbed)
