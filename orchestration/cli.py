@@ -130,7 +130,7 @@ def refresh(
         current = _refresh(extracts, warehouse, progress, as_of, policies, full_refresh, engine, publish_to)
     except UserError as error:
         if quiet:
-            raise withheld(error, progress) from None
+            raise withheld(error, progress.outcome) from None
         raise
     finally:
         if progress.outcome:  # it has begun
@@ -208,31 +208,33 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
 )
 def pull(extracts: Path, names: tuple[str, ...], warehouse: Path | None, quiet: bool) -> None:
     """Fetch what the sources under pull: in extracts.yml hold today, as files in the extracts folder."""
-    from orchestration.refresh.progress import Progress
-
-    progress = Progress(quiet=True)
+    noted: list[str] = []
     try:
-        with _noting_in(warehouse, extracts, progress) if warehouse else nullcontext():
+        with _noting_in(warehouse, extracts, noted) if warehouse else nullcontext():
             _pull(extracts, names, quiet)
     except UserError as error:
         if not quiet:
             raise
         from orchestration.refresh.outcome import withheld
 
-        raise withheld(error, progress) from None
+        raise withheld(error, noted[0] if noted else None) from None
 
 
 @contextmanager
-def _noting_in(warehouse: Path, extracts: Path, progress: Progress) -> Iterator[None]:
-    """A failure within is one of the refresh that was to follow, in refresh.json and for alerts."""
+def _noting_in(warehouse: Path, extracts: Path, noted: list[str]) -> Iterator[None]:
+    """A failure within is one of the refresh that was to follow, in refresh.json, whose text is added to `noted`, and
+    for alerts."""
+    from orchestration.refresh.progress import Progress
     from orchestration.refresh.session import noting_what_forbids_it
     from orchestration.warehouse.folder import now
 
+    progress = Progress(quiet=True)
     try:
         with noting_what_forbids_it(warehouse, now(), progress, (UserError, EnvironmentFailure)):
             yield
     finally:
         if progress.outcome:  # it has failed
+            noted.append(progress.outcome)
             _send_alerts(extracts, warehouse)
 
 

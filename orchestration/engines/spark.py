@@ -195,8 +195,7 @@ class Spark:
     def can_try_again(self, failed: Collection[NodeResult]) -> bool:
         """Where neither Spark's error class is known nor what it lacks, something failed within Spark. A statement of a
         busy server does at times. Spark makes no table where files lie."""
-        messages = [str(result.message) for result in failed]
-        if all(_CLASS.search(message) or any(sign in message for sign in _CAUSES) for message in messages):
+        if all(_known(str(result.message)) for result in failed):
             return False
         for result in failed:
             node = project.manifest()["nodes"][result.node.unique_id]
@@ -209,9 +208,8 @@ class Spark:
 
     def without_values(self, message: str) -> str:
         """What Spark says of lost machines and full disks, else the names of its errors: its messages quote data."""
-        words = [words for sign, words in _CAUSES.items() if sign in message]
-        found = words[:1] or _CLASS.findall(message)[:1] or [*dict.fromkeys(_EXCEPTION.findall(message))][:5]
-        return f"Spark Error: {', '.join(found)}" if found else without_values(message)
+        found = _known(message) or ", ".join([*dict.fromkeys(_EXCEPTION.findall(message))][:5])
+        return f"Spark Error: {found}" if found else without_values(message)
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
@@ -350,6 +348,12 @@ class Spark:
             source.schema = f"{self.prefix}{source.schema}"
         manifest.build_flat_graph()
         return manifest
+
+
+def _known(message: str) -> str:
+    """What Spark says of lost machines and full disks, else its error class; nothing where it has neither."""
+    words = [words for sign, words in _CAUSES.items() if sign in message]
+    return next(iter(words or _CLASS.findall(message)), "")
 
 
 def _run(cursor: Any, statement: str) -> list[tuple]:

@@ -89,9 +89,10 @@ def failed(warehouse: Warehouse, error: BaseException) -> dict[str, Any]:
     return {**facts, "message": public(error, warehouse.failure if "details" in facts else None)}
 
 
-def withheld(error: UserError, progress: Progress) -> Withheld:
-    """The failure of a command that nobody watches, without what may not stand in a log."""
-    details = json.loads(progress.outcome)["details"] if progress.outcome else None
+def withheld(error: UserError, outcome: str | None) -> Withheld:
+    """The failure of a command that nobody watches, without what may not stand in a log. `outcome` is the text of
+    refresh.json, if it tells of this failure."""
+    details = json.loads(outcome)["details"] if outcome else None
     return Withheld(public(error, Path(details) if details else None))
 
 
