@@ -6,9 +6,9 @@ from orchestration.contract.mapping import Mapping, load_mapping
 from orchestration.contract.pulls import FOLDER, KINDS, Pull
 from orchestration.defs import OWNERS, folder
 from orchestration.defs.running import is_last_try, step
-from orchestration.errors import Busy, ChurnError, EnvironmentFailure, UserError, Withheld
+from orchestration.errors import Busy, ChurnError, EnvironmentFailure, UserError
 from orchestration.pulling import Pulled, pull_source, sources_to_pull
-from orchestration.refresh.outcome import public
+from orchestration.refresh.outcome import withheld
 from orchestration.refresh.progress import Progress
 from orchestration.refresh.session import explained, noting_what_forbids_it
 from orchestration.warehouse.folder import Warehouse, now
@@ -53,8 +53,9 @@ def _pull(context: dg.AssetExecutionContext, name: str) -> Pulled:
     refresh.json and for alerts; the ChurnError that it leaves as quotes nothing of the extracts."""
     extracts, warehouse = folder("CHURN_EXTRACTS"), Warehouse(folder("CHURN_WAREHOUSE"))
     kinds = (UserError, EnvironmentFailure) if is_last_try(context) else (UserError,)
+    progress = Progress(quiet=True)
     try:
-        with noting_what_forbids_it(warehouse.folder, now(), Progress(quiet=True), kinds):
+        with noting_what_forbids_it(warehouse.folder, now(), progress, kinds):
             try:
                 mapping = load_mapping(extracts)
                 [source] = sources_to_pull(mapping, [name])
@@ -62,4 +63,4 @@ def _pull(context: dg.AssetExecutionContext, name: str) -> Pulled:
             except Exception as error:
                 raise explained(error, f"pull {name}", warehouse) from None
     except UserError as error:
-        raise Withheld(public(error, warehouse.failure, f"pull {name}")) from None
+        raise withheld(error, progress.outcome, f"pull {name}") from None

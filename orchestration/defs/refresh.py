@@ -12,8 +12,8 @@ from orchestration.contract.pulls import FOLDER
 from orchestration.defs import folder
 from orchestration.defs.run_history import alive, fail_left_runs
 from orchestration.engines import SETTINGS
-from orchestration.errors import UserError, Withheld
-from orchestration.refresh.outcome import public
+from orchestration.errors import UserError
+from orchestration.refresh.outcome import withheld
 from orchestration.refresh.progress import Progress
 from orchestration.refresh.session import Refresh, explained, refreshing
 from orchestration.warehouse.folder import Warehouse
@@ -57,12 +57,13 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Callable[[], R
 
         @cache
         def begin() -> Refresh:
+            progress = Progress()
             try:
                 refresh = stack.enter_context(
                     refreshing(
                         extracts,
                         warehouse,
-                        Progress(),
+                        progress,
                         as_of=as_of,
                         policies=config["policies"],
                         full_refresh=config["full_refresh"],
@@ -73,7 +74,7 @@ def refresh_resource(context: dg.InitResourceContext) -> Iterator[Callable[[], R
                     )
                 )
             except UserError as error:
-                raise Withheld(public(error, Warehouse(warehouse).failure)) from None
+                raise withheld(error, progress.outcome) from None
             except Exception as error:
                 raise explained(error, "refresh", Warehouse(warehouse)) from None
             fail_left_runs(instance, run_id)

@@ -89,11 +89,11 @@ def failed(warehouse: Warehouse, error: BaseException) -> dict[str, Any]:
     return {**facts, "message": public(error, warehouse.failure if "details" in facts else None)}
 
 
-def withheld(error: UserError, outcome: str | None) -> Withheld:
+def withheld(error: UserError, outcome: str | None, doing: str = "") -> Withheld:
     """The failure of a command that nobody watches, without what may not stand in a log. `outcome` is the text of
     refresh.json, if it tells of this failure."""
     details = json.loads(outcome)["details"] if outcome else None
-    return Withheld(public(error, Path(details) if details else None))
+    return Withheld(public(error, Path(details) if details else None, doing))
 
 
 def public(error: ChurnError, details: Path | None, doing: str = "") -> str:
