@@ -6,8 +6,10 @@ was pulled on that day. dlt and the drivers of databases are imported here by `c
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.util import find_spec
@@ -80,14 +82,25 @@ def pull_source(
 
 def _lists(pull: Pull, secrets: Secrets, folder: Path, earlier: list[Path]) -> Iterable[tuple[str, int]]:
     """Write what a source holds into the folder, list by list. Yields the name of each and how much is in it."""
-    if pull.kind == "sql":
-        from orchestration.pulling.databases import tables
+    with _without_collector():  # nothing is pulled yet: these are generators
+        if pull.kind == "sql":
+            from orchestration.pulling.databases import tables
 
-        return tables(pull, secrets, folder, earlier)
-    if pull.kind == "files":
-        from orchestration.pulling.buckets import files
+            return tables(pull, secrets, folder, earlier)
+        if pull.kind == "files":
+            from orchestration.pulling.buckets import files
 
-        return files(pull, secrets, folder, earlier)
-    from orchestration.pulling.apis import lists
+            return files(pull, secrets, folder, earlier)
+        from orchestration.pulling.apis import lists
 
-    return lists(pull, secrets, folder)
+        return lists(pull, secrets, folder)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """While dlt and the drivers are imported: all that they make stays, and searching it took a tenth of the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
