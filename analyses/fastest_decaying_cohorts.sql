@@ -20,7 +20,7 @@ with cohorts as (
     group by cohort_start
 ),
 
-expected as (
+expectations as (
     select *, sum(customers_after_3) over () / sum(cohort_size) over () as expected_after_3
     from cohorts
     where kept_after_3 is not null and cohort_size >= 20
@@ -36,5 +36,5 @@ select
     expected_after_3,
     (kept_after_3 - expected_after_3)
         / nullif(sqrt(expected_after_3 * (1 - expected_after_3) / cohort_size), 0) as z_score
-from expected
+from expectations
 order by z_score, cohort_start

@@ -6,7 +6,7 @@
 -- Traps:    signals overlap, so never add rows up. A signal with high lift and low recall is right but rare. Only
 --           what was known at each quarter's opening counts: gave_notice needs extracts with updated_at. A customer
 --           kept by a call counts as a false alarm.
-with recent as (
+with recent_quarters as (
     select *
     from (
         select *, dense_rank() over (order by quarter_start desc) as quarters_ago
@@ -27,6 +27,6 @@ select
     (sum(flagged_lost_within_90d) / nullif(sum(flagged), 0))
         / nullif(sum(lost_within_90d) / nullif(sum(customers), 0), 0) as lift,
     sum(flagged) / nullif(sum(flagged_lost_within_90d), 0) as calls_per_leaver
-from recent
+from recent_quarters
 group by signal
 order by signal <> 'any', lift desc nulls last, signal

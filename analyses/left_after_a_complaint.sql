@@ -21,7 +21,7 @@ select
     customers.account_manager_id,
     staff.team
 from {{ ref('lost_customers') }} as lost
-inner join {{ ref('dim_customers') }} as customers on customers.customer_id = lost.customer_id
+inner join {{ ref('dim_customers') }} as customers using (customer_id)
 left join {{ ref('dim_employees') }} as staff on staff.employee_id = customers.account_manager_id
 where
     lost.had_complaint

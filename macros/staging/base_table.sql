@@ -41,7 +41,7 @@ cast_rows as {{ inlined() }} (
     inner join loads on loads.load_id = delivered.load_id
 ),
 
-judged as {{ inlined() }} (
+judged_rows as {{ inlined() }} (
     select
         *,
         case
@@ -65,7 +65,7 @@ repeated_keys as (
 ),
 
 -- usable rows of one file that share a key: the newest is loaded; its copies, and those of the others, are repeated
-rivals as (
+rival_rows as (
     select
         *,
         row_number() over (
@@ -77,7 +77,7 @@ rivals as (
             partition by load_id, {{ key }}
             order by {{ newest_first(table) }}
         ) > 1 as is_superseded
-    from judged
+    from judged_rows
     where broken_rule is null
         {%- if row_key %}
         and {{ row_key }} is not null
@@ -95,49 +95,49 @@ versions as (
             partition by {{ key }}, is_repeated, is_superseded, {{ in_force }}
             order by {{ newest_first(table) }}
         ) = 1 as is_newest_version
-    from rivals
+    from rival_rows
 )
 
 select
     {%- for column in table.names %}
-    judged.{{ adapter.quote(column) }},
+    judged_rows.{{ adapter.quote(column) }},
     {%- endfor %}
-    judged.file,
-    judged.row_number,
-    judged.load_id,
-    judged.delivery_number,
-    judged.is_current,
-    judged.in_force,
-    judged.source,
-    judged.status_means,
-    judged.seen_as_of,
-    judged.is_history,
+    judged_rows.file,
+    judged_rows.row_number,
+    judged_rows.load_id,
+    judged_rows.delivery_number,
+    judged_rows.is_current,
+    judged_rows.in_force,
+    judged_rows.source,
+    judged_rows.status_means,
+    judged_rows.seen_as_of,
+    judged_rows.is_history,
     case
-        when judged.broken_rule is not null then 'quarantined'
+        when judged_rows.broken_rule is not null then 'quarantined'
         when versions.is_repeated then 'repeated'
         when versions.is_superseded then 'quarantined'
         else 'loaded'
     end as row_outcome,
-    judged.broken_rule is null and not coalesce(versions.is_repeated or versions.is_superseded, false)
+    judged_rows.broken_rule is null and not coalesce(versions.is_repeated or versions.is_superseded, false)
         and coalesce(versions.is_newest_version, true) and {{ in_force }} as is_newest_version,
-    case judged.broken_rule
+    case judged_rows.broken_rule
         {%- for rule in rules %}
         when {{ loop.index }} then '{{ rule.column }}'
         {%- endfor %}
     end as fault_column,
     case
-        when judged.broken_rule = 0 then judged.malformed
+        when judged_rows.broken_rule = 0 then judged_rows.malformed
         {%- for rule in rules %}
-        when judged.broken_rule = {{ loop.index }} then '{{ rule.fault }}'
+        when judged_rows.broken_rule = {{ loop.index }} then '{{ rule.fault }}'
         {%- endfor %}
         when versions.is_superseded and not versions.is_repeated then 'superseded_in_file'
     end as fault,
     {% if keep_raw_row -%}
-    judged.raw_row
+    judged_rows.raw_row
     {%- else -%}
-    case when judged.broken_rule is not null or versions.is_superseded then judged.raw_row end as raw_row
+    case when judged_rows.broken_rule is not null or versions.is_superseded then judged_rows.raw_row end as raw_row
     {%- endif %}
-from judged
-left join versions on versions.delivery_number = judged.delivery_number
+from judged_rows
+left join versions on versions.delivery_number = judged_rows.delivery_number
     {%- endif -%}
 {%- endmacro %}

@@ -2,7 +2,7 @@
     key of one row that breaks it, and no key where the model holds personal data. dbt counts the rows of the model. -#}
 {% test holds(model, laws) %}
 {{ config(fail_calc='coalesce(max(rows_broken), 0)') }}
-with broken as (
+with broken_rows as (
     select * from {{ model }}
     where not (
         {%- for law in laws %}
@@ -14,8 +14,8 @@ with broken as (
 select
     {{ dbt.string_literal(dbt.escape_single_quotes(law)) }} as law,
     {{ sample_key(model) }} as sample_key,
-    (select count(*) from broken) as rows_broken
-from broken
+    (select count(*) from broken_rows) as rows_broken
+from broken_rows
 where not coalesce({{ law }}, false)
 having count(*) > 0
 {{ 'union all' if not loop.last }}

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 -- The numbers of each closed month as each refresh first saw them: a row is appended only when they differ from what
--- was last published. Never rebuilt: what was told to readers can't be calculated again from the extracts of today.
+-- was last published. Never rebuilt: what readers were given can't be calculated again from the extracts of today.
 with refreshes as (
     select * from {{ source('quality', 'refresh_history') }}
 ),
@@ -11,7 +11,7 @@ this_refresh as (
     where refresh_id = (select max(history.refresh_id) from refreshes as history)
 ),
 
-last_published as (
+last_publish as (
     select * from refreshes
     where refresh_id = (
         select max(history.refresh_id)
@@ -36,7 +36,7 @@ closed_months as (
 ),
 
 -- what may have changed them: files whose content is new or read anew, policies, the definitions, or rows that as_of
--- has passed or left behind
+-- has passed or left behind. Ids of refreshes say what is new, because they grow whatever the clock shows.
 new_files as (
     select
         files.table_name || ': ' || files.file as file,
@@ -44,8 +44,8 @@ new_files as (
         count(*) over () as files
     from {{ source('raw', 'files') }} as files
     inner join {{ source('raw', 'loads') }} as loads using (load_id)
-    cross join last_published
-    where files.is_current and greatest(files.loaded_at, loads.loaded_at) > last_published.finished_at
+    cross join last_publish
+    where files.is_current and greatest(files.refresh_id, loads.refresh_id) > last_publish.refresh_id
 ),
 
 file_list as (
@@ -72,21 +72,21 @@ causes as (
         case when file_list.files is not null then 'extracts' end as by_extracts,
         case
             when cast(this_refresh.policies as {{ dbt.type_string() }})
-                <> cast(last_published.policies as {{ dbt.type_string() }}) then 'policies'
+                <> cast(last_publish.policies as {{ dbt.type_string() }}) then 'policies'
         end as by_policies,
-        case when this_refresh.code_version <> last_published.code_version then 'definitions' end as by_definitions,
+        case when this_refresh.code_version <> last_publish.code_version then 'definitions' end as by_definitions,
         case when exists (
             select 1 from dated_rows
-            where dated_rows.dated_on > least(this_refresh.as_of, last_published.as_of)
-                and dated_rows.dated_on <= greatest(this_refresh.as_of, last_published.as_of)
+            where dated_rows.dated_on > least(this_refresh.as_of, last_publish.as_of)
+                and dated_rows.dated_on <= greatest(this_refresh.as_of, last_publish.as_of)
         ) then 'as_of' end as by_as_of,
         file_list.files
     from this_refresh
-    cross join last_published
+    cross join last_publish
     cross join file_list
 ),
 
-told as (
+last_published_months as (
     {% if is_incremental() %}
     select *
     from (
@@ -98,7 +98,7 @@ told as (
     ) as published_versions
     where recency = 1
     {% else %}
-    -- nothing was told yet
+    -- nothing was published yet
     select cast(null as {{ dbt.type_string() }}) as refresh_id, closed_months.* from closed_months where false
     {% endif %}
 )
@@ -106,20 +106,20 @@ told as (
 select
     this_refresh.refresh_id,
     closed_months.*,
-    case when told.period_start is null then 'first published'
+    case when last_published_months.period_start is null then 'first published'
         else coalesce(
             nullif(concat_ws(', ', causes.by_extracts, causes.by_policies, causes.by_definitions, causes.by_as_of), ''),
             'unexplained'
         )
     end as cause,
-    case when told.period_start is not null then causes.files end as files
+    case when last_published_months.period_start is not null then causes.files end as files
 from closed_months
 cross join this_refresh
 left join causes on true
-left join told using (period_start)
-where told.period_start is null
+left join last_published_months using (period_start)
+where last_published_months.period_start is null
     {% for column in [
         'customers_at_start', 'customers_lost', 'customers_at_end', 'mrr_at_start', 'mrr_churned', 'mrr_at_end'
     ] %}
-    or told.{{ column }} <> closed_months.{{ column }}
+    or last_published_months.{{ column }} <> closed_months.{{ column }}
     {% endfor %}

@@ -1,7 +1,7 @@
 {{ config(by='customer_id') }}
 -- Subscription rows that count as activity, from the first day after their trial. What starts after as_of does not
 -- exist yet (`exists_yet` is false); an end after as_of is scheduled, not an end.
-with paying as (
+with paying_rows as (
     select
         *,
         coalesce(trial_ends_on, started_on) as active_from
@@ -28,4 +28,4 @@ select
     is_inactive_since_unknown,
     delivery_number,
     written_on
-from paying
+from paying_rows

@@ -13,7 +13,7 @@ with events as (
     where ended_on is not null
 ),
 
-numbered as (
+period_events as (
     {% call(grain) by_grain() %}
     select '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number, events.*
     from events
@@ -29,5 +29,5 @@ select
     min(case when is_start then spell_number end) = 1 as is_first_spell,
     cast(sum(case when is_start then 0 else 1 end) as integer) as spells_ended,
     max(case when not is_start then spell_number end) as last_ended_spell
-from numbered
+from period_events
 group by customer_id, period_grain, period_number

@@ -1,7 +1,7 @@
 {{ config(by='customer_id') }}
 -- The periods in which a customer is active on at least one day, as runs: first and last period number of each spell,
--- without the period that the spell before it already covers. A spell of no days is present on its day.
-with numbered as (
+-- without the period that the spell before it already covers. A zero-day spell is present on its day.
+with spell_periods as (
     {% call(grain) by_grain() %}
     select
         customer_id,
@@ -15,7 +15,7 @@ with numbered as (
     {% endcall %}
 ),
 
-trimmed as (
+new_periods as (
     select
         customer_id,
         period_grain,
@@ -27,9 +27,9 @@ trimmed as (
             ) + 1, first_number)
         ) as first_number,
         last_number
-    from numbered
+    from spell_periods
 )
 
 select customer_id, period_grain, first_number, last_number
-from trimmed
+from new_periods
 where first_number <= last_number

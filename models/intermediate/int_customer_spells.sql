@@ -5,7 +5,7 @@ with intervals as (
     select distinct customer_id, started_on, ended_on from {{ ref('int_activity_intervals') }}
 ),
 
-ordered as (
+interval_reach as (
     select
         customer_id,
         started_on,
@@ -17,7 +17,7 @@ ordered as (
     from intervals
 ),
 
-numbered as (
+spell_numbers as (
     select
         customer_id,
         started_on,
@@ -30,7 +30,7 @@ numbered as (
             partition by customer_id order by started_on, coalesce(ended_on, {{ far_future() }})
             rows between unbounded preceding and current row
         ) as spell_number
-    from ordered
+    from interval_reach
 )
 
 select
@@ -38,5 +38,5 @@ select
     cast(spell_number as integer) as spell_number,
     min(started_on) as started_on,
     case when count(*) = count(ended_on) then max(ended_on) end as ended_on
-from numbered
+from spell_numbers
 group by customer_id, spell_number

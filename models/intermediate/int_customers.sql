@@ -1,7 +1,7 @@
 {{ config(by='customer_id') }}
 -- Every customer once: the cards that were not merged away, the customers that only billing knows by as_of, and the
 -- customers that a merge names.
-with mentioned as (
+with mentioned_ids as (
     select customer_id from {{ ref('stg_billing__subscriptions') }} where started_on <= {{ as_of() }}
     union
     select customer_id from {{ ref('int_subscription_history') }} where started_on <= {{ as_of() }}
@@ -19,10 +19,10 @@ with mentioned as (
     select customer_id from {{ ref('stg_crm__customers') }}
 ),
 
-known as (
-    select distinct coalesce(merged_cards.customer_id, mentioned.customer_id) as customer_id
-    from mentioned
-    left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = mentioned.customer_id
+known_customers as (
+    select distinct coalesce(merged_cards.customer_id, mentioned_ids.customer_id) as customer_id
+    from mentioned_ids
+    left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = mentioned_ids.customer_id
 ),
 
 counting_subscribers as (
@@ -48,7 +48,7 @@ first_plans as (
 )
 
 select
-    known.customer_id,
+    known_customers.customer_id,
     cards.customer_id is not null as has_card,
     cards.created_at,
     nullif(trim(cards.country), '') as country,
@@ -64,7 +64,7 @@ select
     '{{ var("activity_basis") }}'
     {%- endif %} as activity_basis,
     cards.raw_row
-from known
+from known_customers
 left join {{ ref('stg_crm__customers') }} as cards using (customer_id)
 left join counting_subscribers using (customer_id)
 left join first_plans using (customer_id)

@@ -21,7 +21,7 @@ days as (
     group by segments.segment_type, segments.segment, events.occurred_on
 ),
 
-counted as (
+running_counts as (
     select
         *,
         sum(started - ended) over (
@@ -31,20 +31,20 @@ counted as (
     from days
 ),
 
-rated as (
+daily_rates as (
     select
         segment_type,
         segment,
         occurred_on,
         active_after,
         {{ safe_divide('ended', 'active_after - started + ended') }} as daily_rate
-    from counted
+    from running_counts
 ),
 
-numbered as (
+period_days as (
     {% call(grain) by_grain() %}
-    select '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number, rated.*
-    from rated
+    select '{{ grain }}' as period_grain, {{ period_number('occurred_on', grain) }} as period_number, daily_rates.*
+    from daily_rates
     {% endcall %}
 ),
 
@@ -54,32 +54,32 @@ by_period as (
         grid.period_number,
         grid.segment_type,
         grid.segment,
-        {{ ordered_sum('numbered.daily_rate', 'numbered.occurred_on') }} as sum_of_daily_rates,
+        {{ ordered_sum('period_days.daily_rate', 'period_days.occurred_on') }} as sum_of_daily_rates,
         -- the day after an event, if it still belongs to the period, opens with what the event left
         max(case
-            when {{ add_days('numbered.occurred_on', 1) }} < grid.period_end then numbered.active_after
+            when {{ add_days('period_days.occurred_on', 1) }} < grid.period_end then period_days.active_after
             else 0
         end) as most_active,
-        max_by(numbered.active_after, numbered.occurred_on) as active_at_end
+        max_by(period_days.active_after, period_days.occurred_on) as active_at_end
     from {{ ref('int_period_segments') }} as grid
-    left join numbered using (period_grain, period_number, segment_type, segment)
+    left join period_days using (period_grain, period_number, segment_type, segment)
     group by grid.period_grain, grid.period_number, grid.segment_type, grid.segment
 ),
 
-opened as (
+period_closings as (
     select
         *,
         {{ last_known('active_at_end', 'period_grain, segment_type, segment', 'period_number') }} as closing
     from by_period
 ),
 
-with_opening as (
+period_openings as (
     select
         *,
         coalesce(
             lag(closing) over (partition by period_grain, segment_type, segment order by period_number), 0
         ) as opening
-    from opened
+    from period_closings
 )
 
 select
@@ -88,4 +88,4 @@ select
     segment_type,
     segment,
     case when opening > 0 or most_active > 0 then coalesce(sum_of_daily_rates, 0) end as sum_of_daily_rates
-from with_opening
+from period_openings

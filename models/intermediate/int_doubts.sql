@@ -7,7 +7,7 @@ with unknown_ends as (
 ),
 
 -- subscriptions of which no row counts, because nothing says whether a status is of today or of the row's own time
-never_active as (
+never_active_subscriptions as (
     select count(distinct customer_id) as customers, sum(mrr) as mrr
     from (
         select customer_id, subscription_id, max(monthly_amount) as mrr
@@ -77,7 +77,7 @@ list_days as (
     where is_newest
 ),
 
-first_listed as (
+first_listings as (
     select
         lists.source,
         rows.subscription_id,
@@ -90,26 +90,26 @@ first_listed as (
 ),
 
 -- new in the newest list, and begun before a list that lacks them
-late_listed as (
+late_listings as (
     select
         list_days.newest_on,
         list_days.before_on,
         count(distinct rows.customer_id) as customers,
         sum(rows.monthly_amount) as mrr
-    from first_listed
+    from first_listings
     inner join list_days
-        on list_days.source = first_listed.source
-        and list_days.newest_on = first_listed.first_listed_on
-        and list_days.before_on >= first_listed.started_on
+        on list_days.source = first_listings.source
+        and list_days.newest_on = first_listings.first_listed_on
+        and list_days.before_on >= first_listings.started_on
         -- what is drawn from a system during the day lacks what starts later on it
-        and not (first_listed.states_ends and list_days.before_on = first_listed.started_on)
-    inner join {{ ref('int_counting_rows') }} as rows on rows.subscription_id = first_listed.subscription_id
+        and not (first_listings.states_ends and list_days.before_on = first_listings.started_on)
+    inner join {{ ref('int_counting_rows') }} as rows on rows.subscription_id = first_listings.subscription_id
     where rows.exists_yet
     group by list_days.newest_on, list_days.before_on
 ),
 
 -- of each list, rows on other terms than the last one of their subscription, which alone counts there
-given_way as (
+ignored_rows as (
     select source, snapshot_on, count(distinct customer_id) as customers, sum(unit_price * quantity) as price
     from (
         select
@@ -135,11 +135,11 @@ given_way as (
 
 several_in_list as (
     select count(*) as lists, min(snapshot_on) as first_on, max(customers) as customers, max(price) as price
-    from given_way
+    from ignored_rows
 ),
 
 -- by table, whose rows of the quarantine are in no number, and what of their money can be read
-quarantined as (
+quarantined_rows as (
     {% for table, amount in {
         'subscriptions': 'unit_price', 'subscription_events': 'unit_price', 'invoices': 'amount',
         'invoice_lines': 'amount',
@@ -180,7 +180,7 @@ select
         || ' have subscriptions whose every row has an inactive status, so that none of them counts: subscription ids'
         || ' repeat, which is read as a row per state. If the status is that of today, write status_means: now; if it'
         || ' is that of each row, status_means: period.' as message
-from never_active
+from never_active_subscriptions
 where customers > 0
 
 union all
@@ -238,7 +238,7 @@ select
         || ' have subscriptions that started on or before ' || cast(before_on as {{ dbt.type_string() }})
         || ' by their own account, and the list of that day lacks them: months that were closed are restated. If the'
         || ' day is that of another event, map another column to started_on.' as message
-from late_listed
+from late_listings
 
 union all
 
@@ -271,5 +271,5 @@ select
         )
         || ', are in no number: restricted.quarantine in private.duckdb has file, row and reason. Correct them and'
         || ' deliver the file again.' as message
-from quarantined
+from quarantined_rows
 where delivered_rows > 0

@@ -4,7 +4,7 @@ with rates as (
     select currency, rate_date, rate from {{ ref('stg_billing__fx_rates') }}
 ),
 
-reporting as (
+reporting_currency as (
     select currency from {{ ref('int_reporting_currency') }} where currency is not null
 )
 
@@ -16,9 +16,9 @@ select
     ) as valid_to,
     rates.rate
 from rates
-where rates.currency not in (select currency from reporting)
+where rates.currency not in (select currency from reporting_currency)
 
 union all
 
 select currency, cast('0001-01-01' as date), {{ far_future() }}, cast(1 as decimal(18, 10))
-from reporting
+from reporting_currency

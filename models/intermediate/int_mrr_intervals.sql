@@ -1,7 +1,7 @@
 {{ config(by='customer_id') }}
 -- Monthly amounts by the days for which they run. A gap inside a spell, which grace_days bridges, carries the amount of
 -- the last opening before it.
-with priced as (
+with priced_rows as (
     select rows.customer_id, rows.started_on, rows.ended_on, rows.monthly_amount
     from {{ ref('int_counting_rows') }} as rows
     inner join {{ ref('int_customers') }} as customers using (customer_id)
@@ -11,13 +11,13 @@ with priced as (
 ),
 
 -- what runs up to each end, and since when at the earliest
-closing as (
+closings as (
     select
         customer_id,
         coalesce(ended_on, {{ far_future() }}) as ended_on,
         sum(monthly_amount) as monthly_amount,
         min(started_on) as started_on
-    from priced
+    from priced_rows
     group by customer_id, coalesce(ended_on, {{ far_future() }})
 ),
 
@@ -30,7 +30,7 @@ reach as (
         min(started_on) over (
             partition by customer_id order by ended_on desc rows between unbounded preceding and 1 preceding
         ) as resumes_on
-    from closing
+    from closings
 ),
 
 spells as (
@@ -38,7 +38,7 @@ spells as (
     from {{ ref('int_customer_spells') }}
 ),
 
-carried as (
+carried_amounts as (
     select
         reach.customer_id,
         reach.gap_starts_on as started_on,
@@ -52,6 +52,6 @@ carried as (
     where reach.resumes_on is null or reach.resumes_on > reach.gap_starts_on
 )
 
-select customer_id, started_on, ended_on, monthly_amount from priced
+select customer_id, started_on, ended_on, monthly_amount from priced_rows
 union all
-select customer_id, started_on, ended_on, monthly_amount from carried
+select customer_id, started_on, ended_on, monthly_amount from carried_amounts

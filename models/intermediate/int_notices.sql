@@ -24,7 +24,7 @@ known_ends as (
 )
 ,
 
-staying as (
+staying_customers as (
     select distinct known_ends.assessed_on, known_ends.customer_id
     from known_ends
     inner join subscription_rows as other using (customer_id)
@@ -45,5 +45,5 @@ staying as (
 
 select known_ends.assessed_on, known_ends.customer_id
 from known_ends
-left join staying using (assessed_on, customer_id)
-where staying.customer_id is null
+left join staying_customers using (assessed_on, customer_id)
+where staying_customers.customer_id is null

@@ -3,7 +3,7 @@
 -- and the share of it that Kotler's repurchase rates would win back had their complaint been heard. Of a subscriber
 -- that is the period before; of a buyer the 1, 3 or 12 months up to the last purchase of the spell that ended, for in
 -- the calendar's period before a customer lost after 90 quiet days would have bought nothing.
-with lost as (
+with period_losses as (
     select
         changes.customer_id,
         changes.period_grain,
@@ -22,7 +22,7 @@ with lost as (
 -- a spell that a month lost is as a rule also the one that the quarter and the year lost: looked up once
 lost_spells as (
     select distinct customer_id, spell_number, started_on, ended_on
-    from lost
+    from period_losses
     where activity_basis = 'purchase'
 ),
 
@@ -57,33 +57,35 @@ buyers_sales as (
 
 own_sales as (
     {% call(grain) by_grain() %}
-    select lost.customer_id, lost.period_grain, lost.period_number, buyers_sales.{{ grain }}_revenue as revenue
-    from lost
+    select
+        period_losses.customer_id, period_losses.period_grain, period_losses.period_number,
+        buyers_sales.{{ grain }}_revenue as revenue
+    from period_losses
     inner join buyers_sales using (customer_id, spell_number)
-    where lost.period_grain = '{{ grain }}'
+    where period_losses.period_grain = '{{ grain }}'
     {% endcall %}
 
     union all
 
-    select lost.customer_id, lost.period_grain, lost.period_number, sales.revenue
-    from lost
+    select period_losses.customer_id, period_losses.period_grain, period_losses.period_number, sales.revenue
+    from period_losses
     inner join {{ ref('int_customer_period_sales') }} as sales
-        on sales.customer_id = lost.customer_id
-        and sales.period_grain = lost.period_grain
-        and sales.period_number = lost.period_number - 1
-    where lost.activity_basis = 'subscription'
+        on sales.customer_id = period_losses.customer_id
+        and sales.period_grain = period_losses.period_grain
+        and sales.period_number = period_losses.period_number - 1
+    where period_losses.activity_basis = 'subscription'
 )
 
 select
-    lost.customer_id,
-    lost.period_grain,
-    lost.period_number,
-    lost.spell_number,
-    lost.ended_on,
+    period_losses.customer_id,
+    period_losses.period_grain,
+    period_losses.period_number,
+    period_losses.spell_number,
+    period_losses.ended_on,
     coalesce(sales.revenue, 0) as sales,
     coalesce(sales.revenue, 0) * coalesce(rates.rate_if_heard, 0) as recoverable_sales_if_heard,
     coalesce(sales.revenue, 0) * coalesce(rates.rate_if_heard_promptly, 0) as recoverable_sales_if_heard_promptly
-from lost
+from period_losses
 left join own_sales as sales using (customer_id, period_grain, period_number)
 left join {{ ref('int_spell_end_complaints') }} as complaints using (customer_id, spell_number)
 left join {{ ref('recovery_rates') }} as rates on rates.severity = complaints.severity

@@ -3,7 +3,7 @@ with bounds as (
     select min(started_on) as first_active_on from {{ ref('int_customer_spells') }}
 ),
 
-numbered as (
+period_numbers as (
     {% call(grain) by_grain() %}
     select
         '{{ grain }}' as period_grain,
@@ -13,14 +13,14 @@ numbered as (
     {% endcall %}
 ),
 
-dated as (
+period_dates as (
     {% call(grain) by_grain() %}
     select
         period_grain,
         cast(period_number as integer) as period_number,
         {{ period_start('period_number', grain) }} as period_start,
         {{ period_start('(period_number + 1)', grain) }} as calendar_end
-    from numbered
+    from period_numbers
     where period_grain = '{{ grain }}'
     {% endcall %}
 )
@@ -31,4 +31,4 @@ select
     period_start,
     least(calendar_end, {{ add_days(as_of(), 1) }}) as period_end,
     calendar_end <= {{ add_days(as_of(), 1) }} as is_complete
-from dated
+from period_dates

@@ -1,6 +1,6 @@
 -- Every phrase that means a main reason, normalised: the product's seed and the company's own, which a person
 -- confirmed. Where both name the same phrase, the company is right.
-with written as (
+with written_aliases as (
     {% for row in var('own_reason_aliases') %}
     select
         {{ dbt.string_literal(dbt.escape_single_quotes(row.alias)) }} as alias,
@@ -12,13 +12,13 @@ with written as (
     select alias, reason_code, language, 2 as precedence from {{ ref('churn_reason_aliases') }}
 ),
 
-normalised as (
-    select {{ normalise_text('alias') }} as alias, reason_code, language, precedence from written
+normalised_aliases as (
+    select {{ normalise_text('alias') }} as alias, reason_code, language, precedence from written_aliases
 ),
 
 ranked_aliases as (
     select *, row_number() over (partition by alias order by precedence, reason_code) as choice
-    from normalised
+    from normalised_aliases
     where alias <> ''
 )
 

@@ -1,6 +1,6 @@
 -- Each distinct reason as people wrote it, with the main reason that it means: the alias that equals it, else the only
 -- reason whose aliases are similar enough, else none (`reason_code` 'unmapped').
-with written as (
+with written_texts as (
     select reason as reason_text from {{ ref('int_departures') }}
     union
     select end_reason from {{ ref('int_counting_rows') }}
@@ -8,7 +8,7 @@ with written as (
 
 texts as (
     select reason_text, {{ normalise_text('reason_text') }} as normalised
-    from written
+    from written_texts
     where reason_text is not null
 ),
 
@@ -23,7 +23,7 @@ aliases as (
     cross join alphabet
 ),
 
-unmatched as (
+unmatched_texts as (
     select distinct texts.normalised, {{ comparable_text('texts.normalised', 'alphabet.letters') }} as comparable
     from texts
     cross join alphabet
@@ -47,15 +47,15 @@ numbered_pieces as (
 
 candidates as (
     select distinct
-        unmatched.normalised,
-        unmatched.comparable,
+        unmatched_texts.normalised,
+        unmatched_texts.comparable,
         pieces.reason_code,
         pieces.comparable as comparable_alias,
-        greatest(length(unmatched.comparable), length(pieces.comparable)) as longer
-    from unmatched
+        greatest(length(unmatched_texts.comparable), length(pieces.comparable)) as longer
+    from unmatched_texts
     inner join numbered_pieces as pieces
         on contains(
-            unmatched.comparable,
+            unmatched_texts.comparable,
             substr(pieces.comparable, cast(piece_number * piece_length + 1 as integer), piece_length)
         )
 ),

@@ -1,5 +1,5 @@
 -- The currency of every amount in the marts: the declared one, else the only one that the extracts name.
-with named as (
+with named_currencies as (
     select currency from {{ ref('stg_billing__plans') }}
     union
     select currency from {{ ref('stg_billing__subscriptions') }}
@@ -25,4 +25,4 @@ select
     {%- endif %} as currency,
     count(currency) as currencies_named,
     {{ dbt.listagg('currency', "', '", 'order by currency') }} as currencies
-from named
+from named_currencies

@@ -105,7 +105,7 @@ detractor as (
     select assessed_on, customer_id from latest_scores where score <= 6
 ),
 
-spending as (
+spending_totals as (
     select
         assessments.assessed_on,
         assessments.customer_id,
@@ -127,7 +127,7 @@ spending as (
 
 spending_down as (
     select assessed_on, customer_id
-    from spending
+    from spending_totals
     where previous_90_days > 0 and 2 * last_90_days <= previous_90_days
 )
 

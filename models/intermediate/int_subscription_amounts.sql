@@ -9,7 +9,7 @@
     ['price', 'units', 'exchange_rate', 'interval_parts', '1e0 / interval_months'], '1e14'
 ) %}
 
-with rated as (
+with prices as (
     select
         rows.*,
         -- an amount that is waived is taken off the price of all units
@@ -52,4 +52,4 @@ select
     has_paying_status,
     is_inactive_since_unknown,
     is_taken_for_inactive_throughout
-from rated
+from prices

@@ -10,7 +10,7 @@ with events as (
     )
 ),
 
-carried as (
+event_states as (
     select
         subscription_id,
         customer_id,
@@ -43,5 +43,5 @@ select
     discount_rate,
     trial_ends_on,
     delivery_number
-from carried
+from event_states
 where is_closing is not true

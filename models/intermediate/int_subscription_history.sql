@@ -29,7 +29,7 @@ listed_days as (
 ),
 
 -- of several rows of a subscription in one list, the last
-listed as (
+list_rows as (
     select *
     from (
         select
@@ -49,19 +49,19 @@ listed as (
     where recency = 1
 ),
 
-compared as (
+row_comparisons as (
     select
-        listed.*,
+        list_rows.*,
         listed_days.next_on,
-        lag(listed_days.next_on) over versions = listed.snapshot_on as was_listed_before,
+        lag(listed_days.next_on) over versions = list_rows.snapshot_on as was_listed_before,
         lag(listed_days.next_on) over versions is null as is_first,
         lead(
             case
-                when listed.is_closed and listed.ended_on <= listed.snapshot_on then listed.ended_on
-                when listed.is_closed then listed.inactive_on
+                when list_rows.is_closed and list_rows.ended_on <= list_rows.snapshot_on then list_rows.ended_on
+                when list_rows.is_closed then list_rows.inactive_on
             end
         ) over versions as closed_on,
-        lead(case when listed.is_closed then listed.end_reason end) over versions as closing_reason,
+        lead(case when list_rows.is_closed then list_rows.end_reason end) over versions as closing_reason,
         {% for column in [
             'plan_id', 'quantity', 'unit_price', 'discount_rate', 'discount_amount', 'interval', 'interval_count',
             'currency'
@@ -71,23 +71,23 @@ compared as (
         {% endfor %} as has_same_price,
         case
             -- who pays after a trial has been there since its start
-            when listed.states_ends
-                then (listed.is_closed = lag(listed.is_closed) over versions)
-                    and (listed.is_paid or not lag(listed.is_paid) over versions)
-            else (listed.status is not distinct from lag(listed.status) over versions)
+            when list_rows.states_ends
+                then (list_rows.is_closed = lag(list_rows.is_closed) over versions)
+                    and (list_rows.is_paid or not lag(list_rows.is_paid) over versions)
+            else (list_rows.status is not distinct from lag(list_rows.status) over versions)
         end as has_same_status
-    from listed
+    from list_rows
     inner join listed_days using (source, snapshot_on)
-    window versions as (partition by listed.source, listed.subscription_id order by listed.snapshot_on)
+    window versions as (partition by list_rows.source, list_rows.subscription_id order by list_rows.snapshot_on)
 ),
 
-numbered as (
+version_rows as (
     select
         *,
         sum(case when was_listed_before and has_same_price and has_same_status then 0 else 1 end) over (
             partition by source, subscription_id order by snapshot_on rows between unbounded preceding and current row
         ) as version_number
-    from compared
+    from row_comparisons
 ),
 
 -- a version as its last list has it
@@ -106,12 +106,12 @@ versions as (
         row_number() over (
             partition by source, subscription_id, version_number order by snapshot_on desc
         ) as lists_until_last
-    from numbered
+    from version_rows
 ),
 
 -- until when the terms held: until the list that has others or lacks the subscription, or until the day that the list
 -- which has it closed states
-held as (
+version_periods as (
     select
         *,
         case
@@ -151,6 +151,6 @@ select
     case when is_closed_from_the_first then end_reason else coalesce(closing_reason, end_reason) end as end_reason,
     updated_at,
     delivery_number
-from held
+from version_periods
 -- what a list announced and the next one lacks never began
 where is_closed_from_the_first or held_until is null or held_until >= version_started_on

@@ -17,7 +17,7 @@ with sources as (
     group by source
 ),
 
-delivered as (
+delivered_rows as (
     select
         subscription_id, customer_id, started_on, ended_on, inactive_on, cast(null as date) as inactive_since,
         trial_ends_on, status, sources.status_means, sources.is_undeclared, end_reason,
@@ -45,7 +45,7 @@ delivered as (
     from {{ ref('int_subscription_event_rows') }}
 ),
 
-judged as (
+judged_rows as (
     select
         *,
         status_means = 'now' and {{ inactive('status') }} as is_inactive_now,
@@ -57,58 +57,60 @@ judged as (
             when {{ suspended('status') }} and status_means = 'now' and ended_on > {{ as_of() }} then null
             else ended_on
         end as known_end_on
-    from delivered
+    from delivered_rows
 ),
 
-ended as (
+row_ends as (
     select
-        judged.*,
-        judged.is_inactive_now and judged.known_end_on is null
-            and judged.inactive_on is null as is_inactive_since_unknown,
+        judged_rows.*,
+        judged_rows.is_inactive_now and judged_rows.known_end_on is null
+            and judged_rows.inactive_on is null as is_inactive_since_unknown,
         case
-            when judged.is_inactive_now
-                then coalesce(judged.known_end_on, judged.inactive_on, judged.inactive_since, since.inactive_since)
+            when judged_rows.is_inactive_now
+                then coalesce(
+                    judged_rows.known_end_on, judged_rows.inactive_on, judged_rows.inactive_since, since.inactive_since
+                )
             -- the end of a paid term is no notice
-            when judged.auto_renew and judged.known_end_on > {{ as_of() }} then null
-            else judged.known_end_on
+            when judged_rows.auto_renew and judged_rows.known_end_on > {{ as_of() }} then null
+            else judged_rows.known_end_on
         end as last_end_on
-    from judged
+    from judged_rows
     left join {{ ref('int_status_since') }} as since
-        on since.subscription_id = judged.subscription_id
-        and since.started_on = judged.started_on
-        and judged.is_inactive_now
+        on since.subscription_id = judged_rows.subscription_id
+        and since.started_on = judged_rows.started_on
+        and judged_rows.is_inactive_now
 )
 
 select
-    ended.subscription_id,
-    coalesce(merged_cards.customer_id, ended.customer_id) as customer_id,
-    ended.plan_id,
-    ended.started_on,
-    ended.last_end_on as ended_on,
-    case when ended.trial_ends_on > ended.started_on then ended.trial_ends_on end as trial_ends_on,
-    ended.has_paying_status,
-    ended.is_inactive_since_unknown,
-    ended.is_taken_for_inactive_throughout,
-    ended.end_reason,
-    ended.unit_price is null and plans.price is null as lacks_price,
+    row_ends.subscription_id,
+    coalesce(merged_cards.customer_id, row_ends.customer_id) as customer_id,
+    row_ends.plan_id,
+    row_ends.started_on,
+    row_ends.last_end_on as ended_on,
+    case when row_ends.trial_ends_on > row_ends.started_on then row_ends.trial_ends_on end as trial_ends_on,
+    row_ends.has_paying_status,
+    row_ends.is_inactive_since_unknown,
+    row_ends.is_taken_for_inactive_throughout,
+    row_ends.end_reason,
+    row_ends.unit_price is null and plans.price is null as lacks_price,
     -- its plan is unknown, though plans were delivered, and says nothing of the interval
-    ended.interval is null and ended.plan_id is not null and plans.plan_id is null
+    row_ends.interval is null and row_ends.plan_id is not null and plans.plan_id is null
         and (select count(*) from {{ ref('stg_billing__plans') }}) > 0 as lacks_interval,
-    coalesce(ended.unit_price, plans.price, 0) as unit_price,
-    coalesce(ended.quantity, 1) as quantity,
-    coalesce(ended.discount_rate, 0) as discount_rate,
-    ended.discount_amount,
-    coalesce(ended.currency, plans.currency, reporting.currency) as currency,
+    coalesce(row_ends.unit_price, plans.price, 0) as unit_price,
+    coalesce(row_ends.quantity, 1) as quantity,
+    coalesce(row_ends.discount_rate, 0) as discount_rate,
+    row_ends.discount_amount,
+    coalesce(row_ends.currency, plans.currency, reporting.currency) as currency,
     -- a count without an interval is ignored: interval and count come from the same place
-    coalesce(ended.interval, plans.interval, 'month') as interval,
+    coalesce(row_ends.interval, plans.interval, 'month') as interval,
     case
-        when ended.interval is not null then coalesce(ended.interval_count, 1)
+        when row_ends.interval is not null then coalesce(row_ends.interval_count, 1)
         when plans.interval is not null then coalesce(plans.interval_count, 1)
         else 1
     end as interval_count,
-    ended.delivery_number,
-    ended.written_on
-from ended
+    row_ends.delivery_number,
+    row_ends.written_on
+from row_ends
 cross join {{ ref('int_reporting_currency') }} as reporting
-left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = ended.customer_id
+left join {{ ref('int_customer_merges') }} as merged_cards on merged_cards.card_id = row_ends.customer_id
 left join {{ ref('stg_billing__plans') }} as plans using (plan_id)

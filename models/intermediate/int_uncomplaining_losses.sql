@@ -1,4 +1,4 @@
--- Everyone else, to set beside those who complained: of the customers at the opening of each period who made no
+-- Everyone else, to compare with those who complained: of the customers at the opening of each period who made no
 -- complaint in it, how many were lost within 90 days of that opening. Only periods whose 90 days are over. A spell that
 -- runs at an opening and ends within 90 days of it is found by its end, so nobody else is looked at.
 with openings as (

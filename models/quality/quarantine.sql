@@ -1,6 +1,6 @@
 {{ config(schema='restricted') }}
 -- Only the current content of each path: fixing a file and delivering it again releases its quarantined rows.
-with quarantined as (
+with quarantined_rows as (
     {% for table in contract_tables() %}
     select
         '{{ table | replace("__", ".") }}' as table_name, file, row_number,
@@ -12,5 +12,5 @@ with quarantined as (
     {% endfor %}
 )
 
-select * from quarantined
+select * from quarantined_rows
 order by table_name, file, row_number

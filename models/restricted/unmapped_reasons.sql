@@ -39,7 +39,7 @@ measured_texts as (
     where texts.frequency_rank <= 500
 ),
 
-measured as (
+similarities as (
     select
         texts.normalised,
         aliases.alias,
@@ -55,7 +55,7 @@ nearest as (
     select *
     from (
         select *, row_number() over (partition by normalised order by similarity desc, alias) as nearness
-        from measured
+        from similarities
     ) as ranked
     where nearness = 1
 )

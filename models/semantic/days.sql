@@ -4,11 +4,11 @@ with bounds as (
     from {{ published('churn_rates') }}
 ),
 
-numbered as (
+day_numbers as (
     select first_day, {{ number_series(0, days_between('first_day', 'end_day') ~ ' - 1') }} as days
     from bounds
     where first_day is not null
 )
 
 select {{ add_days('first_day', 'days') }} as day
-from numbered
+from day_numbers

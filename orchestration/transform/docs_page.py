@@ -20,7 +20,7 @@ _FILES = {"marts": "churn", "quality": "churn", "semantic": "churn", "restricted
 _NOT_ASKED = {'xlink:href="{{': 'ng-attr-href="{{', "${require('./assets/favicons/favicon.ico')}": "data:,"}
 _OF_THIS_MACHINE = ("root_path", "compiled_path")
 # A line of a staging table's last select that ends in the name of a column.
-_SELECTED = re.compile(r'^    (?:.* as |judged\.)?"?(?!case$)(\w+)"?,?$', re.MULTILINE)
+_SELECTED = re.compile(r'^    (?:.* as |judged_rows\.)?"?(?!case$)(\w+)"?,?$', re.MULTILINE)
 
 
 def write_docs(manifest: Mapping[str, Any], page: Path) -> None:

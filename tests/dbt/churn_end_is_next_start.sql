@@ -1,5 +1,5 @@
 -- customers_at_end of a period = customers_at_start of the next one.
-with following as (
+with next_starts as (
     select
         *,
         lead(customers_at_start) over (
@@ -8,4 +8,4 @@ with following as (
     from {{ ref('churn_rates') }}
 )
 
-select * from following where next_start <> customers_at_end
+select * from next_starts where next_start <> customers_at_end

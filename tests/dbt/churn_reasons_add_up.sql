@@ -14,18 +14,10 @@ with reasons as (
     group by period_grain, period_start, segment_type, segment
 )
 
-select rates.period_grain, rates.period_start, rates.segment_type, rates.segment
+select period_grain, period_start, segment_type, segment
 from {{ ref('churn_rates') }} as rates
-inner join {{ ref('lost_revenue') }} as revenue
-    on revenue.period_grain = rates.period_grain
-    and revenue.period_start = rates.period_start
-    and revenue.segment_type = rates.segment_type
-    and revenue.segment = rates.segment
-left join reasons
-    on reasons.period_grain = rates.period_grain
-    and reasons.period_start = rates.period_start
-    and reasons.segment_type = rates.segment_type
-    and reasons.segment = rates.segment
+inner join {{ ref('lost_revenue') }} as revenue using (period_grain, period_start, segment_type, segment)
+left join reasons using (period_grain, period_start, segment_type, segment)
 where coalesce(reasons.customers_lost, 0) <> rates.customers_lost
     or coalesce(reasons.customers_lost_voluntary, 0) <> rates.customers_lost_voluntary
     or coalesce(reasons.customers_lost_involuntary, 0) <> rates.customers_lost_involuntary

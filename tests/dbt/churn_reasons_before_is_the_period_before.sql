@@ -1,5 +1,5 @@
 -- The customers_lost of a reason are the customers_lost_before of the next period, where there is one.
-with following as (
+with next_periods as (
     select
         periods.period_grain,
         periods.period_start,
@@ -9,12 +9,12 @@ with following as (
 
 select reasons.*
 from {{ ref('churn_reasons') }} as reasons
-inner join following on following.period_grain = reasons.period_grain and following.period_start = reasons.period_start
+inner join next_periods using (period_grain, period_start)
 left join {{ ref('churn_reasons') }} as next_reasons
     on next_reasons.period_grain = reasons.period_grain
-    and next_reasons.period_start = following.next_start
+    and next_reasons.period_start = next_periods.next_start
     and next_reasons.segment_type = reasons.segment_type
     and next_reasons.segment = reasons.segment
     and next_reasons.reason_code = reasons.reason_code
-where following.next_start is not null
+where next_periods.next_start is not null
     and reasons.customers_lost <> coalesce(next_reasons.customers_lost_before, 0)

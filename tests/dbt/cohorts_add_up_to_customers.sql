@@ -10,11 +10,7 @@ with cohorts as (
     group by cohort_grain, period_start, segment_type, segment
 )
 
-select rates.period_grain, rates.period_start, rates.segment_type, rates.segment
+select period_grain, period_start, segment_type, segment
 from {{ ref('churn_rates') }} as rates
-left join cohorts
-    on cohorts.period_grain = rates.period_grain
-    and cohorts.period_start = rates.period_start
-    and cohorts.segment_type = rates.segment_type
-    and cohorts.segment = rates.segment
+left join cohorts using (period_grain, period_start, segment_type, segment)
 where coalesce(cohorts.customers_at_close, 0) <> rates.customers_at_end

@@ -1,13 +1,13 @@
 -- Every customer who ever purchased is the first-time customer of one employee in one quarter.
-with served as (
+with customers_in_marts as (
     select coalesce(sum(first_time_customers), 0) as customers_served from {{ ref('staff_retention') }}
 ),
 
-purchased as (
+purchasing_customers as (
     select count(distinct customer_id) as customers_purchasing from {{ ref('fct_purchases') }}
 )
 
-select served.customers_served, purchased.customers_purchasing
-from served
-cross join purchased
-where served.customers_served <> purchased.customers_purchasing
+select customers_in_marts.customers_served, purchasing_customers.customers_purchasing
+from customers_in_marts
+cross join purchasing_customers
+where customers_in_marts.customers_served <> purchasing_customers.customers_purchasing

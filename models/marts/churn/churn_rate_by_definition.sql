@@ -16,7 +16,7 @@ daily_rates as (
     from {{ ref('int_daily_churn') }}
 ),
 
-counted as (
+counts as (
     select
         grid.*,
         rates.customers_at_start as opening,
@@ -32,7 +32,7 @@ counted as (
     left join daily_rates using (period_grain, period_number, segment_type, segment)
 ),
 
-defined as (
+definition_values as (
     {% set definitions = {
         'lost_over_start': ('lost', 'opening'),
         'net_change': ('opening - closing', 'opening'),
@@ -47,7 +47,7 @@ defined as (
         cast({{ parts[0] }} as double) as numerator,
         cast({{ parts[1] }} as double) as denominator,
         {{ safe_divide(parts[0], parts[1]) }} as rate
-    from counted
+    from counts
 
     union all
     {% endfor %}
@@ -58,7 +58,7 @@ defined as (
         cast(null as double) as numerator,
         cast(null as double) as denominator,
         sum_of_daily_rates as rate
-    from counted
+    from counts
 )
 
-select * from defined
+select * from definition_values

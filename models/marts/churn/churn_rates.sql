@@ -1,5 +1,5 @@
--- How many customers were lost in each period, of those there at its opening; and the ways of coming and going beside
--- it.
+-- How many customers were lost in each period, of those there at its opening, and how many came
+-- or left in another way.
 with changes_by_set as (
     select
         changes.period_grain,
@@ -39,7 +39,7 @@ changes as (
     group by changes_by_set.period_grain, changes_by_set.period_number, segments.segment_type, segments.segment
 ),
 
-counted as (
+changes_by_segment as (
     select
         grid.*,
         coalesce(changes.customers_lost, 0) as customers_lost,
@@ -52,21 +52,21 @@ counted as (
     left join changes using (period_grain, period_number, segment_type, segment)
 ),
 
-balanced as (
+closing_balances as (
     select
         *,
         sum(customers_new + customers_returned - customers_lost) over (
             partition by period_grain, segment_type, segment order by period_number
             rows between unbounded preceding and current row
         ) as customers_at_end
-    from counted
+    from changes_by_segment
 ),
 
-opened as (
+opening_balances as (
     select
         *,
         customers_at_end - customers_new - customers_returned + customers_lost as customers_at_start
-    from balanced
+    from closing_balances
 )
 
 select
@@ -91,4 +91,4 @@ select
     {{ wilson_high('customers_lost', 'customers_at_start') }} as churn_rate_high,
     {{ safe_divide('customers_at_start - customers_lost', 'customers_at_start') }} as retention_rate,
     {{ safe_divide('customers_at_start - customers_at_end', 'customers_at_start') }} as net_loss_rate
-from opened
+from opening_balances

@@ -1,4 +1,4 @@
--- Why the customers of each period were lost, beside the period before. Reasons that lost nobody in either have no row.
+-- Why the customers of each period were lost, with the period before. Reasons that lost nobody in either have no row.
 with losses as (
     select
         losses.period_grain,
@@ -16,7 +16,7 @@ with losses as (
 ),
 
 -- each loss counts in its own period and, as the one before, in the next
-counted as (
+counted_losses as (
     select
         period_grain, period_number, segment_type, segment, reason_code,
         customers_lost, lost_customers_sales, interviewed, 0 as customers_lost_before
@@ -30,7 +30,7 @@ counted as (
     from losses
 ),
 
-summed as (
+loss_sums as (
     select
         period_grain,
         period_number,
@@ -41,7 +41,7 @@ summed as (
         cast(sum(customers_lost_before) as bigint) as customers_lost_before,
         sum(lost_customers_sales) as lost_customers_sales,
         cast(sum(interviewed) as bigint) as interviewed
-    from counted
+    from counted_losses
     group by period_grain, period_number, segment_type, segment, reason_code
 )
 
@@ -52,21 +52,21 @@ select
     grid.is_complete,
     grid.segment_type,
     grid.segment,
-    summed.reason_code,
+    loss_sums.reason_code,
     reasons.reason,
     reasons.reason_group,
     reasons.nature,
     reasons.control,
-    summed.customers_lost,
+    loss_sums.customers_lost,
     {{ safe_divide(
-        'summed.customers_lost',
-        'sum(summed.customers_lost) over ('
+        'loss_sums.customers_lost',
+        'sum(loss_sums.customers_lost) over ('
         ~ 'partition by grid.period_grain, grid.period_number, grid.segment_type, grid.segment)'
     ) }} as share_of_lost,
-    summed.customers_lost_before,
-    summed.customers_lost - summed.customers_lost_before as change,
-    {{ money('summed.lost_customers_sales') }} as lost_customers_sales,
-    summed.interviewed
-from summed
+    loss_sums.customers_lost_before,
+    loss_sums.customers_lost - loss_sums.customers_lost_before as change,
+    {{ money('loss_sums.lost_customers_sales') }} as lost_customers_sales,
+    loss_sums.interviewed
+from loss_sums
 inner join {{ ref('int_period_segments') }} as grid using (period_grain, period_number, segment_type, segment)
 inner join {{ ref('int_churn_reasons') }} as reasons using (reason_code)

@@ -32,7 +32,7 @@ lowest_rate as (
     select min(rate_if_heard) as rate from {{ ref('recovery_rates') }}
 ),
 
-explained as (
+explained_losses as (
     select
         histories.*,
         sales.last_purchase_on,
@@ -54,42 +54,47 @@ explained as (
     left join sales on sales.customer_id = histories.customer_id
 ),
 
-valued as (
+valued_losses as (
     select
-        explained.*,
-        {{ money('round(greatest(explained.sales_last_365_days, 0) * case
-            when explained.nature = \'objective\' then 0
-            when explained.severity is null then lowest_rate.rate
-            when explained.is_answered_promptly then rates.rate_if_heard_promptly
+        explained_losses.*,
+        {{ money('round(greatest(explained_losses.sales_last_365_days, 0) * case
+            when explained_losses.nature = \'objective\' then 0
+            when explained_losses.severity is null then lowest_rate.rate
+            when explained_losses.is_answered_promptly then rates.rate_if_heard_promptly
             else rates.rate_if_heard
         end, 2)') }} as expected_recoverable_sales
-    from explained
+    from explained_losses
     cross join lowest_rate
     left join {{ ref('recovery_rates') }} as rates using (severity)
 )
 
 select
-    valued.customer_id,
-    valued.lost_on,
-    valued.last_purchase_on,
-    valued.first_active_on,
-    cast(valued.tenure_days as integer) as tenure_days,
-    valued.spells,
-    {{ money('valued.lifetime_revenue') }} as lifetime_revenue,
-    {{ money('valued.sales_last_365_days') }} as sales_last_365_days,
-    valued.reason_code,
-    valued.nature,
-    valued.control,
-    valued.is_interviewed as interviewed,
-    valued.severity is not null as had_complaint,
-    valued.severity as complaint_severity,
-    case when valued.severity is not null then valued.is_answered_promptly end as complaint_answered_promptly,
+    valued_losses.customer_id,
+    valued_losses.lost_on,
+    valued_losses.last_purchase_on,
+    valued_losses.first_active_on,
+    cast(valued_losses.tenure_days as integer) as tenure_days,
+    valued_losses.spells,
+    {{ money('valued_losses.lifetime_revenue') }} as lifetime_revenue,
+    {{ money('valued_losses.sales_last_365_days') }} as sales_last_365_days,
+    valued_losses.reason_code,
+    valued_losses.nature,
+    valued_losses.control,
+    valued_losses.is_interviewed as interviewed,
+    valued_losses.severity is not null as had_complaint,
+    valued_losses.severity as complaint_severity,
+    case
+        when valued_losses.severity is not null then valued_losses.is_answered_promptly
+    end as complaint_answered_promptly,
     customers.contact_allowed,
     channels.channel as best_channel,
-    valued.expected_recoverable_sales,
+    valued_losses.expected_recoverable_sales,
     cast(row_number() over (
-        order by valued.expected_recoverable_sales desc, valued.sales_last_365_days desc, valued.customer_id
+        order by
+            valued_losses.expected_recoverable_sales desc,
+            valued_losses.sales_last_365_days desc,
+            valued_losses.customer_id
     ) as bigint) as win_back_rank
-from valued
+from valued_losses
 inner join {{ ref('int_customers') }} as customers using (customer_id)
 left join {{ ref('int_best_channels') }} as channels using (customer_id)

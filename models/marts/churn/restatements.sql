@@ -1,4 +1,4 @@
--- Closed months whose numbers changed after they had been published: what was told, what holds now, and why.
+-- Closed months whose numbers changed after they had been published: what was published, what is known now, and why.
 with versions as (
     select versions.*, refreshes.started_at
     from {{ ref('closed_month_versions') }} as versions
@@ -7,7 +7,7 @@ with versions as (
     where refreshes.status in ('published', 'running')
 ),
 
-compared as (
+version_comparisons as (
     select
         *,
         row_number() over (partition by period_start order by refresh_id) as version_number,
@@ -40,5 +40,5 @@ select
     {{ money('mrr_at_end_change') }} as mrr_at_end_change,
     cause,
     files
-from compared
+from version_comparisons
 where version_number > 1

@@ -29,14 +29,14 @@ lost_contacts as (
         and max(case when {{ active_at_opening('spells', 'contacts.contacted_on') }} then 1 else 0 end) = 0
 ),
 
-learnt as (
+reasons_from_contacts as (
     select distinct contacts.customer_id, contacts.campaign, contacts.channel
     from contacts
     inner join {{ ref('int_departures') }} as notes
         on notes.customer_id = contacts.customer_id and notes.noted_at >= contacts.contacted_at
 ),
 
-recovered as (
+recovered_revenue as (
     select lost_contacts.campaign, lost_contacts.channel, sum(invoices.amount) as revenue
     from lost_contacts
     inner join {{ ref('int_invoices') }} as invoices
@@ -46,13 +46,13 @@ recovered as (
     group by lost_contacts.campaign, lost_contacts.channel
 ),
 
-counted as (
+contact_counts as (
     select
         contacts.campaign,
         contacts.channel,
         count(*) as contacted,
         count(case when contacts.is_replied then 1 end) as replied,
-        count(learnt.customer_id) as reasons_learnt,
+        count(reasons_from_contacts.customer_id) as reasons_learnt,
         count(lost_contacts.customer_id) as contacted_lost
         {%- for days in horizons %},
         count(case
@@ -65,22 +65,23 @@ counted as (
         {%- endfor %}
     from contacts
     left join lost_contacts using (customer_id, campaign, channel)
-    left join learnt using (customer_id, campaign, channel)
+    left join reasons_from_contacts using (customer_id, campaign, channel)
     group by contacts.campaign, contacts.channel
 )
 
 select
-    counted.campaign,
-    counted.channel,
-    counted.contacted,
-    counted.replied,
-    counted.reasons_learnt,
-    counted.contacted_lost
+    contact_counts.campaign,
+    contact_counts.channel,
+    contact_counts.contacted,
+    contact_counts.replied,
+    contact_counts.reasons_learnt,
+    contact_counts.contacted_lost
     {%- for days in horizons %},
-    counted.observed_{{ days }}d,
-    counted.returned_{{ days }}d,
-    {{ safe_divide('counted.returned_' ~ days ~ 'd', 'counted.observed_' ~ days ~ 'd') }} as return_rate_{{ days }}d
+    contact_counts.observed_{{ days }}d,
+    contact_counts.returned_{{ days }}d,
+    {{ safe_divide('contact_counts.returned_' ~ days ~ 'd', 'contact_counts.observed_' ~ days ~ 'd') }}
+        as return_rate_{{ days }}d
     {%- endfor %},
-    {{ money('coalesce(recovered.revenue, 0)') }} as revenue_recovered
-from counted
-left join recovered using (campaign, channel)
+    {{ money('coalesce(recovered_revenue.revenue, 0)') }} as revenue_recovered
+from contact_counts
+left join recovered_revenue using (campaign, channel)

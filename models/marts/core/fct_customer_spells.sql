@@ -8,7 +8,7 @@ with running_rows as (
 ),
 
 -- a later row that starts by then and lasts longer makes the end a change of terms
-scheduled as (
+scheduled_ends as (
     select running_rows.customer_id, running_rows.latest_end_on as scheduled_end_on
     from running_rows
     where running_rows.all_scheduled
@@ -28,7 +28,7 @@ select
     spells.started_on,
     spells.ended_on,
     case
-        when spells.ended_on is null and customers.activity_basis = 'subscription' then scheduled.scheduled_end_on
+        when spells.ended_on is null and customers.activity_basis = 'subscription' then scheduled_ends.scheduled_end_on
     end as scheduled_end_on,
     cast(
         {{ days_between('spells.started_on', 'coalesce(spells.ended_on, ' ~ add_days(as_of(), 1) ~ ')') }} as integer
@@ -41,5 +41,5 @@ select
     reasons.is_interviewed
 from {{ ref('int_customer_spells') }} as spells
 inner join {{ ref('int_customers') }} as customers using (customer_id)
-left join scheduled using (customer_id)
+left join scheduled_ends using (customer_id)
 left join {{ ref('int_spell_end_reasons') }} as reasons using (customer_id, spell_number)

@@ -13,7 +13,7 @@ changes as (
     having sum(mrr_change) <> 0
 ),
 
-running as (
+running_mrr as (
     select
         customer_id,
         occurred_on,
@@ -38,4 +38,4 @@ select
     {{ money('mrr_after - mrr_change') }} as mrr_before,
     {{ money('mrr_after') }} as mrr_after,
     {{ money('mrr_change') }} as mrr_change
-from running
+from running_mrr

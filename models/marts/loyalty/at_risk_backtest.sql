@@ -1,6 +1,6 @@
 -- How good the list of customers at risk would have been at each past quarter's opening: by signal, and for any of
 -- them.
-with assessed as (
+with assessed_customers as (
     select assessed_on, customer_id, is_lost_within_90d
     from {{ ref('int_risk_assessments') }}
     where not is_current
@@ -10,10 +10,10 @@ with assessed as (
 quarters as (
     select
         assessments.assessed_on,
-        count(assessed.customer_id) as customers,
-        count(case when assessed.is_lost_within_90d then 1 end) as lost_within_90d
+        count(assessed_customers.customer_id) as customers,
+        count(case when assessed_customers.is_lost_within_90d then 1 end) as lost_within_90d
     from {{ ref('int_assessments') }} as assessments
-    left join assessed using (assessed_on)
+    left join assessed_customers using (assessed_on)
     where not assessments.is_current
     group by assessments.assessed_on
 ),
@@ -24,14 +24,14 @@ signals as (
     select assessed_on, customer_id, 'any' from {{ ref('int_risk_signals') }}
 ),
 
-flagged as (
+signal_counts as (
     select
         signals.assessed_on,
         signals.signal,
         count(*) as flagged,
-        count(case when assessed.is_lost_within_90d then 1 end) as flagged_lost_within_90d
+        count(case when assessed_customers.is_lost_within_90d then 1 end) as flagged_lost_within_90d
     from signals
-    inner join assessed using (assessed_on, customer_id)
+    inner join assessed_customers using (assessed_on, customer_id)
     group by signals.assessed_on, signals.signal
 ),
 
@@ -41,15 +41,15 @@ names as (
     {% endfor %}
 ),
 
-filled as (
+signals_by_quarter as (
     select
         quarters.*,
         names.signal,
-        coalesce(flagged.flagged, 0) as flagged,
-        coalesce(flagged.flagged_lost_within_90d, 0) as flagged_lost_within_90d
+        coalesce(signal_counts.flagged, 0) as flagged,
+        coalesce(signal_counts.flagged_lost_within_90d, 0) as flagged_lost_within_90d
     from quarters
     cross join names
-    left join flagged on flagged.assessed_on = quarters.assessed_on and flagged.signal = names.signal
+    left join signal_counts on signal_counts.assessed_on = quarters.assessed_on and signal_counts.signal = names.signal
 )
 
 select
@@ -63,4 +63,4 @@ select
     {{ safe_divide('flagged_lost_within_90d', 'lost_within_90d') }} as recall,
     {{ safe_divide('lost_within_90d', 'customers') }} as base_rate,
     {{ safe_divide('flagged_lost_within_90d * customers', 'flagged * lost_within_90d') }} as lift
-from filled
+from signals_by_quarter

@@ -6,7 +6,7 @@ with signals as (
     where assessments.is_current
 ),
 
-flagged as (
+signal_flags as (
     select
         customer_id,
         {% for signal in risk_signals() %}
@@ -31,15 +31,15 @@ recent_sales as (
 )
 
 select
-    flagged.customer_id,
+    signal_flags.customer_id,
     {{ flags_as_text(risk_signals()) }} as signals,
     {% for signal in risk_signals() %}
-    flagged.{{ signal }},
+    signal_flags.{{ signal }},
     {% endfor %}
-    flagged.score,
+    signal_flags.score,
     {{ money(
         'case when mrr.mrr > 0 then 12 * mrr.mrr else greatest(coalesce(recent_sales.sales_last_365_days, 0), 0) end'
     ) }} as revenue_at_risk
-from flagged
+from signal_flags
 left join mrr using (customer_id)
 left join recent_sales using (customer_id)

@@ -66,7 +66,7 @@ medians as (
     inner join segments using (segment_number)
 ),
 
-filled as (
+sales_by_period as (
     select
         grid.*,
         coalesce(sales.purchases, 0) as purchases,
@@ -94,4 +94,4 @@ select
     median_check,
     {{ safe_divide('purchases', 'customers_purchasing') }} as purchases_per_customer,
     {{ money(money_ratio([cents('revenue')], ['100', 'customers_purchasing'])) }} as revenue_per_customer
-from filled
+from sales_by_period

@@ -15,7 +15,7 @@ repeat_customers as (
     {% endcall %}
 ),
 
-measured as (
+measures as (
     select
         churn.period_grain,
         churn.period_start,
@@ -66,4 +66,4 @@ select
     {% endfor %}
     customers_purchasing,
     repeat_customers
-from measured
+from measures

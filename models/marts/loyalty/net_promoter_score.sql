@@ -23,7 +23,7 @@ last_responses as (
 ),
 
 -- answers of customers that nobody else knows have no segment and drop out here
-counted as (
+response_counts as (
     select
         last_responses.period_grain,
         last_responses.period_number,
@@ -37,18 +37,18 @@ counted as (
     group by last_responses.period_grain, last_responses.period_number, segments.segment_type, segments.segment
 ),
 
-filled as (
+responses_by_period as (
     select
         grid.*,
-        coalesce(counted.responses, 0) as responses,
-        coalesce(counted.promoters, 0) as promoters,
-        coalesce(counted.detractors, 0) as detractors
+        coalesce(response_counts.responses, 0) as responses,
+        coalesce(response_counts.promoters, 0) as promoters,
+        coalesce(response_counts.detractors, 0) as detractors
     from {{ ref('int_period_segments') }} as grid
-    left join counted using (period_grain, period_number, segment_type, segment)
+    left join response_counts using (period_grain, period_number, segment_type, segment)
 ),
 
 -- p + d − (p − d)² over the common denominator: in whole numbers it never falls below 0
-scored as (
+scores as (
     select
         *,
         {{ safe_divide('100 * (promoters - detractors)', 'responses') }} as nps,
@@ -56,7 +56,7 @@ scored as (
             'responses * (promoters + detractors) - (promoters - detractors) * (promoters - detractors)',
             'responses * responses * responses'
         ) }}) as half_width
-    from filled
+    from responses_by_period
 )
 
 select
@@ -73,4 +73,4 @@ select
     nps,
     case when responses > 0 then greatest(nps - half_width, -100) end as nps_low,
     case when responses > 0 then least(nps + half_width, 100) end as nps_high
-from scored
+from scores

@@ -12,14 +12,14 @@ with cases as (
     {% endfor %}
 ),
 
-numbered as (
+period_cases as (
     {% call(grain) by_grain() %}
     select '{{ grain }}' as period_grain, {{ period_number('opened_on', grain) }} as period_number, cases.*
     from cases
     {% endcall %}
 ),
 
-handled as (
+case_handling as (
     select
         period_grain,
         period_number,
@@ -42,14 +42,14 @@ handled as (
         count(case when is_satisfied then 1 end) as csat_satisfied,
         count(case when is_complaint then 1 end) as complaints,
         count(distinct case when is_complaint then customer_id end) as complainants
-    from numbered
+    from period_cases
     group by period_grain, period_number, dimension, dimension_value
 ),
 
 -- of several complaints of a customer, the first one is watched
 first_complaints as (
     select period_grain, period_number, dimension, dimension_value, customer_id, min(opened_on) as opened_on
-    from numbered
+    from period_cases
     where is_complaint
     group by period_grain, period_number, dimension, dimension_value, customer_id
 ),
@@ -73,7 +73,7 @@ dimension_values as (
     select 'all', 'all'
 ),
 
-filled as (
+levels as (
     select
         periods.period_grain,
         periods.period_start,
@@ -85,23 +85,23 @@ filled as (
             'cases', 'cases_answered', 'cases_resolved', 'first_response_due', 'first_response_within_sla',
             'resolution_due', 'resolution_within_sla', 'csat_responses', 'csat_satisfied', 'complaints', 'complainants',
         ] %}
-        coalesce(handled.{{ counted }}, 0) as {{ counted }},
+        coalesce(case_handling.{{ counted }}, 0) as {{ counted }},
         {% endfor %}
-        handled.first_response_hours_median,
-        handled.first_response_hours_p90,
-        handled.resolution_hours_median,
-        handled.resolution_hours_p90,
+        case_handling.first_response_hours_median,
+        case_handling.first_response_hours_p90,
+        case_handling.resolution_hours_median,
+        case_handling.resolution_hours_p90,
         coalesce(losses.complainants_observed_90d, 0) as complainants_observed_90d,
         coalesce(losses.complainants_lost_90d, 0) as complainants_lost_90d,
         coalesce(others.customers_observed, 0) as others_observed_90d,
         coalesce(others.customers_lost, 0) as others_lost_90d
     from {{ ref('int_periods') }} as periods
     cross join dimension_values
-    left join handled
-        on handled.period_grain = periods.period_grain
-        and handled.period_number = periods.period_number
-        and handled.dimension = dimension_values.dimension
-        and handled.dimension_value = dimension_values.dimension_value
+    left join case_handling
+        on case_handling.period_grain = periods.period_grain
+        and case_handling.period_number = periods.period_number
+        and case_handling.dimension = dimension_values.dimension
+        and case_handling.dimension_value = dimension_values.dimension_value
     left join losses
         on losses.period_grain = periods.period_grain
         and losses.period_number = periods.period_number
@@ -142,4 +142,4 @@ select
     others_observed_90d,
     others_lost_90d,
     {{ safe_divide('others_lost_90d', 'others_observed_90d') }} as others_churn_rate_90d
-from filled
+from levels

@@ -25,7 +25,7 @@ returns as (
     group by first_purchases.customer_id
 ),
 
-counted as (
+customer_counts as (
     select
         first_purchases.employee_id,
         {{ period_number('first_purchases.issued_on', 'quarter') }} as period_number,
@@ -38,12 +38,12 @@ counted as (
     group by first_purchases.employee_id, {{ period_number('first_purchases.issued_on', 'quarter') }}
 ),
 
-dated as (
+quarter_counts as (
     select
         *,
         {{ period_start('period_number', 'quarter') }} as period_start,
         {{ period_start('(period_number + 1)', 'quarter') }} as calendar_end
-    from counted
+    from customer_counts
 )
 
 select
@@ -61,4 +61,4 @@ select
     {{ safe_divide('returned_to_same_employee_90d', 'observed_90d') }} as return_rate_same_employee_90d,
     {{ wilson_low('returned_to_same_employee_90d', 'observed_90d') }} as return_rate_same_employee_90d_low,
     {{ wilson_high('returned_to_same_employee_90d', 'observed_90d') }} as return_rate_same_employee_90d_high
-from dated
+from quarter_counts

@@ -67,7 +67,7 @@ facts as (
     from mrr_changes
 ),
 
-happened_by_set as (
+activity_by_set as (
     select
         members.cohort_grain,
         members.cohort_number,
@@ -86,23 +86,23 @@ happened_by_set as (
     group by members.cohort_grain, members.cohort_number, members.segment_set, facts.period_number
 ),
 
-happened as (
+cohort_activity as (
     select
-        happened_by_set.cohort_grain,
-        happened_by_set.cohort_number,
+        activity_by_set.cohort_grain,
+        activity_by_set.cohort_number,
         segments.segment_type,
         segments.segment,
-        happened_by_set.period_number,
-        sum(happened_by_set.active_change) as active_change,
-        sum(happened_by_set.closing_change) as closing_change,
-        sum(happened_by_set.customers_purchasing) as customers_purchasing,
-        sum(happened_by_set.revenue) as revenue,
-        sum(happened_by_set.mrr_change) as mrr_change
-    from happened_by_set
+        activity_by_set.period_number,
+        sum(activity_by_set.active_change) as active_change,
+        sum(activity_by_set.closing_change) as closing_change,
+        sum(activity_by_set.customers_purchasing) as customers_purchasing,
+        sum(activity_by_set.revenue) as revenue,
+        sum(activity_by_set.mrr_change) as mrr_change
+    from activity_by_set
     inner join {{ ref('int_segment_sets') }} as segments using (segment_set)
     group by
-        happened_by_set.cohort_grain, happened_by_set.cohort_number, segments.segment_type, segments.segment,
-        happened_by_set.period_number
+        activity_by_set.cohort_grain, activity_by_set.cohort_number, segments.segment_type, segments.segment,
+        activity_by_set.period_number
 ),
 
 cells as (
@@ -114,23 +114,23 @@ cells as (
         periods.period_start,
         periods.period_end,
         periods.is_complete,
-        coalesce(happened.customers_purchasing, 0) as customers_purchasing,
-        coalesce(happened.revenue, 0) as revenue,
-        sum(coalesce(happened.active_change, 0)) over since_start as customers_active,
-        sum(coalesce(happened.closing_change, 0)) over since_start as customers_at_close,
-        sum(coalesce(happened.revenue, 0)) over since_start as cumulative_revenue,
-        sum(coalesce(happened.mrr_change, 0)) over since_start as mrr_at_close
+        coalesce(cohort_activity.customers_purchasing, 0) as customers_purchasing,
+        coalesce(cohort_activity.revenue, 0) as revenue,
+        sum(coalesce(cohort_activity.active_change, 0)) over since_start as customers_active,
+        sum(coalesce(cohort_activity.closing_change, 0)) over since_start as customers_at_close,
+        sum(coalesce(cohort_activity.revenue, 0)) over since_start as cumulative_revenue,
+        sum(coalesce(cohort_activity.mrr_change, 0)) over since_start as mrr_at_close
     from cohorts
     inner join {{ ref('int_periods') }} as starts
         on starts.period_grain = cohorts.cohort_grain and starts.period_number = cohorts.cohort_number
     inner join {{ ref('int_periods') }} as periods
         on periods.period_grain = cohorts.cohort_grain and periods.period_number >= cohorts.cohort_number
-    left join happened
-        on happened.cohort_grain = cohorts.cohort_grain
-        and happened.cohort_number = cohorts.cohort_number
-        and happened.segment_type = cohorts.segment_type
-        and happened.segment = cohorts.segment
-        and happened.period_number = periods.period_number
+    left join cohort_activity
+        on cohort_activity.cohort_grain = cohorts.cohort_grain
+        and cohort_activity.cohort_number = cohorts.cohort_number
+        and cohort_activity.segment_type = cohorts.segment_type
+        and cohort_activity.segment = cohorts.segment
+        and cohort_activity.period_number = periods.period_number
     window since_start as (
         partition by cohorts.cohort_grain, cohorts.cohort_number, cohorts.segment_type, cohorts.segment
         order by periods.period_number rows between unbounded preceding and current row

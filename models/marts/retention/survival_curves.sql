@@ -1,4 +1,4 @@
--- How long customers stay: Kaplan and Meier's estimate over the first spell of each customer, running ones censored.
+-- How long customers stay: Kaplan and Meier's estimate over the first spell of each customer, open ones censored.
 -- The interval is Greenwood's on the log-log scale.
 with durations as (
     select
@@ -22,7 +22,7 @@ by_tenure as (
     group by segment_type, segment, tenure_days
 ),
 
-counted as (
+risk_sets as (
     select
         *,
         sum(observed) over (
@@ -33,7 +33,7 @@ counted as (
 ),
 
 -- survival = Π (1 − lost ÷ at risk): as a sum of logarithms, which ends where nobody is left
-summed as (
+log_sums as (
     select
         *,
         sum(case
@@ -44,18 +44,18 @@ summed as (
             when lost < at_risk then cast(lost as double) / (at_risk * (at_risk - lost))
             else 0
         end) over so_far as variance
-    from counted
+    from risk_sets
     where lost > 0
     window so_far as (
         partition by segment_type, segment order by tenure_days rows between unbounded preceding and current row
     )
 ),
 
-scaled as (
+log_survivals as (
     select
         *,
         case when lost < at_risk then log_survival end as log_of_survival
-    from summed
+    from log_sums
 )
 
 select
@@ -67,4 +67,4 @@ select
     coalesce(exp(log_of_survival), 0) as survival,
     exp(-exp(ln(-log_of_survival) - 1.959964 * sqrt(variance) / log_of_survival)) as survival_low,
     exp(-exp(ln(-log_of_survival) + 1.959964 * sqrt(variance) / log_of_survival)) as survival_high
-from scaled
+from log_survivals

@@ -14,7 +14,7 @@ with sales as (
 ),
 
 -- what the changes up to as_of add up to is the MRR at the opening of the next day
-recurring as (
+recurring_revenue as (
     select customer_id, sum(mrr_change) as mrr
     from {{ ref('fct_mrr_movements') }}
     group by customer_id
@@ -26,18 +26,18 @@ tenures as (
     group by customer_id
 ),
 
-filled as (
+customer_sums as (
     select
         customers.customer_id,
         coalesce(sales.revenue, 0) as revenue,
         coalesce(sales.purchases, 0) as purchases,
         coalesce(sales.purchase_amount, 0) as purchase_amount,
         {{ margin_parts('sales.revenue_with_cost', 'sales.cost') }},
-        coalesce(recurring.mrr, 0) as mrr,
+        coalesce(recurring_revenue.mrr, 0) as mrr,
         coalesce(tenures.tenure_days, 0) as tenure_days
     from {{ ref('dim_customers') }} as customers
     left join sales using (customer_id)
-    left join recurring using (customer_id)
+    left join recurring_revenue using (customer_id)
     left join tenures using (customer_id)
 )
 
@@ -51,4 +51,4 @@ select
     {{ money(money_ratio([cents('purchase_amount')], ['100', 'purchases'])) }} as average_check,
     {{ money('mrr') }} as mrr,
     cast(tenure_days as bigint) as tenure_days
-from filled
+from customer_sums

@@ -14,7 +14,7 @@ with losses as (
     group by losses.period_grain, losses.period_number, segments.segment_type, segments.segment
 ),
 
-filled as (
+period_sums as (
     select
         grid.*,
         rates.customers_at_start,
@@ -35,14 +35,14 @@ filled as (
 ),
 
 -- quotients take unrounded inputs: lost sales = lost × sales ÷ customers, in hundredths
-calculated as (
+quotient_parts as (
     select
         *,
         {{ cents('sales_of_customers_at_start') }} as sales_cents,
         customers_lost * {{ cents('sales_of_customers_at_start') }} as lost_sales_numerator,
         100 * customers_at_start as lost_sales_denominator,
         case period_grain when 'month' then 12 when 'quarter' then 4 else 1 end as periods_a_year
-    from filled
+    from period_sums
 )
 
 select
@@ -73,4 +73,4 @@ select
     mrr_churned,
     {{ money('round(recoverable_sales_if_heard, 2)') }} as recoverable_sales_if_heard,
     {{ money('round(recoverable_sales_if_heard_promptly, 2)') }} as recoverable_sales_if_heard_promptly
-from calculated
+from quotient_parts

@@ -1,6 +1,6 @@
 -- What became of the monthly recurring revenue of each period's opening, by comparing each customer's MRR at its two
 -- ends.
-with numbered as (
+with period_movements as (
     {% call(grain) by_grain() %}
     select
         '{{ grain }}' as period_grain,
@@ -19,7 +19,7 @@ customer_changes as (
         first_mrr_period_number,
         min_by(mrr_before, occurred_on) as mrr_at_start,
         max_by(mrr_after, occurred_on) as mrr_at_end
-    from numbered
+    from period_movements
     group by customer_id, period_grain, period_number, first_mrr_period_number
 ),
 
@@ -51,7 +51,7 @@ changes as (
     group by customer_changes.period_grain, customer_changes.period_number, segments.segment_type, segments.segment
 ),
 
-filled as (
+changes_by_period as (
     select
         grid.*,
         coalesce(changes.mrr_new, 0) as mrr_new,
@@ -63,7 +63,7 @@ filled as (
     left join changes using (period_grain, period_number, segment_type, segment)
 ),
 
-closed as (
+closing_mrr as (
     select
         *,
         mrr_new + mrr_reactivated + mrr_expanded - mrr_contracted - mrr_churned as mrr_net_change,
@@ -71,12 +71,12 @@ closed as (
             partition by period_grain, segment_type, segment order by period_number
             rows between unbounded preceding and current row
         ) as mrr_at_end
-    from filled
+    from changes_by_period
 ),
 
-opened as (
+opening_mrr as (
     select *, mrr_at_end - mrr_net_change as mrr_at_start
-    from closed
+    from closing_mrr
 )
 
 select
@@ -100,4 +100,4 @@ select
         'mrr_at_start - mrr_churned - mrr_contracted + mrr_expanded', 'mrr_at_start'
     ) }} as net_revenue_retention,
     {{ safe_divide('mrr_new + mrr_reactivated + mrr_expanded', 'mrr_churned + mrr_contracted') }} as quick_ratio
-from opened
+from opening_mrr
