@@ -21,7 +21,7 @@ from orchestration.engines import SETTINGS
 from orchestration.errors import INTERRUPTED, Busy, ChurnError, EnvironmentFailure, Refused, UserError
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
-from orchestration.warehouse.options import existing_warehouse
+from orchestration.warehouse.options import demo_warehouse, existing_warehouse, made_warehouse, refreshed_warehouse
 from orchestration.warehouse.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ DEMO_AS_OF = "2025-12-31"
 
 _folder = click.Path(file_okay=False, path_type=Path)
 _extracts = click.option("--extracts", type=_folder, required=True, help="Folder of extracts.")
-_warehouse = click.option("--warehouse", type=_folder, required=True, help="Warehouse folder; made when it is missing.")
 _as_of = click.option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -90,7 +89,7 @@ cli.add_command(workbook.command)
 
 @cli.command()
 @_extracts
-@_warehouse
+@made_warehouse
 @_as_of
 @_policies
 @click.option(
@@ -98,7 +97,7 @@ cli.add_command(workbook.command)
 )
 @click.option("--profile", is_flag=True, help="Show what each stage and each table took: time, rows and memory.")
 @click.option(
-    "--quiet", is_flag=True, help="Say nothing of a success, and of a failure nothing that was in the extracts."
+    "--quiet", is_flag=True, help="Print nothing on success, and on a failure nothing that was in the extracts."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what refresh.json says, in place of the result.")
 @click.option(
@@ -159,11 +158,11 @@ def _send_alerts(extracts: Path, warehouse: Path) -> None:
 @_extracts
 @existing_warehouse
 def alert(extracts: Path, warehouse: Path) -> None:
-    """Tell people what has changed since they were told: a failure, stale extracts, numbers that are not plausible."""
+    """Notify people of what is new since the last alert: a failure, stale extracts, numbers that are not plausible."""
     from orchestration.readers.alerts.sending import VARIABLE, recipients, send_due
 
     if not recipients():
-        raise UserError(f"{VARIABLE} names nobody to tell. Set it to the URLs of e-mail, chats or webhooks.")
+        raise UserError(f"{VARIABLE} names nobody to notify. Set it to the URLs of e-mail, chats or webhooks.")
     for title in send_due(extracts, warehouse):
         click.echo(title)
 
@@ -198,13 +197,9 @@ def check(extracts: Path, as_of: datetime | None, policies: tuple[str, ...]) -> 
 @cli.command()
 @_extracts
 @click.option("--source", "names", multiple=True, metavar="NAME", help="Pull this source only; may be repeated.")
+@refreshed_warehouse
 @click.option(
-    "--warehouse",
-    type=_folder,
-    help="Warehouse that is refreshed afterwards: its refresh.json and its alerts report a failure of the pull.",
-)
-@click.option(
-    "--quiet", is_flag=True, help="Say nothing of a success, and of a failure nothing that stands in extracts.yml."
+    "--quiet", is_flag=True, help="Print nothing on success, and on a failure nothing that stands in extracts.yml."
 )
 def pull(extracts: Path, names: tuple[str, ...], warehouse: Path | None, quiet: bool) -> None:
     """Fetch what the sources under pull: in extracts.yml hold today, as files in the extracts folder."""
@@ -285,7 +280,7 @@ def init(context: click.Context, extracts: Path) -> None:
 
 @cli.command()
 @click.option("--extracts", type=_folder, default="demo/extracts", show_default=True)
-@click.option("--warehouse", type=_folder, default="demo/warehouse", show_default=True)
+@demo_warehouse
 @_with_engine
 def demo(extracts: Path, warehouse: Path, engine: Mapping[str, str | None]) -> None:
     """Write the demo company's extracts and refresh from them."""
@@ -298,14 +293,12 @@ def demo(extracts: Path, warehouse: Path, engine: Mapping[str, str | None]) -> N
 
 
 @cli.command()
-@_warehouse
+@existing_warehouse
 def rollback(warehouse: Path) -> None:
     """Publish the version before the current one again."""
     from orchestration.warehouse import publishing
     from orchestration.warehouse.folder import Warehouse
 
-    if not warehouse.is_dir():
-        raise click.BadParameter(f"There is no folder {warehouse}.", param_hint="--warehouse")
     place = Warehouse(warehouse)
     before = publishing.current_version(place)
     with _noting("The version before is published.", lambda: publishing.current_version(place) != before):
@@ -324,7 +317,7 @@ def rollback(warehouse: Path) -> None:
     show_default=True,
     help="What the schedule and the sensor refresh from.",
 )
-@click.option("--warehouse", type=_folder, default="demo/warehouse", show_default=True)
+@demo_warehouse
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def ui(extracts: Path, warehouse: Path, port: int) -> None:
     """Serve Dagster's web UI, with the schedule and the sensor, on 127.0.0.1."""

@@ -12,7 +12,6 @@ build.duckdb: it is lent to Spark for a refresh, and the rows that were appended
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -29,6 +28,7 @@ from orchestration.loading import plain_parquet, registry
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from orchestration.warehouse.quoting import identifier, quote
+from orchestration.warehouse.replacing import replacing
 
 if TYPE_CHECKING:
     import duckdb
@@ -370,9 +370,8 @@ def _run(cursor: Any, statement: str) -> list[tuple]:
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
     """Write a Parquet file whole or not at all."""
-    unfinished = file.with_suffix(".unfinished")
-    con.execute(f"copy ({query}) to {quote(unfinished)} (format parquet, compression zstd)")
-    os.replace(unfinished, file)
+    with replacing(file) as new:
+        con.execute(f"copy ({query}) to {quote(new)} (format parquet, compression zstd)")
 
 
 def _in_utc(con: duckdb.DuckDBPyConnection, relation: str) -> str:

@@ -9,7 +9,6 @@ CSV files are not among them: a row is known by its file and number, and Spark n
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -22,6 +21,7 @@ from orchestration.contract.tables import DATES, NUMBERS, Table
 from orchestration.errors import UserError
 from orchestration.loading.discovery import Delivery
 from orchestration.warehouse.quoting import identifier, quote
+from orchestration.warehouse.replacing import replacing
 
 # The types that engines write as the same text, as DuckDB calls them; floating point numbers are not among them.
 _WHOLE_NUMBERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG")} | {
@@ -140,19 +140,18 @@ class Shape:
 def keep(delivery: Delivery, file: Path) -> None:
     """Copy a delivered file, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished, copied = file.with_suffix(".unfinished"), sha256()
-    with delivery.path.open("rb") as source, unfinished.open("wb") as target:
-        while part := source.read(1 << 24):
-            copied.update(part)
-            target.write(part)
-    if copied.hexdigest() != delivery.content_hash:
-        unfinished.unlink()
-        raise UserError(
-            f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end.",
-            code="changed_file",
-            file=delivery.file,
-        )
-    os.replace(unfinished, file)
+    copied = sha256()
+    with replacing(file, private=True) as new:
+        with delivery.path.open("rb") as source, new.open("wb") as target:
+            while part := source.read(1 << 24):
+                copied.update(part)
+                target.write(part)
+        if copied.hexdigest() != delivery.content_hash:
+            raise UserError(
+                f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end.",
+                code="changed_file",
+                file=delivery.file,
+            )
 
 
 def row_columns(table: Table) -> list[str]:

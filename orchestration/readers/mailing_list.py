@@ -19,9 +19,9 @@ import click
 
 from orchestration.contract.reason_aliases import known_reason, reason_labels
 from orchestration.errors import UserError
-from orchestration.readers.replacing import replacing
 from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import read_private
+from orchestration.warehouse.replacing import replacing
 
 CHANNELS = ("sms", "email", "viber", "voice")
 COLUMNS = (

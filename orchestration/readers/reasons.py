@@ -17,9 +17,9 @@ import click
 
 from orchestration.contract.reason_aliases import ALIASES, Alias, known_reason, read_aliases, reason_labels
 from orchestration.errors import UserError
-from orchestration.readers.replacing import replacing
 from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import read_private
+from orchestration.warehouse.replacing import replacing
 
 # As int_reason_texts has it: a text that is this similar to aliases of one reason only means that reason.
 SIMILAR = 0.85

@@ -18,9 +18,9 @@ import duckdb
 
 from orchestration.errors import UserError
 from orchestration.readers.mailing_list import defused
-from orchestration.readers.replacing import replacing
 from orchestration.warehouse.options import existing_warehouse
 from orchestration.warehouse.published import published_file
+from orchestration.warehouse.replacing import replacing
 
 # Sheet -> its mart and columns; one row per period, years first.
 _TABLES = {

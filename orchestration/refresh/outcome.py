@@ -15,8 +15,8 @@ from platform import python_version
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import INTERRUPTED, ChurnError, EnvironmentFailure, SetupError, UserError, Withheld
-from orchestration.readers.replacing import replacing
 from orchestration.warehouse import folder
+from orchestration.warehouse.replacing import replacing
 
 if TYPE_CHECKING:
     import duckdb

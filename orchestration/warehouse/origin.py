@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from hashlib import file_digest
 from typing import Any
 
 from orchestration.warehouse import publishing
 from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.replacing import replacing
 
 
 def keep(warehouse: Warehouse, made_from: Mapping[str, Any]) -> None:
@@ -45,9 +45,8 @@ def keep_still(warehouse: Warehouse) -> None:
 
 
 def _write(warehouse: Warehouse, note: Mapping[str, Any]) -> None:
-    new = warehouse.origin.with_name(f".{warehouse.origin.name}.new")
-    new.write_text(json.dumps({**note, "build": _stamp(warehouse)}), encoding="utf-8")
-    os.replace(new, warehouse.origin)
+    with replacing(warehouse.origin) as new:
+        new.write_text(json.dumps({**note, "build": _stamp(warehouse)}), encoding="utf-8")
 
 
 def _read(warehouse: Warehouse) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import yaml
 
 from orchestration.errors import SetupError
 from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.replacing import replacing
 
 PUBLISH = "publish"
 
@@ -25,4 +26,5 @@ def read_settings(warehouse: Warehouse) -> dict[str, Any]:
 def write_settings(warehouse: Warehouse, settings: Mapping[str, Any]) -> None:
     """Set these, and leave the others as they are."""
     text = yaml.safe_dump({**read_settings(warehouse), **settings}, sort_keys=False)
-    warehouse.settings.write_text(text, encoding="utf-8")
+    with replacing(warehouse.settings) as new:
+        new.write_text(text, encoding="utf-8")

@@ -19,12 +19,12 @@ import duckdb
 import pytest
 
 from orchestration.errors import Refused, UserError
-from orchestration.readers.replacing import replacing
 from orchestration.readers.report import page
 from orchestration.transform.project import DOCS
 from orchestration.warehouse import folder, publishing
 from orchestration.warehouse.folder import Warehouse
 from orchestration.warehouse.publishing import Relation
+from orchestration.warehouse.replacing import replacing
 
 RELATIONS = [
     Relation(

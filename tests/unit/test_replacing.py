@@ -1,5 +1,6 @@
 """A file that is replaced is the old one or the new one, with the permissions it should have."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.readers.replacing import replacing
+from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.replacing import replacing
+from orchestration.warehouse.settings import write_settings
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +41,19 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_settings_that_cannot_be_written_stay_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person writes some of them by hand: a full disk in mid-write must not take those."""
+    warehouse = Warehouse(tmp_path)
+    warehouse.settings.write_text("publish: postgresql://me@db/churn\n")
+    write = Path.write_text
+
+    def fill_the_disk(file: Path, text: str, **options: str) -> int:
+        write(file, text[:5], **options)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    with pytest.raises(OSError):
+        write_settings(warehouse, {"engine": "spark"})
+    assert warehouse.settings.read_text() == "publish: postgresql://me@db/churn\n"

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from orchestration.contract.mapping import unattended_mapping
 from orchestration.errors import EnvironmentFailure, UserError
 from orchestration.readers.alerts.conditions import Condition, conditions, last_outcome
-from orchestration.readers.replacing import replacing
 from orchestration.warehouse.folder import PUBLISHED, RUNNING, Warehouse
+from orchestration.warehouse.replacing import replacing
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
+from orchestration.warehouse.options import existing_warehouse
+
 
 @click.command("report")
-@click.option("--warehouse", type=click.Path(file_okay=False, path_type=Path), required=True, help="Warehouse folder.")
+@existing_warehouse
 @click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
 def command(warehouse: Path, opened: bool) -> None:
     """Print the path of the report, or open it."""
     from orchestration.readers.report.page import add_report
     from orchestration.warehouse.folder import Warehouse
 
-    if not warehouse.is_dir():
-        raise click.BadParameter(f"There is no folder {warehouse}.", param_hint="--warehouse")
     page = warehouse.absolute() / "report" / "index.html"
     if not page.is_file():
         current = Warehouse(warehouse)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.errors import UserError
-from orchestration.readers.replacing import replacing
 from orchestration.readers.report import vega
 from orchestration.readers.report.data import read_data
 from orchestration.warehouse import publishing
 from orchestration.warehouse.folder import Warehouse
+from orchestration.warehouse.replacing import replacing
 
 LANGUAGES = ("en", "bg", "ru", "fil")
 MAX_BYTES = 4_800_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from orchestration.readers.replacing import replacing
 from orchestration.transform.project import TARGET
+from orchestration.warehouse.replacing import replacing
 
 
 def script() -> str:
