@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,6 +20,9 @@ from filelock import FileLock, Timeout
 
 # Tags of a run of the command line: the id of its refresh, and who launched it, as Dagster's list of runs shows it.
 REFRESH_TAG, LAUNCHED_BY = "churn/refresh_id", {"user": "churn refresh"}
+
+_BEFORE_LIFE = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
+LAUNCH_TIME = 300  # seconds that a process may take from its launch to its first sign of life
 
 
 def _config(home: Path) -> dict[str, Any]:
@@ -96,6 +100,13 @@ def _is_alive(instance: dg.DagsterInstance, run_id: str) -> bool:
     return False
 
 
+def _is_being_launched(record: dg.RunRecord) -> bool:
+    """The process of this run may still be importing, before it can show a sign of life. Its age is that of its
+    status: it may have waited in the queue for long."""
+    age = time.time() - record.update_timestamp.timestamp()
+    return record.dagster_run.status in _BEFORE_LIFE and 0 <= age < LAUNCH_TIME
+
+
 def _sign_of_life(instance: dg.DagsterInstance, run_id: str) -> Path:
     return Path(instance.root_directory, f".{run_id}.lock")
 
@@ -106,10 +117,11 @@ def fail_left_runs(instance: dg.DagsterInstance, own: str | None = None, of_comm
     Only whoever holds the warehouse may call it: nobody else is running then, but for runs that pull, which show that
     they are alive. `own` is the run of the caller.
     `of_commands`: only runs of the command line, which hold the warehouse from their beginning to their end; a run of
-    the UI that is just starting does not hold it yet."""
+    the UI that is just starting does not hold it yet. One that is only being launched is left alone in any case."""
     unfinished = [status for status in NOT_FINISHED_STATUSES if status != dg.DagsterRunStatus.QUEUED]
-    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=unfinished)):
+        run = record.dagster_run
         if run.run_id == own or (of_commands and REFRESH_TAG not in run.tags):
             continue
-        if not _is_alive(instance, run.run_id):
+        if not _is_being_launched(record) and not _is_alive(instance, run.run_id):
             instance.report_run_failed(run, "The process of this refresh ended before it had finished.")

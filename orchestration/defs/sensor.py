@@ -35,6 +35,7 @@ def new_extracts(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Skip
             return dg.SkipReason("This content is published.")
         if not run.is_finished:
             return dg.SkipReason("A refresh of this content is under way.")
-        if time.time() - newest[0].create_timestamp.timestamp() < RETRY_AFTER:
+        age = time.time() - newest[0].create_timestamp.timestamp()
+        if 0 <= age < RETRY_AFTER:  # less than 0: the clock has been set back since
             return dg.SkipReason("The refresh of this content failed less than an hour ago.")
     return dg.RunRequest(tags={CONTENT_TAG: content})

@@ -26,7 +26,7 @@ def demand(test: Mapping[str, Any]) -> str:
     if kind := test.get("test_metadata"):
         match kind["name"], kind["kwargs"]:
             case "holds", {"laws": laws}:
-                return "Of every row holds: " + "; ".join(laws) + "."
+                return "In every row: " + "; ".join(laws) + "."
             case "unique_combination", _:
                 return "No two rows share their key, and no part of it is empty."
             case "accepted_values", {"column_name": column, "values": values}:
@@ -125,7 +125,7 @@ def _checked(key: dg.AssetCheckKey, result: "NodeResult", found: str | None) -> 
         check_name=key.name,
         passed=result.status == "pass",
         severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
-        description="Holds."
+        description="Passed."
         if result.status == "pass"
         else f"{result.failures or 0} rows break it{f': {found}' if found else ''}."
         if result.failures

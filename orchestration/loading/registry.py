@@ -8,19 +8,21 @@ raw.<source>__<table>  a view of the rows of all loads, with what the registry k
 """
 
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 
 from orchestration.contract.mapping import Mapping, SourceRule
+from orchestration.contract.pulls import FOLDER
 from orchestration.contract.tables import Table, contract
 from orchestration.errors import Problem, UserError, refuse_if
 from orchestration.loading import identities, plain_parquet
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
+from orchestration.loading.newest_day import yesterday_in
 from orchestration.loading.plain_parquet import Shape
 from orchestration.warehouse import connection
-from orchestration.warehouse.folder import now
+from orchestration.warehouse.folder import REFRESH_HISTORY, now
 from orchestration.warehouse.quoting import identifier
 
 REGISTRY = """
@@ -37,14 +39,16 @@ create table if not exists raw.loads (
     seen_as_of date,            -- as_of of the refresh that first loaded the content; null until that is known
     status_means varchar,       -- as the source declares it
     is_history boolean,         -- the content is part of a list whose versions are kept
-    shape varchar               -- JSON: how the engine reads the file by itself; null where its rows are stored here
+    shape varchar,              -- JSON: how the engine reads the file by itself; null where its rows are stored here
+    refresh_id varchar          -- the refresh that loaded it: unlike loaded_at it grows whatever the clock shows
 );
 create table if not exists raw.files (
     table_name varchar, file varchar, file_order varchar, content_hash varchar, load_id varchar,
     seen_order bigint, is_current boolean,
     loaded_at timestamp,        -- when the content last became the path's current one
     source varchar,
-    is_present boolean          -- it lay in the extracts folder at the last refresh
+    is_present boolean,         -- it lay in the extracts folder at the last refresh
+    refresh_id varchar          -- the refresh in which the content last became the path's current one
 );
 create table if not exists raw.snapshots (
     table_name varchar, source varchar, content_hash varchar, snapshot_on date
@@ -62,11 +66,19 @@ _MIGRATIONS = [
             "status_means varchar",
             "is_history boolean",
             "shape varchar",
+            "refresh_id varchar",
         ),
-        "files": ("source varchar default '1'", "is_present boolean"),
+        "files": ("source varchar default '1'", "is_present boolean", "refresh_id varchar"),
     }.items()
     for column in columns
 ]
+# Rows of an earlier version are of the refresh that had begun last when they were loaded.
+_MIGRATIONS += [
+    f"update raw.{table} set refresh_id = (select max_by(history.refresh_id, history.started_at)"
+    f" from quality.refresh_history as history where history.started_at <= {table}.loaded_at) where refresh_id is null"
+    for table in ("loads", "files")
+]
+_THIS_REFRESH = "(select max(history.refresh_id) from quality.refresh_history as history)"
 Place = tuple[str, str, str]  # table, source and content hash
 
 
@@ -88,6 +100,7 @@ class Load:
 
 def prepare(con: duckdb.DuckDBPyConnection, kept: Path | None = None) -> None:
     """Create what is missing of the schema, for every contract table."""
+    REFRESH_HISTORY.create(con)
     con.execute(f"begin; {REGISTRY}; {identities.REGISTRY}; {'; '.join(_MIGRATIONS)}; commit")
     # A row as delivered is long and seldom read. A file of an earlier version knows no zstd and would not compress it.
     [(storage,)] = con.execute(
@@ -227,9 +240,10 @@ def replace(con: duckdb.DuckDBPyConnection, rule: SourceRule, contents: list[str
     con.execute(f"delete from raw.{rule.table.raw}_rows where load_id in (select load_id {earlier})", key)
     con.execute(f"delete {earlier}", key)
     names = [field.name for field in fields(Load)]
+    values = ", ".join(f"unnest(?) as {name}" for name in names)
     con.execute(
-        "insert into raw.loads by name select ? as table_name, ? as source, ? as loaded_at, unnest(?) as content_hash,"
-        f" {', '.join(f'unnest(?) as {name}' for name in names)}",
+        "insert into raw.loads by name select ? as table_name, ? as source, ? as loaded_at,"
+        f" {_THIS_REFRESH} as refresh_id, unnest(?) as content_hash, {values}",
         [rule.table.name, rule.name, now(), contents, *([getattr(load, name) for load in loads] for name in names)],
     )
 
@@ -260,14 +274,17 @@ def register(con: duckdb.DuckDBPyConnection, deliveries: list[Delivery], load_id
     )
     same_source = "files.table_name = found.table_name and files.source = found.source"
     same_path = f"{same_source} and files.file = found.file"
+    is_back = "files.content_hash = found.content_hash and not files.is_current"
     con.execute(
         "update raw.files set is_current = files.content_hash = found.content_hash,"
-        " loaded_at = if(files.content_hash = found.content_hash and not files.is_current, ?, files.loaded_at)"
+        f" loaded_at = if({is_back}, ?, files.loaded_at),"
+        f" refresh_id = if({is_back}, {_THIS_REFRESH}, files.refresh_id)"
         f" from found where {same_path}",
         [now()],
     )
     con.execute(
-        f"insert into raw.files by name select found.*, true as is_current, ? as loaded_at from found"
+        f"insert into raw.files by name select found.*, true as is_current, ? as loaded_at,"
+        f" {_THIS_REFRESH} as refresh_id from found"
         f" where not exists (select 1 from raw.files where {same_path} and files.content_hash = found.content_hash)"
         " order by seen_order",
         [now()],
@@ -323,13 +340,16 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
     file, file_order: its smallest path, of those whose current content it is if there are any; is_current: there are;
     in_force: of a source of snapshots, only the content of the newest one, and every content of a list with history."""
     rules = {(rule.table.name, rule.name): rule for rule in mapping.rules()}
-    snapshots = []
+    today, snapshots = yesterday_in(mapping.time_zone) + timedelta(days=1), []
     for table, source, file in con.execute("select distinct table_name, source, file from raw.files").fetchall():
         rule = rules.get((table, source))
         if rule and (snapshot := snapshot_of(rule, file.partition("#")[0])) is not None:
             is_day = rule.snapshot not in (None, "all", "folder")
             order = snapshot if is_day else file_order(snapshot)
-            snapshots.append((table, source, file, order, rule.snapshot == "all", snapshot if is_day else None))
+            # a pull that is dated after today: once its folder is gone it must not stay ahead of all later ones
+            is_ahead = is_day and file.startswith(f"{FOLDER}/") and snapshot > today.isoformat()
+            is_whole = rule.snapshot == "all" or is_ahead  # counts only while it is there
+            snapshots.append((table, source, file, order, is_whole, snapshot if is_day else None))
     columns = [list(column) for column in zip(*snapshots, strict=True)] or [[]] * 6
     con.execute(
         "create or replace temp table snapshot_files as select unnest(?::varchar[]) as table_name,"
@@ -360,7 +380,7 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
         from raw.files
         inner join snapshot_files using (table_name, source, file)
         inner join declared using (table_name, source)
-        where is_current and is_history and snapshot_on is not null
+        where is_current and is_history and snapshot_on is not null and (is_present or not is_whole_folder)
         """
     )
     con.execute(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.errors import Busy, EnvironmentFailure
+from orchestration.errors import Busy, EnvironmentFailure, PullRefused
 from orchestration.pulling.placing import placing
 
 DAY = date(2026, 3, 1)
@@ -38,6 +38,17 @@ def test_one_of_the_same_day_replaces_it_and_earlier_days_stay(tmp_path):
         assert [path.name for path in earlier] == ["2026-02-28"]
         assert visible(tmp_path) == {"2026-02-28": "a", "2026-03-01": "b"}
     assert visible(tmp_path) == {"2026-02-28": "a", "2026-03-01": "c"}
+
+
+def test_a_folder_dated_after_today_refuses_the_pull_before_anything_is_asked_for(tmp_path):
+    pulled(tmp_path, "a", date(2026, 3, 2))
+    (tmp_path / "pulls" / "erp" / "2027_copy").mkdir()
+    with pytest.raises(PullRefused, match=r"^pulls/erp/2026-03-02: dated after today \(2026-03-01\)"):
+        pulled(tmp_path, "b")
+    assert visible(tmp_path) == {"2026-03-02": "a"}
+    (tmp_path / "pulls" / "erp" / "2026-03-02").rename(tmp_path / "pulls" / "erp" / "2026-02-28")
+    pulled(tmp_path, "b")
+    assert visible(tmp_path) == {"2026-02-28": "a", "2026-03-01": "b"}
 
 
 def test_what_fails_leaves_the_earlier_one(tmp_path):

@@ -559,6 +559,21 @@ def test_a_clock_that_is_set_forward_and_back_loses_nothing(warehouse, undisturb
     assert version(warehouse) == ids[1]
 
 
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="two refreshes: make test-faults")
+def test_a_late_row_after_the_clock_was_ahead_is_the_cause_of_what_it_changes(warehouse, extracts, tmp_path):
+    code, _, err = refresh(extracts, warehouse, partial(set_clock, 2099), "--full-refresh")
+    assert code == 0, err
+    delivered = Path(shutil.copytree(extracts, tmp_path / "extracts"))
+    (delivered / "billing" / "invoices_late.csv").write_text(
+        "invoice_id,customer_id,issued_at,amount,currency\nlate,new,2024-02-01,7.5,EUR\n", encoding="utf-8"
+    )
+    code, _, err = refresh(delivered, warehouse, partial(set_clock, 2001))
+    assert code == 0, err
+    with duckdb.connect(str(warehouse / "churn.duckdb"), read_only=True) as con:
+        told = con.execute("select distinct cause, files from marts.restatements").fetchall()
+    assert told == [("extracts", "billing.invoices: billing/invoices_late.csv")]
+
+
 def version(warehouse: Path) -> str:
     return (warehouse / "churn.duckdb").resolve().parent.name
 

@@ -24,7 +24,7 @@ from orchestration import ROOT
 from orchestration.definitions import defs
 from orchestration.defs.left_runs import left_runs
 from orchestration.defs.refresh import refresh_resource
-from orchestration.defs.run_history import REFRESH_TAG, fail_left_runs, run_history
+from orchestration.defs.run_history import LAUNCH_TIME, REFRESH_TAG, fail_left_runs, run_history
 from orchestration.defs.web_ui import OwnPagesOnly
 from orchestration.warehouse.folder import Warehouse
 
@@ -134,6 +134,30 @@ def test_the_open_ui_fails_the_run_of_a_killed_command_only_when_the_warehouse_i
         holder.wait()
         left_runs(context)
         assert (status(instance, command), status(instance, starting)) == ("FAILURE", "STARTED")
+
+
+def test_a_command_that_was_interrupted_and_then_killed_is_failed_while_the_ui_is_open(tmp_path, monkeypatch):
+    warehouse = Warehouse(tmp_path / "warehouse")
+    monkeypatch.setenv("CHURN_WAREHOUSE", str(warehouse.folder))
+    with run_history(warehouse.dagster) as instance:
+        command = started(instance)
+        instance.report_run_canceling(instance.get_run_by_id(command))
+        left_runs(dg.build_sensor_context(instance=instance))
+        assert status(instance, command) == "FAILURE"
+
+
+def test_a_run_that_is_being_launched_is_left_alone_for_some_minutes(tmp_path, monkeypatch):
+    with run_history(tmp_path / "dagster") as instance:
+        job = defs.resolve_job_def("refresh")
+        created, starting = (instance.create_run_for_job(job).run_id for _ in range(2))
+        event = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, "refresh", message="starting")
+        instance.report_dagster_event(event, starting)
+        fail_left_runs(instance)
+        assert [status(instance, run) for run in (created, starting)] == ["NOT_STARTED", "STARTING"]
+        later = time.time() + LAUNCH_TIME
+        monkeypatch.setattr("orchestration.defs.run_history.time.time", lambda: later)
+        fail_left_runs(instance)
+        assert [status(instance, run) for run in (created, starting)] == ["FAILURE", "FAILURE"]
 
 
 _HOLDS = """

@@ -17,7 +17,7 @@ from tests.reference.compare import differences
 from tests.reference.restatements import Refresh, restatements
 
 MART = described()["restatements"]
-BEGIN = datetime(2025, 1, 1)
+BEGIN, AHEAD = datetime(2025, 1, 1), datetime(2099, 1, 1)
 AS_OF = date(2024, 11, 20)
 
 
@@ -34,7 +34,8 @@ def arrived(company: Company, by: int) -> Company:
 
 def story(seed: int) -> list[Refresh]:
     """A late delivery; one that is refused at first, then published; another policy;
-    a later as_of with another version of the code; back to the beginning; and nothing new.
+    a later as_of with another version of the code; back to the beginning; and nothing new. The clock is ahead at first,
+    then set right.
     """
     company = Recipe(seed, date(2024, 12, 31), 26, Policies(segments=()), 150).company()
     deliveries = [replace(arrived(company, by), as_of=AS_OF) for by in (1, 2, 3)]
@@ -50,7 +51,7 @@ def story(seed: int) -> list[Refresh]:
         (deliveries[2], "2", (), True),
     ]
     return [
-        Refresh(f"r{number}", BEGIN + timedelta(hours=number), company, code, files, is_published)
+        Refresh(f"r{number}", BEGIN + timedelta(hours=number) if number else AHEAD, company, code, files, is_published)
         for number, (company, code, files, is_published) in enumerate(chapters)
     ]
 
@@ -82,11 +83,14 @@ class Told(Warehouse):
         )
         for text in refresh.files:
             table, file = text.split(": ")
-            self.con.execute("insert into raw.loads by name select ? as load_id, ? as loaded_at", [text, loaded_at])
+            self.con.execute(
+                "insert into raw.loads by name select ? as load_id, ? as loaded_at, ? as refresh_id",
+                [text, loaded_at, refresh.refresh_id],
+            )
             self.con.execute(
                 "insert into raw.files by name select ? as table_name, ? as file, ? as file_order, ? as load_id,"
-                " true as is_current, ? as loaded_at",
-                [table, file, file, text, loaded_at],
+                " true as is_current, ? as loaded_at, ? as refresh_id",
+                [table, file, file, text, loaded_at, refresh.refresh_id],
             )
         rows = self.build(refresh.company)["restatements"]
         status = "published" if refresh.is_published else "refused"

@@ -259,6 +259,13 @@ class TestSensor:
         [retried] = look().run_requests
         assert retried.tags == corrected.tags
 
+    def test_a_failure_of_a_clock_that_was_ahead_is_retried(self, look):
+        import dagster as dg
+
+        [requested] = look().run_requests
+        self.ran(look, requested, dg.DagsterRunStatus.FAILURE, hours_ago=-24)
+        assert [retried.tags for retried in look().run_requests] == [requested.tags]
+
     def test_what_stands_in_the_way_is_named_and_nothing_quoted(self, look, monkeypatch, tmp_path):
         (tmp_path / "extracts.yml").write_text("of_ann: EUR\n")
         said = look().skip_message

@@ -1,11 +1,15 @@
 """What was loaded, from which paths, and in which order: loading is idempotent, and nothing that was loaded is lost."""
 
 import random
+import shutil
+from datetime import datetime
 
 import pytest
 
 from orchestration.contract.mapping import load_mapping
+from orchestration.loading import registry
 from orchestration.loading.discovery import file_order, find_extracts
+from orchestration.warehouse.folder import REFRESH_HISTORY
 from tests.unit.delivered import Delivered
 
 HEADER = "invoice_id,customer_id,issued_at,amount\n"
@@ -105,6 +109,53 @@ def test_content_that_comes_back_is_new_at_its_path_though_no_load_is(delivered)
     assert at_path > second > loaded
     delivered.load()
     assert current() == [(at_path, loaded)]
+
+
+def test_loads_and_files_are_of_the_newest_refresh_whatever_the_clock_shows(delivered, monkeypatch):
+    REFRESH_HISTORY.create(delivered.con)
+
+    def load(refresh_id: str, year: int, *ids: str) -> list[tuple]:
+        begun = datetime(year, 1, 1)
+        delivered.con.execute(
+            "insert into quality.refresh_history (refresh_id, started_at) values (?, ?)", [refresh_id, begun]
+        )
+        monkeypatch.setattr(registry, "now", lambda: begun)
+        delivered.write("billing/invoices.csv", content(*ids))
+        delivered.load()
+        return delivered.con.execute(
+            "select files.refresh_id, loads.refresh_id from raw.files inner join raw.loads using (load_id)"
+            " where files.is_current"
+        ).fetchall()
+
+    assert load("a", 2098, "1") == [("a", "a")]
+    assert load("b", 2099, "2") == [("b", "b")]
+    assert load("c", 2001, "3") == [("c", "c")]
+    assert load("d", 2002, "1") == [("d", "a")]  # back again
+    assert load("e", 2003, "1") == [("d", "a")]
+
+    for table in ("loads", "files"):  # as a version left them that noted the time only
+        delivered.con.execute(f"alter table raw.{table} drop column refresh_id")
+    assert load("f", 2004, "1") == [("d", "a")]
+    known = "select refresh_id from raw.loads order by load_order"
+    assert delivered.con.execute(known).fetchall() == [("a",), ("b",), ("c",)]
+
+
+def test_a_pull_dated_ahead_stays_in_force_only_while_its_folder_is_there(delivered):
+    mapping = (
+        'tables: {billing.invoices: [{files: "pulls/erp/*/invoices.csv", delivery: snapshot,'
+        ' snapshot: "pulls/erp/%Y-%m-%d"}]}'
+    )
+    for day, name in (("2024-01-01", "1"), ("2099-01-01", "2"), ("2024-01-02", "3")):
+        delivered.write(f"pulls/erp/{day}/invoices.csv", content(name))
+        delivered.load(mapping)
+    in_force = "select invoice_id from raw.billing__invoices where in_force"
+    assert delivered.con.execute(in_force).fetchall() == [("2",)]
+    shutil.rmtree(delivered.folder / "pulls/erp/2099-01-01")
+    delivered.load()
+    assert delivered.con.execute(in_force).fetchall() == [("3",)]
+    shutil.rmtree(delivered.folder / "pulls/erp/2024-01-02")  # of a day that is over: it goes on to count
+    delivered.load()
+    assert delivered.con.execute(in_force).fetchall() == [("3",)]
 
 
 def test_a_content_moves_to_the_path_that_still_delivers_it(delivered):
