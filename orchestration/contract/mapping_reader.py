@@ -29,6 +29,7 @@ from orchestration.contract.mapping import (
     Unpivot,
 )
 from orchestration.contract.names import closest, nearest
+from orchestration.contract.patterns import DAY_PARTS, full_matches
 from orchestration.contract.placed_yaml import Block, Text
 from orchestration.contract.pulls import NAME, read_pulls
 from orchestration.contract.tables import DATES, MONEY, NUMBERS, Table, contract
@@ -297,12 +298,20 @@ class MappingReader:
 
     def _snapshot(self, block: Block) -> str | None:
         text = self.text(block, "snapshot")
-        if text is not None and text not in SNAPSHOTS and not ("%Y" in text and "%m" in text):
+        if text is None or text in SNAPSHOTS:
+            return text and str(text)
+        parts = re.findall("%.?", text)
+        if not {"%Y", "%m"} <= set(parts):
             self.say(
                 text,
                 f"'{text}' is not a snapshot; it may be all, folder, or a date pattern of the path such as"
                 ' "clients_%Y-%m-%d"',
             )
+        for part in dict.fromkeys(parts):
+            if part not in DAY_PARTS:
+                self.say(text, f"'{text}' has {part}, which is no part of a day; such are {', '.join(DAY_PARTS)}")
+            elif parts.count(part) > 1:
+                self.say(text, f"'{text}' has {part} more than once; write it once")
         return text and str(text)
 
     def _encoding(self, block: Block) -> str | None:
@@ -338,9 +347,9 @@ class MappingReader:
             self.say(self._key(block, "unpivot"), "'unpivot' needs columns (a pattern), name and value")
             return None
         try:
-            re.compile(columns)
-        except (re.error, OverflowError, RecursionError) as error:
-            self.say(columns, f"'{columns}' is not a pattern: {_last_part(error)}")
+            full_matches(columns, ())
+        except ValueError as error:
+            self.say(columns, f"'{columns}' is not a pattern: {error}")
         return Unpivot(str(columns), str(column_name(name)), str(column_name(value)))
 
     def _where(self, block: Block) -> dict[Text, Kept]:

@@ -5,6 +5,7 @@ Their defaults are the vars of dbt_project.yml; extracts.yml may set them under 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
@@ -26,13 +27,12 @@ def _one_of(*values: str) -> Callable[[str], Value]:
     return read
 
 
-def _whole(minimum: int, maximum: int | None = None) -> Callable[[str], Value]:
-    expected = f"a whole number from {minimum}" + (f" to {maximum}" if maximum else "")
-
+def _whole(minimum: int, maximum: int) -> Callable[[str], Value]:
     def read(text: str) -> Value:
-        if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= (maximum or int(text)):
-            raise ValueError(expected)
-        return int(text)
+        digits = text.lstrip("0") or text[-1:]  # of thousands of them Python makes no number
+        if not re.fullmatch("[0-9]{1,9}", digits) or not minimum <= int(digits) <= maximum:
+            raise ValueError(f"a whole number from {minimum:,} to {maximum:,}")
+        return int(digits)
 
     return read
 
@@ -60,15 +60,18 @@ def _names(text: str) -> Value:
     return list(dict.fromkeys(name for part in text.strip("[] ").split(",") if (name := part.strip(" '\""))))
 
 
+# A hundred years in days and ten in hours: what is more is a slip, which no date or number of an engine need hold.
+_DAYS, _HOURS = 36_500, 87_600
+
 POLICIES: dict[str, Callable[[str], Value]] = {
     "activity_basis": _one_of("auto", "subscription", "purchase"),
-    "lapse_days": _whole(1),
-    "grace_days": _whole(0),
+    "lapse_days": _whole(1, _DAYS),
+    "grace_days": _whole(0, _DAYS),
     "count_free_plans": _yes_no,
-    "reason_window_days": _whole(0),
+    "reason_window_days": _whole(0, _DAYS),
     "profit_margin": _fraction,
-    "sla_first_response_hours": _whole(1),
-    "sla_resolution_hours": _whole(1),
+    "sla_first_response_hours": _whole(1, _HOURS),
+    "sla_resolution_hours": _whole(1, _HOURS),
     "personal_ids": _one_of("refuse", "allow"),
     "segments": _names,
     "fiscal_year_start_month": _whole(1, 12),

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from orchestration.contract.mapping import FILE_NAME, Mapping, SourceRule, is_within
 from orchestration.contract.names import nearest
+from orchestration.contract.patterns import day_pattern
 from orchestration.contract.pulls import FOLDER
 from orchestration.contract.tables import contract
 from orchestration.errors import EnvironmentFailure, Problem, UserError, refuse_if
+from orchestration.loading.worksheets import open_workbook
+from orchestration.warehouse.folder import is_text, refuse_unless_text
 
 FORMATS = {
     ".csv": "csv",
@@ -84,6 +87,7 @@ def find_extracts(folder: Path, mapping: Mapping) -> Extracts:
     """Find and hash the files of a folder.
 
     Raises UserError with every problem of the files that the mapping names; nothing has been loaded then."""
+    refuse_unless_text(folder)
     if not folder.is_dir():
         raise UserError(
             f"There is no folder {folder}. Name the folder that holds the extracts with --extracts;"
@@ -139,7 +143,7 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
     deliveries, hashes = [], {}
     for rule, path in _once(found):
         file, format = _relative(path, extracts), _format(path)
-        if not file.isprintable() and not _is_text(file):
+        if not file.isprintable() and not is_text(file):
             problem = f"{ascii(file)}: the name of this file is not UTF-8. Rename it."
             problems.append(Problem(problem, "file_name", rule.table.name, ascii(file)))
             continue
@@ -178,8 +182,9 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
 
 def readable_files(folder: Path) -> list[Delivery]:
     """Every file of a folder that could be an extract, in the order of their paths, not yet of any table."""
+    refuse_unless_text(folder)
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
-    paths = [path for path in paths if _is_text(str(path)) and is_within(path, folder)]
+    paths = [path for path in paths if is_text(str(path)) and is_within(path, folder)]
     return [
         Delivery("", "", path, _relative(path, folder), format, _suffixes(path), _relative(path, folder), _stamp(path))
         for path in paths
@@ -202,16 +207,8 @@ def snapshot_of(rule: SourceRule, file: str) -> str | None:
         return "all"
     if rule.snapshot == "folder":
         return Path(file).parent.as_posix()
-    found = re.search(_day_pattern(rule.snapshot), file)
+    found = re.search(day_pattern(rule.snapshot), file)
     return _day(rule.snapshot, found[0]) if found else None
-
-
-def _day_pattern(pattern: str) -> str:
-    """A date pattern as a regular expression: each directive stands for its digits, all else for itself."""
-    digits = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{2}", "%d": r"\d{2}", "%j": r"\d{3}"}
-    digits |= dict.fromkeys(("%H", "%M", "%S"), r"\d{2}")
-    parts = re.split(r"(%[A-Za-z])", pattern)
-    return "".join(digits.get(part, "[^/]+" if re.fullmatch("%[A-Za-z]", part) else re.escape(part)) for part in parts)
 
 
 def _day(pattern: str, text: str) -> str | None:
@@ -229,11 +226,12 @@ def _sheets(rule: SourceRule, delivery: Delivery, problems: list[Problem]) -> li
     matched = [text for text in rule.sheet if re.search(r"[*?\[]", text)]
     if delivery.format != "xlsx" or not (matched or len(rule.sheet) > 1):
         return [delivery]
-    from python_calamine import CalamineError, CalamineWorkbook
-
     try:
-        names = CalamineWorkbook.from_path(str(delivery.path)).sheet_names
-    except (CalamineError, OSError):
+        names = open_workbook(delivery.path, delivery.file).sheet_names
+    except UserError as error:
+        problems += [problem.of(rule.table.name, delivery.file) for problem in error.problems]
+        return []
+    except OSError:
         return [delivery]  # reading it will say what is wrong
     sheets: dict[str, bool] = {}
     for text in rule.sheet:
@@ -273,11 +271,6 @@ def _format(path: Path) -> str | None:
 
 def _relative(path: Path, extracts: Path) -> str:
     return Path(os.path.relpath(path, extracts)).as_posix()
-
-
-def _is_text(name: str) -> bool:
-    """Whether a file's name could be decoded: what could not stands in it as halves of characters."""
-    return not re.search("[\ud800-\udfff]", name)
 
 
 def _is_hidden(path: Path, extracts: Path) -> bool:

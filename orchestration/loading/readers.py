@@ -14,20 +14,20 @@ import duckdb
 
 from orchestration.contract.mapping import DELIMITERS, SourceRule, Unpivot
 from orchestration.contract.names import closest, nearest
+from orchestration.contract.patterns import full_matches
 from orchestration.contract.placed_yaml import Text
 from orchestration.errors import Problem, UserError
 from orchestration.loading.decoding import UNDECODABLE, PlainText, plain_text
 from orchestration.loading.discovery import Delivery
 from orchestration.loading.readings import trimmed
 from orchestration.loading.untangling import ABOVE, SHORT, untangle
-from orchestration.loading.worksheets import refuse_vast
+from orchestration.loading.worksheets import open_workbook, refuse_vast
 from orchestration.warehouse.quoting import identifier, quote
 
 # Stands before a cell that the workbook holds as a number, date or truth value, not as text. A noncharacter.
 NATIVE = "\ufffe"
 # Said of the copies made here, because a line break inside the first record would be taken for the file's.
 NEW_LINE = r", new_line = '\n'"
-PROTECTED = b"\xd0\xcf\x11\xe0"  # OLE: an encrypted workbook, or one of the old format
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Stage:
 def missing_columns(rule: SourceRule, columns: set[str]) -> list[str]:
     """What a file with these columns lacks to be read as the table, in words: where the mapping names it,
     with its place and the column that may be meant."""
-    if rule.unpivot and any(re.fullmatch(rule.unpivot.columns, column) for column in columns):
+    if rule.unpivot and full_matches(rule.unpivot.columns, columns):
         columns = columns | {rule.unpivot.name, rule.unpivot.value}
 
     def named(source: Text, use: str) -> str:
@@ -115,7 +115,7 @@ def unreadable_parquet(deliveries: list[Delivery], error: duckdb.Error) -> UserE
     if isinstance(error, duckdb.OutOfMemoryException) or (isinstance(error, duckdb.IOException) and not of_a_file):
         raise error
     return UserError(
-        f"{names} is no readable Parquet file ({_first_line(error)[:200]}). Deliver it again.",
+        f"{names} is not a valid Parquet file ({_first_line(error)[:200]}). Export it again.",
         code="damaged_file",
         file=names,
     )
@@ -342,7 +342,7 @@ class Readers:
                 problems += [problem.of(file=delivery.file) for problem in error.problems]
             except duckdb.InvalidInputException as error:
                 problem = (
-                    f"{delivery.file} is no valid JSON: {_first_line(error)} Deliver it again, whole;"
+                    f"{delivery.file} is not valid JSON: {_first_line(error)} Export it again, whole;"
                     " if it is JSON Lines, name it .jsonl."
                 )
                 problems.append(Problem(problem, "damaged_file", file=delivery.file))
@@ -560,7 +560,7 @@ def _filled_down(stage: Stage, rule: SourceRule) -> Stage:
 def _unpivoted(stage: Stage, unpivot: Unpivot, empty: tuple[str, ...]) -> Stage:
     """The stage with a row for each cell with a value in the columns that `unpivot` names."""
     cells = []
-    for name in sorted(name for name in stage.named if re.fullmatch(unpivot.columns, name)):
+    for name in sorted(full_matches(unpivot.columns, stage.named)):
         cell = stage.source(name)
         text = trimmed(cell.text)
         if empty:
@@ -609,9 +609,11 @@ def _header(rule: SourceRule, delivery: Delivery, cells: Sequence[str]) -> tuple
     names, seen = [], set()
     used: set[str] = {name for mapped in rule.columns.values() for name in mapped.read_from} | set(rule.where)
     used |= set(rule.table.columns) | set(rule.fill_down)
+    if rule.unpivot:
+        used |= full_matches(rule.unpivot.columns, _names(cells))
     for position, name in enumerate(_names(cells), 1):
         if name in seen:
-            if name in used or (rule.unpivot and re.fullmatch(rule.unpivot.columns, name)):
+            if name in used:
                 raise UserError(
                     f"{delivery.file}: two columns are named '{name}'; which one is meant is unclear."
                     " Rename one of them.",
@@ -740,19 +742,10 @@ class _OtherSheet(Exception):
 
 def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[list], list[list]]:
     """Header of the sheet that is meant, the rows above it and the rows below; blank rows are no rows."""
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineError
 
-    with delivery.path.open("rb") as stream:
-        head = stream.read(len(PROTECTED))
-    if not head:
-        raise UserError(f"{delivery.file} is empty. Export it again or remove it.", code="empty_file")
-    if head == PROTECTED:
-        raise UserError(
-            f"{delivery.file} is protected by a password, or is an old .xls. Save it as .xlsx without a password.",
-            code="protected_file",
-        )
+    workbook = open_workbook(delivery.path, delivery.file)
     try:
-        workbook = CalamineWorkbook.from_path(str(delivery.path))
         names = workbook.sheet_names
         wanted = delivery.sheet or (rule.sheet[0] if rule.sheet else None)
         if wanted and wanted not in names:
@@ -768,7 +761,7 @@ def _sheet(rule: SourceRule, delivery: Delivery) -> tuple[tuple[str, ...], list[
                 sheets[name] = rows
     except CalamineError as error:
         raise UserError(
-            f"{delivery.file} is no readable workbook ({error}). Save it as .xlsx again.", code="damaged_file"
+            f"{delivery.file} is not a valid workbook ({error}). Save it as .xlsx again.", code="damaged_file"
         ) from None
     if not sheets and delivery.sheet_is_matched:
         raise _OtherSheet(f"{delivery.file}: this sheet is empty; it was left out.")

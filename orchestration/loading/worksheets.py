@@ -1,5 +1,5 @@
-"""How far the cells of a worksheet reach, found before it is read: a reader makes room for every cell between the first
-and the last one, so that one stray cell in a far corner takes all memory."""
+"""What a workbook would take, found before it is read: opening it makes room for all its texts, and reading a sheet for
+every cell between the first and the last one, so that one stray cell in a far corner takes all memory."""
 
 from __future__ import annotations
 
@@ -7,21 +7,91 @@ import posixpath
 import re
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.parsers import expat
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from orchestration.errors import UserError
 
+if TYPE_CHECKING:
+    from python_calamine import CalamineWorkbook
+
+PROTECTED = b"\xd0\xcf\x11\xe0"  # OLE: an encrypted workbook, or one of the old format
 # A full sheet (1,048,576 rows) of 19 columns.
 MOST_CELLS = 20_000_000
 # Of XML, unpacked: what that many cells take, and more.
 MOST_BYTES = 2 << 30
+# Texts that cells share, each of which takes some 56 bytes besides its own: half of the cells with one of their own.
+MOST_TEXTS = 10_000_000
+# Of XML, unpacked: the parts that are read whole when a workbook is opened, wherever they lie.
+_READ_WHOLE = {
+    "sharedstrings.xml": 1 << 30,
+    "styles.xml": 32 << 20,
+    "workbook.xml": 32 << 20,
+    "workbook.xml.rels": 32 << 20,
+}
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _BLOCK = 1 << 20
 # The beginning of any cell, with its place where that comes first.
 _CELL = re.compile(rb'<(?:[^\s<>/:]+:)?c(?:\s+r="([A-Z]{1,3})([0-9]{1,7})"|[\s/>])')
+# The beginning of a text that cells share.
+_TEXT = re.compile(rb"<(?:[^\s<>/:]+:)?si[\s/>]")
+_DAMAGED = (BadZipFile, ElementTree.ParseError, expat.ExpatError, zlib.error, EOFError, ValueError, RuntimeError)
+
+
+def open_workbook(path: Path, file: str) -> CalamineWorkbook:
+    """A workbook of which opening takes no more memory than any real one. Raises UserError."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    with path.open("rb") as stream:
+        head = stream.read(len(PROTECTED))
+    if not head:
+        raise UserError(f"{file} is empty. Export it again or remove it.", code="empty_file")
+    if head == PROTECTED:
+        raise UserError(
+            f"{file} is protected by a password, or is an old .xls. Save it as .xlsx without a password.",
+            code="protected_file",
+        )
+    try:
+        with ZipFile(path) as archive:
+            for info in archive.infolist():
+                _refuse_large(archive, info, file)
+        return CalamineWorkbook.from_path(str(path))
+    except (CalamineError, *_DAMAGED) as error:
+        raise UserError(
+            f"{file} is not a valid workbook ({error}). Save it as .xlsx again.", code="damaged_file"
+        ) from None
+
+
+def _refuse_large(archive: ZipFile, info: ZipInfo, file: str) -> None:
+    """Raise UserError if a part of a workbook is larger than any real one."""
+    most = _READ_WHOLE.get(re.split(r"[/\\]", info.filename.lower())[-1])
+    size, texts, rest = info.file_size, 0, b""
+    if most and size <= MOST_BYTES:
+        size = 0
+        with _opened(archive, info) as stream:
+            while size <= most and texts <= MOST_TEXTS and (block := stream.read(_BLOCK)):
+                size += len(block)
+                block = rest + block
+                cut = block.rfind(b"<", -64)  # what may be the beginning of one that the next block ends
+                rest = block[cut:] if cut >= 0 else b""
+                end = len(block) - len(rest)
+                # counting is many times faster than searching, which only a prefix of names takes
+                texts += len(_TEXT.findall(block, 0, end)) if b":si" in block else block.count(b"<si", 0, end)
+    if texts > MOST_TEXTS:
+        raise UserError(
+            f"{file} holds more than {MOST_TEXTS:,} different texts, which is more than can be read. Export it as CSV.",
+            code="too_large",
+        )
+    if size > (most or MOST_BYTES):
+        raise UserError(f"{file} is too large for a workbook once it is unpacked. Export it as CSV.", code="too_large")
+
+
+def _opened(archive: ZipFile, info: ZipInfo) -> IO[bytes]:
+    """A part of the archive up to where it ends. A size that is stated too small ends it for Python, not for others."""
+    info.file_size = MOST_BYTES + 1
+    return archive.open(info)
 
 
 def refuse_vast(path: Path, file: str, sheet: str) -> None:
@@ -29,21 +99,17 @@ def refuse_vast(path: Path, file: str, sheet: str) -> None:
     try:
         with ZipFile(path) as archive:
             members = {info.filename.lower(): info for info in archive.infolist()}
-            if any(info.file_size > MOST_BYTES for info in members.values()):
-                raise UserError(
-                    f"{file} is too large for a workbook once it is unpacked. Export it as CSV.", code="too_large"
-                )
             member = _members(archive, members).get(sheet)
             if member not in members:  # reading it will say what is wrong
                 return
-            with archive.open(members[member]) as stream:
+            with _opened(archive, members[member]) as stream:
                 if _is_plainly_small(stream):
                     return
-            with archive.open(members[member]) as stream:
+            with _opened(archive, members[member]) as stream:
                 extent = _Extent()
                 while block := stream.read(_BLOCK):
                     extent.feed(block)
-    except (BadZipFile, ElementTree.ParseError, expat.ExpatError, zlib.error, EOFError, ValueError, RuntimeError):
+    except _DAMAGED:
         raise UserError(f"{file} is not a valid workbook. Save it as .xlsx again.", code="damaged_file") from None
     if extent.area > MOST_CELLS:
         raise UserError(

@@ -25,7 +25,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import Busy
+from orchestration.errors import Busy, UserError
 from orchestration.warehouse import connection
 
 RUNNING, PUBLISHED, REFUSED, FAILED, INTERRUPTED = "running", "published", "refused", "failed", "interrupted"
@@ -41,6 +41,7 @@ class Warehouse:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(os.path.abspath(folder))
+        refuse_unless_text(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.build = self.folder / "build.duckdb"
         self.link = self.folder / "current"
@@ -111,6 +112,21 @@ class Warehouse:
             self.log.touch(mode=0o600)
             with self.log.open("a", encoding="utf-8") as log:
                 log.write(f"{now():%Y-%m-%d %H:%M:%S} UTC: {text}\n")
+
+
+def is_text(name: str) -> bool:
+    """Whether the name of a file or folder could be decoded: what could not stands in it as halves of characters."""
+    return not re.search("[\ud800-\udfff]", name)
+
+
+def refuse_unless_text(folder: Path) -> None:
+    """Raise UserError for a folder that the engine cannot be given."""
+    if not is_text(str(folder)):
+        raise UserError(
+            f"{ascii(str(folder))}: the name of this folder is not UTF-8, so that the engine cannot open what is in it."
+            " Rename it; nothing was changed.",
+            code="file_name",
+        )
 
 
 def now() -> datetime:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
 import re
+import shutil
 import sqlite3
 import time
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from itertools import pairwise
@@ -16,12 +19,21 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import python_calamine
 import sqlalchemy.exc
 import xlsxwriter
+import zstandard
 
+from orchestration.cli import cli
+from orchestration.contract.mapping import SourceRule, load_mapping
+from orchestration.contract.patterns import DAY_PARTS, full_matches
 from orchestration.contract.segments import refuse_reserved
+from orchestration.contract.tables import contract
 from orchestration.errors import UserError
-from orchestration.loading import readers, worksheets
+from orchestration.loading import decoding, readers, worksheets
+from orchestration.loading.decoding import RecordCount
+from orchestration.loading.discovery import Delivery, find_extracts, readable_files, snapshot_of
+from orchestration.loading.samples import samples
 from orchestration.loading.untangling import untangle
 from orchestration.refresh.session import reason
 from tests.unit.delivered import Delivered
@@ -98,6 +110,60 @@ class TestStrayCells:
         assert "too large for a workbook" in delivered.refused()
 
 
+class TestManyTexts:
+    """Opening a workbook makes room for every text that its cells share: 36 million, 1.5 MB when packed, take 2 GB."""
+
+    @pytest.fixture
+    def unopened(self, monkeypatch):
+        class Never:
+            @staticmethod
+            def from_path(path):
+                raise AssertionError(f"{path} was opened")
+
+        monkeypatch.setattr(python_calamine, "CalamineWorkbook", Never)
+
+    @pytest.mark.parametrize(
+        "mapping", [None, "tables: {billing.invoices: {files: billing/*, sheet: '*'}}"], ids=["read", "sheets listed"]
+    )
+    def test_are_counted_before_it_is_opened(self, delivered, unopened, monkeypatch, mapping):
+        monkeypatch.setattr(worksheets, "MOST_TEXTS", 3)
+        workbook(delivered, "B2")
+        assert "billing/invoices.xlsx holds more than 3 different texts" in delivered.refused(mapping)
+
+    def test_are_counted_before_init_opens_it(self, delivered, unopened, monkeypatch):
+        monkeypatch.setattr(worksheets, "MOST_TEXTS", 3)
+        workbook(delivered, "B2")
+        [delivery] = readable_files(delivered.folder)
+        assert list(samples(delivery, delivered.root)) == []
+
+    @pytest.mark.parametrize("part", ["xl/sharedStrings.xml", "xl/styles.xml", "xl/workbook.xml"])
+    def test_parts_that_are_read_whole_are_measured_before(self, delivered, unopened, monkeypatch, part):
+        monkeypatch.setitem(worksheets._READ_WHOLE, part.lower().removeprefix("xl/"), 50)
+        workbook(delivered, "B2")
+        assert "billing/invoices.xlsx is too large for a workbook" in delivered.refused()
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("xl/sharedStrings.xml", b"<x:si><x:t>a</x:t></x:si>"),
+            ("xl/sharedStrings.xml", b"<si/>"),
+            ("XL\\SharedStrings.XML", b"<si><t>a</t></si>"),
+            ("elsewhere/sharedStrings.xml", b"<si >\n</si>"),
+        ],
+    )
+    def test_are_counted_however_they_are_written(self, tmp_path, monkeypatch, name, text):
+        monkeypatch.setattr(worksheets, "_BLOCK", 100)  # so that texts lie across two blocks
+        path, content = tmp_path / "book.xlsx", text * 1_000 + b"</sst>"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, content)
+        # what the archive states is less than what is in it
+        path.write_bytes(path.read_bytes().replace(len(content).to_bytes(4, "little"), b"\1\0\0\0"))
+        for most, message in [(999, "more than 999 different texts"), (1_000, "not a valid workbook")]:
+            monkeypatch.setattr(worksheets, "MOST_TEXTS", most)
+            with pytest.raises(UserError, match=message):
+                worksheets.open_workbook(path, "book.xlsx")
+
+
 @pytest.mark.parametrize("line", ['c,"",2024-01-31,""\n', 'c","c,2024-01-31,"1\n', "c,c,2024-01-31,1\n"])
 def test_an_unclosed_quote_takes_a_time_that_grows_with_the_file_only(tmp_path, line):
     """Each line that the quote takes with it was looked at again for each line after it: an hour for this file."""
@@ -107,6 +173,61 @@ def test_an_unclosed_quote_takes_a_time_that_grows_with_the_file_only(tmp_path, 
     with pytest.raises(UserError, match=r"row 1 \(line 2\): a quote opens here"):
         untangle(source, tmp_path / "copy.csv", "billing/invoices.csv", ",", len(HEADER))
     assert time.process_time() - started < 20
+
+
+def test_a_line_without_an_end_takes_a_time_that_grows_with_it_only():
+    """All that was read of it was copied again for each block: ten minutes for 1 GB of JSON, or of returns."""
+    count = RecordCount()
+    started = time.process_time()
+    for _ in range(30_000):
+        count.feed(b"1,c,2024-01-31," * 60 + b"\r")
+    count.close()
+    assert time.process_time() - started < 20
+    assert (count.records, count.delimiters[","], count.irregular) == (1, 30_000 * 180, True)
+
+
+def packed(delivered: Delivered, file: str, text: bytes) -> Delivery:
+    compress = {"gz": gzip.compress, "zst": zstandard.compress}.get(file.rpartition(".")[2], bytes)
+    delivered.write(f"billing/{file}", compress(text))
+    [delivery] = find_extracts(delivered.folder, load_mapping(delivered.folder)).deliveries
+    return delivery
+
+
+@pytest.mark.parametrize("file", ["invoices.csv.gz", "invoices.csv.zst", "invoices.json.zst"])
+def test_a_small_archive_of_much_text_does_not_take_all_memory(delivered, file):
+    """A block of it was all that a megabyte holds: of zstd, 8 GB."""
+    line = b"1,c,2024-01-31,1.5\n" if "csv" in file else b"{},"
+    text = line * ((64 << 20) // len(line))
+    delivery = packed(delivered, file, text)
+    tracemalloc.start()
+    try:
+        plain = decoding.plain_text(delivery, None, delivered.root)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+    assert plain.path.read_bytes() == text
+    assert plain.count.records == (text.count(b"\n") if "csv" in file else 0)
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [("gz", gzip.compress), ("zst", zstandard.compress)])
+def test_zeros_after_the_archives_in_a_file_are_padding_and_in_between_damage(delivered, suffix, compress):
+    header, row = GOOD.encode().splitlines(keepends=True)
+    file = f"billing/invoices.csv.{suffix}"
+    delivered.write(file, compress(header) + compress(row) + bytes(2_000))
+    delivered.load()
+    assert len(delivered.rows("billing.invoices", "*")) == 1
+    delivered.write(file, compress(header) + bytes(2_000) + compress(row))
+    assert f"{file} is damaged" in delivered.refused()
+
+
+def test_an_endless_line_of_csv_is_rejected_before_a_reader_takes_it_whole(delivered, monkeypatch):
+    monkeypatch.setattr(decoding, "BLOCK", 10)
+    monkeypatch.setattr(decoding, "LONGEST_LINE", 100)
+    delivered.write("billing/invoices.csv", GOOD + "2,c,2024-01-31,1" + "0" * 1_000)
+    assert "billing/invoices.csv, line 3: longer than 100 bytes, so it cannot be read" in delivered.refused()
+    delivered.write("billing/invoices.csv", (GOOD + "2,c,2024-01-31,1\n" * 50).replace("\n", "\r"))
+    delivered.load()
+    assert len(delivered.rows("billing.invoices", "*")) == 51
 
 
 def test_a_quoted_value_of_many_lines_is_one_value(tmp_path):
@@ -170,6 +291,71 @@ class TestMapping:
         assert delivered.column("billing.invoices", "amount") == ["0.015", "0.015"]
 
 
+class TestPatterns:
+    """A pattern of the mapping takes a time that grows with what it is matched with only."""
+
+    def test_of_columns_does_not_try_every_way_to_match(self, delivered):
+        """(a+)+b tried all ways to cut forty letters into pieces: hours."""
+        delivered.write("wide.csv", f"Client,{'a' * 40},{'a' * 5}b\nA,10,20\n")
+        started = time.process_time()
+        delivered.load(
+            'tables: {billing.invoices: {files: wide.csv, unpivot: {columns: "(a+)+b", name: m, value: v},'
+            " columns: {invoice_id: [Client, m], customer_id: Client, issued_at: {value: 2024-01-31}, amount: v}}}"
+        )
+        assert time.process_time() - started < 20
+        assert delivered.column("billing.invoices", "invoice_id") == ["A|aaaaab"]
+
+    @pytest.mark.parametrize(
+        ("columns", "told"),
+        [
+            ("(a)\\1", "invalid escape"),
+            ("a(?!b)", "(?!"),
+            ("(?!a)b|c", "(?!"),
+            ("\\w+", "[\\pL\\pN_]"),
+            ("(", "missing )"),
+        ],
+    )
+    def test_of_columns_that_the_engine_reads_otherwise_are_rejected(self, delivered, columns, told):
+        delivered.write("billing/invoices.csv", GOOD)
+        message = delivered.refused(
+            f"tables: {{billing.invoices: {{unpivot: {{columns: {json.dumps(columns)}, name: m, value: v}}}}}}"
+        )
+        assert f"'{columns}' is not a pattern: " in message
+        assert told in message.partition("is not a pattern")[2]
+
+    def test_of_columns_may_leave_out_those_that_begin_so(self):
+        names = ["Client", "TOTAL 2", "January", "a\\w"]
+        assert full_matches("(?!(Client|TOTAL)$).+", names) == {"TOTAL 2", "January", "a\\w"}
+        assert full_matches(r"(?!\)|T).+", names) == {"Client", "January", "a\\w"}
+        assert full_matches(r"a\\w", names) == {"a\\w"}
+
+    @pytest.mark.parametrize(
+        ("snapshot", "told"),
+        [
+            ("%Y%m" + "%A" * 20 + "Z", "has %A more than once"),
+            ("%Y-%m-%Y", "has %Y more than once"),
+            ("%Y%m%Z", "has %Z, which is no part of a day"),
+            ("%Y-%m-%-d", "has %-, which is no part of a day"),
+            ("%Y-%m%", "has %, which is no part of a day"),
+        ],
+    )
+    def test_of_a_day_has_each_part_once(self, delivered, snapshot, told):
+        """Twenty times "anything" side by side tried all ways to share a name among them."""
+        delivered.write("billing/invoices.csv", GOOD)
+        message = delivered.refused(
+            f"tables: {{billing.invoices: {{files: billing/*, delivery: snapshot, snapshot: '{snapshot}'}}}}"
+        )
+        assert f"'{snapshot}' {told}" in message
+
+    def test_of_a_day_with_every_part_is_found_at_once(self):
+        rule = SourceRule(contract()["billing.invoices"], delivery="snapshot", snapshot="".join(DAY_PARTS) + "Z")
+        started = time.process_time()
+        assert all(snapshot_of(rule, stem * 60) is None for stem in ("May", "2024", "Sunday", "20240131"))
+        assert time.process_time() - started < 5
+        named = SourceRule(rule.table, delivery="snapshot", snapshot="%A, %d %B %Y (%m)")
+        assert snapshot_of(named, "lists/wednesday, 31 JANUARY 2024 (01).csv") == "2024-01-31"
+
+
 class TestLinks:
     """What the extracts folder holds is read, and nothing else."""
 
@@ -219,6 +405,26 @@ def test_a_name_that_is_not_utf8_is_told(delivered):
     assert r"billing/invoices_\udcff.csv': the name of this file is not UTF-8" in delivered.refused()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "refresh --extracts ODD --warehouse warehouse",
+        "refresh --extracts extracts --warehouse ODD",
+        "check --extracts ODD",
+        "init --extracts ODD",
+        "export --warehouse ODD --xlsx out.xlsx",
+    ],
+)
+def test_a_folder_that_is_not_utf8_is_told(delivered, command):
+    delivered.write("billing/invoices.csv", GOOD)
+    odd = Path(os.fsdecode(os.fsencode(delivered.root) + b"/dir\xff"))
+    shutil.copytree(delivered.folder, odd)
+    places = {"ODD": odd, "extracts": delivered.folder, "warehouse": delivered.root / "warehouse"}
+    with pytest.raises(UserError, match=r"dir\\udcff': the name of this folder is not UTF-8"):
+        cli([str(places.get(word, word)) for word in command.split()], standalone_mode=False)
+    assert sorted(path.name for path in odd.iterdir()) == ["billing"]
+
+
 def parquet(folder: Path) -> bytes:
     path = folder / "sound.parquet"
     columns = "i::varchar as invoice_id, 'c' as customer_id, date '2024-01-31' as issued_at, 1.5 as amount"
@@ -236,7 +442,7 @@ def test_a_damaged_parquet_file_is_named(delivered):
         try:
             delivered.load()
         except UserError as error:
-            assert "billing/invoices.parquet is no readable Parquet file" in str(error)
+            assert "billing/invoices.parquet is not a valid Parquet file" in str(error)
             named += 1
     assert named > 5
 
@@ -253,6 +459,15 @@ def test_an_encoding_that_cannot_read_the_file_is_told(delivered, encoding):
     delivered.write("billing/invoices.csv", GOOD)
     message = delivered.refused(f"tables: {{billing.invoices: {{encoding: {encoding}}}}}")
     assert f"billing/invoices.csv cannot be read as {encoding}" in message
+
+
+@pytest.mark.parametrize(
+    ("encoding", "half"), [("utf-7", "+2AA-"), ("unicode_escape", r"\ud800"), ("raw_unicode_escape", r"\ud800")]
+)
+def test_an_encoding_that_gives_half_a_character_is_told(delivered, encoding, half):
+    delivered.write("billing/invoices.csv", GOOD.replace("c,", f"{half},"))
+    message = delivered.refused(f"tables: {{billing.invoices: {{encoding: {encoding}}}}}")
+    assert f"billing/invoices.csv cannot be read as {encoding.replace('_', '-')}" in message.replace("_", "-")
 
 
 ODD_KEYS = ['a"b', "a\\b", "a'b", "*", "/", "~", "$", "#"]

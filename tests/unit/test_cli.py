@@ -177,6 +177,8 @@ def test_the_command_line_wins_over_the_extracts_and_these_over_the_defaults():
     [
         ("activity_basis=Purchase", "purchase"),
         ("lapse_days=1", 1),
+        ("lapse_days=36500", 36_500),
+        ("grace_days=000", 0),
         ("count_free_plans=yes", True),
         ("profit_margin=0.35", 0.35),
         ("profit_margin=null", None),
@@ -194,7 +196,13 @@ def test_policies_are_read_by_their_type(assignment, value):
     ("assignment", "expected"),
     [
         ("activity_basis=both", "one of auto, subscription, purchase"),
-        ("lapse_days=0", "a whole number from 1"),
+        ("lapse_days=0", "lapse_days is '0', but must be a whole number from 1 to 36,500"),
+        ("lapse_days=99999999999", "a whole number from 1 to 36,500"),
+        ("lapse_days=" + "9" * 5_000, "a whole number from 1 to 36,500"),
+        ("grace_days=36501", "a whole number from 0 to 36,500"),
+        ("reason_window_days=2147483647", "a whole number from 0 to 36,500"),
+        ("sla_first_response_hours=3000000000", "a whole number from 1 to 87,600"),
+        ("sla_resolution_hours=87601", "a whole number from 1 to 87,600"),
         ("lapse_days=1.5", "a whole number from 1"),
         ("lapse_days=²", "a whole number from 1"),
         ("grace_days=-1", "a whole number from 0"),

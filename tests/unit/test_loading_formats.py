@@ -139,8 +139,8 @@ def test_a_malformed_line_before_its_records_are_taken_out(delivered):
 @pytest.mark.parametrize(
     "name, text, keys, words",
     [
-        ("a.json", json.dumps(TWO)[:-3], "", ["no valid JSON"]),
-        ("a.json", json.dumps({"data": TWO})[:-3], "records: data", ["no valid JSON"]),
+        ("a.json", json.dumps(TWO)[:-3], "", ["not valid JSON"]),
+        ("a.json", json.dumps({"data": TWO})[:-3], "records: data", ["not valid JSON"]),
         ("a.json", json.dumps({"data": TWO}), "records: dat", ["'dat'", "'data'", "line 5"]),
         ("a.json", json.dumps({"data": TWO}), "", ["'id'", "data"]),
         ("a.json", json.dumps([{"id": 1, "customer": 2, "created": 3, "totals": 4}]), "", ["'total'", "totals"]),

@@ -186,6 +186,6 @@ def test_a_lost_copy_is_made_again_or_missed(delivered, kept):
 def test_a_damaged_file_is_named(delivered, kept):
     path = write(delivered, INVOICES)
     path.write_bytes(path.read_bytes()[:-20] + b"x" * 16 + b"PAR1")
-    with pytest.raises(UserError, match="billing/invoices.parquet is no readable Parquet file"):
+    with pytest.raises(UserError, match="billing/invoices.parquet is not a valid Parquet file"):
         delivered.load(kept=kept)
     assert not list(kept.rglob("*.*"))
