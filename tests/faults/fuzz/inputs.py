@@ -38,6 +38,8 @@ FORMATS = ("csv", "tsv", "txt", "json", "jsonl", "xlsx", "parquet", "csv.gz", "c
 ENCODINGS = (*["utf-8"] * 20, "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "windows-1251", "latin-1")
 VALUES = [
     "utf-16",
+    "utf-7",
+    "unicode_escape",
     "hex",
     "a",
     "true",
@@ -172,7 +174,9 @@ def _json(chance: Random, form: str, header: list[str], rows: list[list[str]]) -
     document = chance.choice([records, records, {"data": records}, {"a": {"b": records}}, records[:1], None, ""])
     text = json.dumps(document, indent=chance.choice([None, 1]), ensure_ascii=chance.random() < 0.5)
     depth = chance.choice([0] * 20 + [100, 3_000])
-    return (text.replace('"c"', "[" * depth + "]" * depth, 1) if depth else text).replace("\ud800", "\\ud800")
+    text = text.replace('"c"', "[" * depth + "]" * depth, 1) if depth else text
+    text = text.replace('"1.5"', "1" + "0" * 5_000, 1) if chance.random() < 0.02 else text
+    return text.replace("\ud800", "\\ud800")
 
 
 def _xlsx(chance: Random, header: list[str], rows: list[list[str]]) -> bytes:
@@ -226,7 +230,10 @@ def _mapping(chance: Random, shape: Shape) -> str:
     tree: dict[str, object] = {"tables": {shape.table: chance.choice([table, table, [table, table]])}}
     if chance.random() < 0.3:
         tree[chance.choice(["time_zone", "reporting_currency", "preset", "policies", "tables"])] = value()
-    return json.dumps(tree, ensure_ascii=False)  # which is YAML, too
+    text = json.dumps(tree, ensure_ascii=False)  # which is YAML, too
+    if chance.random() < 0.05:
+        text = text.replace('"tables": ', '"tables": &tables ', 1)[:-1] + f', "{chance.choice(NAMES[:5])}": *tables}}'
+    return text
 
 
 def _damaged(chance: Random, content: bytes, probability: float = 0.15) -> bytes:
