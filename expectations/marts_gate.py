@@ -375,7 +375,7 @@ def _restatements() -> list[CheckSpec]:
             "marts",
             table,
             "warning",
-            "This refresh tells few closed months otherwise than they were told",
+            "This refresh restates few closed months",
             f"""
             select 'closed months' as subject, count(changed.period_start) / nullif(count(*), 0) as measure,
                 count(*) as evaluated,

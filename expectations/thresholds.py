@@ -67,7 +67,7 @@ UNMAPPED_SHARE = 0.2
 # Share of all stated reasons that one unmapped text makes up: mapping it is worth a minute.
 UNMAPPED_TEXT_SHARE = 0.05
 
-# Share of the closed months that one refresh may tell otherwise than they were told.
+# Share of the closed months that one refresh may restate.
 RESTATED_SHARE = 0.25
 
 # Share of the active customers that the list of those at risk names.

@@ -40,6 +40,7 @@ class Table:
     activity: bool = False  # its rows make customers active
     makes_customers: bool = False  # whoever it names is a customer
     event_day: str | None = None  # the column with the day of a row
+    event_day_is: str | None = None  # happened: written when its day has come; announced: perhaps before it
     fresh_for_days: int | None = None  # days between the newest row and as_of that are nothing unusual
 
     @property
@@ -86,6 +87,7 @@ def _table(node: dict) -> Table:
         meta.get("activity", False),
         meta.get("makes_customers", False),
         meta.get("event_day"),
+        meta.get("event_day_is"),
         meta.get("fresh_for_days"),
     )
 

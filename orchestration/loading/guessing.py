@@ -19,11 +19,6 @@ from orchestration.loading.discovery import Delivery
 from orchestration.loading.money import SIGNS
 from orchestration.loading.samples import HEADER_ROWS, Sample, header_rows, samples
 
-# Tables that columns of any file could fill: only the file's name or a name for its key tells them.
-RARE = {
-    *("billing.payments", "billing.refunds", "billing.plans", "billing.fx_rates", "crm.customer_ids", "crm.employees"),
-    *("crm.cases", "crm.surveys", "crm.departures", "crm.outreach", "crm.customers"),
-}
 NOT_PROPOSED = {"billing.subscription_events"}  # a log of events says in words of its own what happened
 _ANY_KEY = ["id", "no", "nr", "num", "#", "№", "number", "номер", "ид"]
 _IN_CENTS = re.compile(r"[ _(]*(in cents|cents|minor units)\)?$", re.IGNORECASE)
@@ -263,7 +258,8 @@ def _is_likely(view: _View, guess: Guess, is_called: bool, is_specific: bool) ->
         return False
     if table.name == "crm.customers" and not view.is_unique(columns["customer_id"]):
         return is_called
-    return is_called or is_specific or table.name not in RARE
+    # columns of any file could fill the other tables: only the file's name or a name for the key distinguishes them
+    return is_called or is_specific or table.activity
 
 
 def _by_name(view: _View, table: Table) -> tuple[dict[str, str], bool]:

@@ -11,11 +11,6 @@ import duckdb
 from orchestration.contract.tables import contract
 from orchestration.warehouse.quoting import identifier
 
-# Tables of which a system writes only what has happened; starts and invoices may be written before their day.
-HAPPENED = ("billing.subscription_events", "billing.payments", "crm.cases")
-ANNOUNCED = ("billing.subscriptions", "billing.invoices", "billing.invoice_lines")
-
-
 # Data that ends longer than this before yesterday is worth a warning.
 STALE_AFTER = timedelta(days=7)
 
@@ -51,16 +46,21 @@ def stale_warning(newest: NewestDay | None, as_of: date, yesterday: date) -> str
 
 def newest_day(con: duckdb.DuckDBPyConnection, yesterday: date) -> NewestDay | None:
     """The newest day in `raw`; starts and invoices after all other days are announcements and don't count."""
-    tables = contract()
-    found = [_newest(con, name, day) for name in HAPPENED if (day := tables[name].event_day)]
-    found += [_newest(con, table.name, "updated_at") for table in tables.values() if "updated_at" in table.columns]
+    found = _newest_of(con, "happened")
+    found += [_newest(con, table.name, "updated_at") for table in contract().values() if "updated_at" in table.columns]
     found.append(_newest(con, "billing.subscriptions", "ended_on", yesterday))
     found.append(_newest_snapshot(con))
     others = [newest for newest in found if newest]
     if others:
         return max(others, key=lambda newest: newest.day)
-    announced = [_newest(con, name, day) for name in ANNOUNCED if (day := tables[name].event_day)]
-    return max((newest for newest in announced if newest), key=lambda newest: newest.day, default=None)
+    announced = [newest for newest in _newest_of(con, "announced") if newest]
+    return max(announced, key=lambda newest: newest.day, default=None)
+
+
+def _newest_of(con: duckdb.DuckDBPyConnection, kind: str) -> list[NewestDay | None]:
+    """The newest day of each table whose event day is of this kind."""
+    tables = [table for table in contract().values() if table.event_day_is == kind]
+    return [_newest(con, table.name, table.event_day) for table in tables if table.event_day]
 
 
 def _newest(con: duckdb.DuckDBPyConnection, table: str, column: str, limit: date | None = None) -> NewestDay | None:

@@ -470,8 +470,8 @@ class SourceLoad:
                 return [Problem(problem, "dates", file=self._files())]
             if not votes["iso"] + votes["dmy"] + votes["mdy"]:
                 self.warnings.append(
-                    f"{self._files()}: {votes['values']:,} texts of '{source}' ({self.table.name}.{name})"
-                    " are no dates in any reading; their rows are quarantined."
+                    f"{self._files()}: {votes['values']:,} values of '{source}' ({self.table.name}.{name})"
+                    " cannot be parsed as dates; their rows are quarantined."
                     f" If they are dates: {declare[0].lower()}{declare[1:]}."
                 )
             return []

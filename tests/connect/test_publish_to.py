@@ -219,9 +219,16 @@ def test_what_is_wrong_with_the_address_is_said_without_the_password(tmp_path, d
 
 
 @pytest.mark.parametrize(
-    "address", ["mysql://a:secret@b/c", "postgresql://a:secret@b", "secret", "postgresql://a:sec%zzret@b/c",
-                "postgresql://a:secret@b:port/c", "postgresql:secret"]
-)  # fmt: skip
+    "address",
+    [
+        "mysql://a:secret@b/c",
+        "postgresql://a:secret@b",
+        "secret",
+        "postgresql://a:sec%zzret@b/c",
+        "postgresql://a:secret@b:port/c",
+        "postgresql:secret",
+    ],
+)
 def test_what_is_no_address_is_refused_before_anything_is_done(tmp_path, address):
     with pytest.raises(UserError, match="must have the form postgresql://") as refusal:
         Destination.of(Warehouse(tmp_path), address)

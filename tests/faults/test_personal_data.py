@@ -217,7 +217,7 @@ def test_the_refreshes_end_as_they_should_and_tell_nothing_of_people(refreshes):
         assert traces(done.out + done.err) == []
 
 
-def test_what_a_person_must_mend_is_shown_to_the_person(refreshes):
+def test_what_a_person_must_fix_is_shown_to_the_person(refreshes):
     told = refreshes["stopped"].err
     for file in ("crm/surveys_2.csv", "crm/employees_2.csv", "crm/cases_2.csv"):
         assert any(file in line and traces(line) for line in told.splitlines()), told

@@ -14,9 +14,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from expectations import CheckResult, CheckSpec, declared_checks, run_gate, write_page
+from expectations import CheckResult, CheckSpec, declared_checks, run_gate, thresholds, write_page
 from expectations.checks import breaches
 from expectations.runner import run_checks
+from orchestration import ROOT
 from orchestration.contract.tables import contract
 from tests.reference import marts
 from tests.reference.company import Alias, Case, Company, Departure, Invoice, Policies, Reason, Subscription, Survey
@@ -235,6 +236,14 @@ def checks_named(*names: str) -> list[CheckSpec]:
 
 
 # --- what is declared
+
+
+def test_no_status_that_a_model_knows_is_an_unknown_one():
+    """Each status that means something is written in a macro; the others that are known are paying."""
+    macros = (ROOT / "macros" / "subscription_statuses.sql").read_text(encoding="utf-8")
+    meaning = set(re.findall(r"'([a-z_-]+)'", macros))
+    assert set(thresholds.SUBSCRIPTION_STATUSES) - meaning == {"active", "past_due", "non_renewing"}
+    assert meaning <= set(thresholds.SUBSCRIPTION_STATUSES)
 
 
 def test_declaring_costs_no_import_of_great_expectations():

@@ -106,7 +106,7 @@ TROUBLES: dict[str, Trouble] = {
         ["s|x", "s|y"],
         "billing.subscriptions",
     ),
-    "currency signs beside amounts": Trouble(
+    "currency signs next to amounts": Trouble(
         {"a.csv": sheet(HEAD, "1,a,2024-01-31,€ 10", '2,b,2024-02-29,"(20.00)"', '3,b,2024-02-29,"1 234.50 EUR"')},
         f"{{files: a.csv, {INVOICES}}}",
         f"{{files: a.csv, {INVOICES}}}",
@@ -215,7 +215,8 @@ TROUBLES: dict[str, Trouble] = {
         [False, True],
     ),
 }
-# What staging or the models see is tried on whole refreshes: tests/golden/test_field_companies.py.
+# Tried on whole refreshes, because staging or the models see it: the prefix of keys and inclusive ends in
+# tests/golden/test_wrong_numbers.py, footers and group rows in tests/unit/test_init.py. The last one is tried below.
 ELSEWHERE = {
     "two systems that both count from 1",
     "totals and footers below the table",

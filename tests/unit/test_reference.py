@@ -129,7 +129,7 @@ def test_rows_of_an_event_log():
     log = [
         event(d(1, 1), "cancel"),  # nothing open: ignored
         event(d(1, 5), None, plan_id="basic", quantity=Decimal(2)),  # a start, for nothing is open
-        event(d(1, 5), "change", plan_id="plus"),  # the same day: a row of no days
+        event(d(1, 5), "change", plan_id="plus"),  # the same day: a zero-day row
         event(d(2, 1), "cancel"),
         event(d(3, 1), "start"),  # plan and quantity carried across the cancel
     ]
@@ -195,7 +195,7 @@ def test_mrr_is_carried_across_a_bridged_gap():
 
 
 def test_zero_day_rows_bring_no_mrr():
-    """A first spell of no days, then a real one: the customer is back, its MRR is new."""
+    """A zero-day spell, then a real one: the customer is back, its MRR is new."""
     both = company(row(d(1, 5), d(1, 5)), row(d(2, 5), None))
     answer = marts(both)
     [february] = [

@@ -511,6 +511,7 @@ def test_facts_of_the_contract_name_its_columns():
     for table in tables.values():
         assert table.event_day is None or tables[table.name].columns[table.event_day].type in ("date", "timestamp")
         assert (table.event_day is None) == (table.fresh_for_days is None)
+        assert table.event_day_is in (None, "happened", "announced") and (table.event_day or not table.event_day_is)
         assert {column.refers_to for column in table.columns.values()} - {None} <= keys
         assert not table.activity or table.makes_customers
 
@@ -549,6 +550,7 @@ def test_the_definition_uses_only_words_that_its_readers_know():
         "activity",
         "makes_customers",
         "event_day",
+        "event_day_is",
         "fresh_for_days",
     }
     for path in (ROOT / "models" / "staging").glob("*/_*__sources.yml"):
