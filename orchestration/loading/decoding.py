@@ -5,11 +5,14 @@ outside quotes block by block: an account of the file that does not depend on th
 """
 
 import codecs
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from orchestration.errors import UserError
 from orchestration.loading.discovery import Delivery
 
 BLOCK = 1 << 20
+PIECE = 256  # compressed bytes, of which gzip makes 256 KiB at most, zstd 8 MiB
+LONGEST_LINE = 1 << 26  # bytes: Python's CSV reader takes a whole line at once
 # Stands before each byte that could not be decoded (which follows as \xNN). A noncharacter: no text holds it.
 UNDECODABLE = "\uffff"
 CANDIDATES = ("windows-1251", "windows-1252", "latin-1")
@@ -54,23 +59,28 @@ class RecordCount:
     quoted_breaks: bool = False  # a line break inside quotes
     irregular: bool = False  # what the engine and this count may see differently: stray returns, a blank first line
     inside: bool = False  # within quotes
-    _rest: bytes = b""
+    # Of the line that is not over yet. It is not kept, because a file may be one line.
+    _begun: bool = False
+    _blank: bool = True
+    _return: bytes = b""  # a return at its end, which belongs to a line break that may follow
 
     def feed(self, block: bytes) -> None:
-        block = self._rest + block
-        end = block.rfind(b"\n") + 1
-        self._rest = block[end:]
+        block = self._return + block
+        end = len(block) - block.endswith(b"\r")
+        self._return = block[end:]
         if end:
             self._count(block[:end])
 
     def close(self) -> None:
-        if self._rest.strip():
-            self._count(self._rest + b"\n")
-        self._rest = b""
+        if not self._blank:
+            self._count(self._return + b"\n")
+        self._return = b""
 
     def _count(self, lines: bytes) -> None:
         breaks = lines.count(b"\n")
-        starts_inside = self.inside
+        starts_inside, starts_line = self.inside, not self._begun
+        self._begun = not lines.endswith(b"\n")
+        self._blank = not lines[lines.rfind(b"\n") + 1 :].strip() and (self._blank or breaks > 0)
         if b'"' in lines:
             pieces = lines.split(b'"')
             outside = b'"'.join(pieces[starts_inside::2])
@@ -80,7 +90,7 @@ class RecordCount:
         ends = outside.count(b"\n")
         self.quoted_breaks |= ends != breaks
         blank = len(re.findall(rb"\n(?=\r?\n)", outside)) if b"\n\n" in outside or b"\n\r\n" in outside else 0
-        starts_blank = not starts_inside and lines.startswith((b"\n", b"\r\n"))
+        starts_blank = starts_line and not starts_inside and lines.startswith((b"\n", b"\r\n"))
         blank += starts_blank
         returns = outside.count(b"\r")
         if (self.records == 0 and starts_blank) or (returns and returns != outside.count(b"\r\n")):
@@ -96,7 +106,7 @@ class PlainText:
 
     path: Path
     undecodable: bool  # some bytes stand escaped behind UNDECODABLE
-    count: RecordCount
+    count: RecordCount  # of JSON, which has no records outside quotes, of nothing
 
 
 def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> PlainText:
@@ -126,13 +136,15 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
         name, first = BYTE_ORDER_MARKS[marked_by], first[len(marked_by) :]
     decoder = codecs.getincrementaldecoder(name)("churn-escape" if encoding else "strict")
     in_place = name == "utf-8" and not encoding and not marked_by and len(delivery.suffixes) == 1
-    path = delivery.path if in_place else scratch / f"{delivery.content_hash}.{name}.txt"
+    copy = sha256(os.fsencode(delivery.content_hash)).hexdigest()  # for `churn init` has a path in the hash's place
+    path = delivery.path if in_place else scratch / f"{copy}.{name}.txt"
 
-    count, undecodable, lines = RecordCount(), False, 1
+    count, undecodable, lines, unbroken = RecordCount(), False, 1, 0
     with nullcontext() if in_place else path.open("wb") as output:
         for block in chain([first], blocks, [None]):
             try:
                 text = decoder.decode(block or b"", block is None)
+                recoded = block or b"" if in_place else text.encode()  # some codecs give halves of characters
             except UnicodeDecodeError as error:
                 _refuse_binary(delivery, error.object)
                 raise _undecodable(delivery, encoding, error, lines) from None
@@ -144,9 +156,16 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
                     code="encoding",
                 ) from None
             undecodable |= UNDECODABLE in text
-            recoded = block or b"" if in_place else text.encode()
             _refuse_binary(delivery, recoded)
-            count.feed(recoded)
+            if delivery.format != "json":
+                unbroken = 0 if b"\n" in recoded or b"\r" in recoded else unbroken + len(recoded)
+                if unbroken > LONGEST_LINE:
+                    raise UserError(
+                        f"{delivery.file}, line {lines}: longer than {LONGEST_LINE:,} bytes, so it cannot be read."
+                        " Is it a CSV file? Export it again, with a line break after each record.",
+                        code="too_large",
+                    )
+                count.feed(recoded)
             lines += text.count("\n")
             if output:
                 output.write(recoded)
@@ -180,10 +199,10 @@ def _undecodable(delivery: Delivery, encoding: str | None, error: UnicodeDecodeE
 
 
 def _decompressed(delivery: Delivery) -> Iterator[bytes]:
-    """The file's bytes without compression, verified to the end."""
+    """The file's bytes without compression in blocks of bounded size, verified to the end."""
     kinds: dict[str, Callable[[], Any]] = {
-        ".gz": lambda: zlib.decompressobj(31),
-        ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+        ".gz": partial(zlib.decompressobj, 31),
+        ".zst": zstandard.ZstdDecompressor().decompressobj,
     }
     new = kinds.get(delivery.suffixes[-1])
     with delivery.path.open("rb") as stream:
@@ -192,24 +211,31 @@ def _decompressed(delivery: Delivery) -> Iterator[bytes]:
                 yield block
             return
         member = None  # a file may hold several, one after the other
+        padded = False  # with zeros, as on a tape: nothing follows them
+        plain = bytearray()
         try:
-            while block := stream.read(BLOCK):
-                while block:
+            while piece := stream.read(PIECE):
+                while piece:
                     if member is None:
-                        if not block.strip(b"\0"):  # padding of a tape
+                        if not piece.strip(b"\0"):
+                            padded = True
                             break
                         member = new()
-                    if plain := member.decompress(block):
-                        yield plain
-                    block = member.unused_data if member.eof else b""
+                    plain += member.decompress(b"\0" * padded + piece)
+                    piece = member.unused_data if member.eof else b""
                     member = None if member.eof else member
+                while len(plain) >= BLOCK:
+                    yield bytes(plain[:BLOCK])
+                    del plain[:BLOCK]
         except (zlib.error, zstandard.ZstdError) as error:
             raise UserError(
-                f"{delivery.file} is damaged: it cannot be decompressed ({error}). Deliver it again.",
+                f"{delivery.file} is damaged: it cannot be decompressed ({error}). Export it again.",
                 code="damaged_file",
             ) from None
         if member is not None:
             raise UserError(
-                f"{delivery.file} is cut off: its compressed data ends too early. Deliver it again, whole.",
+                f"{delivery.file} is cut off: its compressed data ends too early. Export it again, whole.",
                 code="damaged_file",
             )
+        if plain:
+            yield bytes(plain)

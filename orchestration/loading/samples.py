@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from orchestration.loading.decoding import CANDIDATES, UNDECODABLE, plain_text
 from orchestration.loading.discovery import Delivery
 from orchestration.loading.readers import HEADER_ROWS
 from orchestration.loading.readings import quote
-from orchestration.loading.worksheets import refuse_vast
+from orchestration.loading.worksheets import open_workbook, refuse_vast
 
 ROWS = 200
+# Of a JSON document that is not in lines, in characters: Python takes ten times the room for what it says.
+LONGEST_DOCUMENT = 200_000_000
+_JSON = json.JSONDecoder(parse_int=str)  # as delivered: of 4,300 digits Python makes no number
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def samples(delivery: Delivery, scratch: Path) -> Iterator[Sample]:
     read = {"csv": _csv, "xlsx": _xlsx, "json": _json, "parquet": _parquet}[delivery.format]
     try:
         yield from read(delivery, scratch)
-    except (UserError, csv.Error, json.JSONDecodeError, RecursionError, duckdb.Error):
+    except (UserError, csv.Error, ValueError, RecursionError, duckdb.Error):
         return
 
 
@@ -63,8 +66,8 @@ def _csv(delivery: Delivery, scratch: Path) -> Iterator[Sample]:
 
 def _encoding(delivery: Delivery, scratch: Path) -> str:
     """The encoding under which a text that is no UTF-8 has letters: Cyrillic ones, else those of the West."""
-    text = plain_text(delivery, CANDIDATES[0], scratch).path.read_text(encoding="utf-8")[:100_000]
-    letters = re.findall(r"[^\W\d_]", text.replace(UNDECODABLE, ""))
+    with plain_text(delivery, CANDIDATES[0], scratch).path.open(encoding="utf-8") as text:
+        letters = re.findall(r"[^\W\d_]", text.read(100_000).replace(UNDECODABLE, ""))
     beyond_ascii = [letter for letter in letters if not letter.isascii()]
     small = sum(letter.islower() for letter in beyond_ascii)
     # Western accents read as Cyrillic are single letters among Latin ones
@@ -73,10 +76,10 @@ def _encoding(delivery: Delivery, scratch: Path) -> str:
 
 
 def _xlsx(delivery: Delivery, scratch: Path) -> Iterator[Sample]:
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineError
 
+    workbook = open_workbook(delivery.path, delivery.file)
     try:
-        workbook = CalamineWorkbook.from_path(str(delivery.path))
         for name in workbook.sheet_names:
             refuse_vast(delivery.path, delivery.file, name)
             cells = workbook.get_sheet_by_name(name).to_python()
@@ -88,11 +91,11 @@ def _xlsx(delivery: Delivery, scratch: Path) -> Iterator[Sample]:
 
 
 def _json(delivery: Delivery, scratch: Path) -> Iterator[Sample]:
-    text = plain_text(delivery, None, scratch).path.read_text(encoding="utf-8")
-    if {".jsonl", ".ndjson"} & set(delivery.suffixes):
-        yield _of_objects([json.loads(line) for line in islice(filter(str.strip, text.splitlines()), ROWS)])
-        return
-    document = json.JSONDecoder().raw_decode(text.lstrip())[0]
+    with plain_text(delivery, None, scratch).path.open(encoding="utf-8") as text:
+        if {".jsonl", ".ndjson"} & set(delivery.suffixes):
+            yield _of_objects([_JSON.decode(line) for line in islice(filter(str.strip, text), ROWS)])
+            return
+        document = _JSON.raw_decode(text.read(LONGEST_DOCUMENT).lstrip())[0]
     if isinstance(document, list):
         yield _of_objects(document)
     elif isinstance(document, dict):
@@ -105,6 +108,7 @@ def _of_objects(objects: Iterable[Any], records: str | None = None) -> Sample:
     rows = [dict(_flat(one)) for one in islice(objects, ROWS) if isinstance(one, dict)]
     header = list(dict.fromkeys(name for row in rows for name in row))
     cells = [["" if row.get(name) is None else str(row[name]) for name in header] for row in rows]
+    "".join(chain(header, *cells)).encode()  # ValueError for half a character, as in "\\ud800": the engine reads none
     return Sample([header, *cells], records=records, is_certain=True)
 
 

@@ -346,6 +346,31 @@ def test_what_it_writes_is_a_mapping_and_ends_with_what_check_says(tmp_path):
     assert (extracts / "extracts.yml").read_bytes() == written
 
 
+NUMBER = '{"Doc": %s, "Client": "a", "Date": "2024-01-05", "Total": 3}'
+JSON = {
+    "a number that Python makes none of": (NUMBER % ("9" * 5_000), True),
+    "a line separator in a text": (NUMBER % '"1\u2028"', True),
+    "half a character": (NUMBER.replace("Doc", "Doc\\ud800") % 1, False),
+}
+
+
+@pytest.mark.parametrize("file", ["sales.json", "sales.jsonl"])
+@pytest.mark.parametrize(("text", "is_read"), JSON.values(), ids=JSON)
+def test_any_json_is_read_or_not_recognised(file, text, is_read, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / file).write_text(f"[{text}]" if file == "sales.json" else text + "\n", encoding="utf-8")
+    proposed = propose(tmp_path / "x", tmp_path)
+    assert ("invoice_id: Doc" in proposed) == is_read
+    assert proposed.encode()
+
+
+def test_files_in_folders_are_decoded(tmp_path):
+    """The copy had the file's path for its name, and its folder was none of the scratch folder."""
+    (tmp_path / "x" / "crm").mkdir(parents=True)
+    (tmp_path / "x" / "crm" / "продажи.csv").write_text("Счёт,Клиент,Дата,Сумма\n1,a,2024-01-05,3\n", "windows-1251")
+    assert "encoding: windows-1251" in propose(tmp_path / "x", tmp_path)
+
+
 def test_names_of_files_and_columns_stay_texts(tmp_path):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a\nb: {.csv").write_text("x\n1\n", encoding="utf-8")
