@@ -21,7 +21,13 @@ from orchestration.engines import SETTINGS
 from orchestration.errors import INTERRUPTED, Busy, ChurnError, EnvironmentFailure, Refused, UserError
 from orchestration.readers import mailing_list, reasons, workbook
 from orchestration.readers.report import command as report
-from orchestration.warehouse.options import demo_warehouse, existing_warehouse, made_warehouse, refreshed_warehouse
+from orchestration.warehouse.options import (
+    FOLDER,
+    demo_warehouse,
+    existing_warehouse,
+    made_warehouse,
+    refreshed_warehouse,
+)
 from orchestration.warehouse.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -30,8 +36,7 @@ if TYPE_CHECKING:
 
 DEMO_AS_OF = "2025-12-31"
 
-_folder = click.Path(file_okay=False, path_type=Path)
-_extracts = click.option("--extracts", type=_folder, required=True, help="Folder of extracts.")
+_extracts = click.option("--extracts", type=FOLDER, required=True, help="Folder of extracts.")
 _as_of = click.option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -279,7 +284,7 @@ def init(context: click.Context, extracts: Path) -> None:
 
 
 @cli.command()
-@click.option("--extracts", type=_folder, default="demo/extracts", show_default=True)
+@click.option("--extracts", type=FOLDER, default="demo/extracts", show_default=True)
 @demo_warehouse
 @_with_engine
 def demo(extracts: Path, warehouse: Path, engine: Mapping[str, str | None]) -> None:
@@ -312,7 +317,7 @@ def rollback(warehouse: Path) -> None:
 @cli.command()
 @click.option(
     "--extracts",
-    type=_folder,
+    type=FOLDER,
     default="demo/extracts",
     show_default=True,
     help="What the schedule and the sensor refresh from.",

@@ -5,14 +5,12 @@ outside quotes block by block: an account of the file that does not depend on th
 """
 
 import codecs
-import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -136,8 +134,7 @@ def plain_text(delivery: Delivery, encoding: str | None, scratch: Path) -> Plain
         name, first = BYTE_ORDER_MARKS[marked_by], first[len(marked_by) :]
     decoder = codecs.getincrementaldecoder(name)("churn-escape" if encoding else "strict")
     in_place = name == "utf-8" and not encoding and not marked_by and len(delivery.suffixes) == 1
-    copy = sha256(os.fsencode(delivery.content_hash)).hexdigest()  # for `churn init` has a path in the hash's place
-    path = delivery.path if in_place else scratch / f"{copy}.{name}.txt"
+    path = delivery.path if in_place else scratch / f"{delivery.content_hash}.{name}.txt"
 
     count, undecodable, lines, unbroken = RecordCount(), False, 1, 0
     with nullcontext() if in_place else path.open("wb") as output:

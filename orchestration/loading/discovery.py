@@ -181,14 +181,15 @@ def _find_deliveries(extracts: Path, mapping: Mapping) -> tuple[list[Delivery], 
 
 
 def readable_files(folder: Path) -> list[Delivery]:
-    """Every file of a folder that could be an extract, in the order of their paths, not yet of any table."""
+    """Every file of a folder that could be an extract, in the order of their paths, not yet of any table. Its path
+    stands for its content: nothing is loaded of it."""
     refuse_unless_text(folder)
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
     paths = [path for path in paths if is_text(str(path)) and is_within(path, folder)]
     return [
-        Delivery("", "", path, _relative(path, folder), format, _suffixes(path), _relative(path, folder), _stamp(path))
+        Delivery("", "", path, file, format, _suffixes(path), sha256(file.encode()).hexdigest(), _stamp(path))
         for path in paths
-        if (format := _format(path))
+        if (format := _format(path)) and (file := _relative(path, folder))
     ]
 
 

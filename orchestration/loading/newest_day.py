@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 import duckdb
 
 from orchestration.contract.tables import contract
+from orchestration.warehouse.folder import today
 from orchestration.warehouse.quoting import identifier
 
 # Data that ends longer than this before yesterday is worth a warning.
@@ -25,7 +25,7 @@ class NewestDay:
 
 def yesterday_in(time_zone: str) -> date:
     """The last day that is over in the company's time zone."""
-    return datetime.now(ZoneInfo(time_zone)).date() - timedelta(days=1)
+    return today(time_zone) - timedelta(days=1)
 
 
 def default_as_of(newest: NewestDay | None, yesterday: date) -> date:

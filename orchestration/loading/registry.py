@@ -8,7 +8,7 @@ raw.<source>__<table>  a view of the rows of all loads, with what the registry k
 """
 
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -19,10 +19,9 @@ from orchestration.contract.tables import Table, contract
 from orchestration.errors import Problem, UserError, refuse_if
 from orchestration.loading import identities, plain_parquet
 from orchestration.loading.discovery import Delivery, file_order, snapshot_of
-from orchestration.loading.newest_day import yesterday_in
 from orchestration.loading.plain_parquet import Shape
 from orchestration.warehouse import connection
-from orchestration.warehouse.folder import REFRESH_HISTORY, now
+from orchestration.warehouse.folder import REFRESH_HISTORY, now, today
 from orchestration.warehouse.quoting import identifier
 
 REGISTRY = """
@@ -340,14 +339,14 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
     file, file_order: its smallest path, of those whose current content it is if there are any; is_current: there are;
     in_force: of a source of snapshots, only the content of the newest one, and every content of a list with history."""
     rules = {(rule.table.name, rule.name): rule for rule in mapping.rules()}
-    today, snapshots = yesterday_in(mapping.time_zone) + timedelta(days=1), []
+    latest, snapshots = today(mapping.time_zone).isoformat(), []
     for table, source, file in con.execute("select distinct table_name, source, file from raw.files").fetchall():
         rule = rules.get((table, source))
         if rule and (snapshot := snapshot_of(rule, file.partition("#")[0])) is not None:
             is_day = rule.snapshot not in (None, "all", "folder")
             order = snapshot if is_day else file_order(snapshot)
             # a pull that is dated after today: once its folder is gone it must not stay ahead of all later ones
-            is_ahead = is_day and file.startswith(f"{FOLDER}/") and snapshot > today.isoformat()
+            is_ahead = is_day and file.startswith(f"{FOLDER}/") and snapshot > latest
             is_whole = rule.snapshot == "all" or is_ahead  # counts only while it is there
             snapshots.append((table, source, file, order, is_whole, snapshot if is_day else None))
     columns = [list(column) for column in zip(*snapshots, strict=True)] or [[]] * 6

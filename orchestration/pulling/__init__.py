@@ -11,11 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from orchestration.contract.mapping import FILE_NAME, Mapping
 from orchestration.contract.names import nearest
@@ -23,6 +21,7 @@ from orchestration.contract.pulls import FOLDER, Pull
 from orchestration.errors import ChurnError, PullRefused, UserError
 from orchestration.pulling.placing import placing
 from orchestration.warehouse.dlt_settings import INSTALL, prepare_dlt
+from orchestration.warehouse.folder import today
 
 if TYPE_CHECKING:
     from orchestration.pulling.secrets import Secrets
@@ -50,11 +49,6 @@ def sources_to_pull(mapping: Mapping, names: Iterable[str] = ()) -> list[Pull]:
     if find_spec("dlt") is None:
         raise PullRefused(f"A pull needs packages that are not installed: {INSTALL}. Nothing was pulled.")
     return [pull for pull in declared.values() if pull.name in set(names) or not names]
-
-
-def today(time_zone: str) -> date:
-    """The day in the company's time zone."""
-    return datetime.now(ZoneInfo(time_zone)).date()
 
 
 def pull_source(

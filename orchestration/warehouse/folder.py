@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -132,6 +133,11 @@ def refuse_unless_text(folder: Path) -> None:
 def now() -> datetime:
     """This moment in UTC, naive, as the database keeps it."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+def today(time_zone: str) -> date:
+    """The day in the company's time zone."""
+    return datetime.now(ZoneInfo(time_zone)).date()
 
 
 _ID = "%Y%m%dT%H%M%S.%fZ"

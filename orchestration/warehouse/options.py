@@ -1,4 +1,4 @@
-"""The option --warehouse, of every command that has it."""
+"""The type of an option that names a folder, and the option --warehouse of every command that has it."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 from orchestration.warehouse.folder import refuse_unless_text
 
-_folder = click.Path(file_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def _must_exist(context: click.Context, parameter: click.Parameter, folder: Path) -> Path:
@@ -18,7 +18,7 @@ def _must_exist(context: click.Context, parameter: click.Parameter, folder: Path
 
 
 def _option(**settings: Any) -> Any:
-    return click.option("--warehouse", type=_folder, **settings)
+    return click.option("--warehouse", type=FOLDER, **settings)
 
 
 existing_warehouse = _option(required=True, callback=_must_exist, help="Warehouse folder.")
