@@ -1,22 +1,19 @@
 """Sources that are tables of a database: each becomes a Parquet file, whose decimals are exact.
 
-Postgres copies its rows out (COPY), all tables as of one moment; other databases are read through SQLAlchemy."""
+Postgres copies its rows out (COPY), all tables as of one moment; other databases are read by dlt, which is imported for
+them alone: that takes longer than copying half a million rows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
-from dlt.extract.exceptions import ResourceExtractionError
-from dlt.sources.sql_database import sql_table
-from dlt.sources.sql_database.helpers import BaseTableLoader, TableLoader
 from pyarrow import csv, parquet
 from sqlalchemy.dialects import postgresql
 
@@ -31,19 +28,24 @@ DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mssql"
 OVERLAP = timedelta(hours=1)
 _ROWS = 100_000
 
+Newer = Callable[[sa.Select, sa.Table], sa.Select]
+
 
 def tables(pull: Pull, secrets: Secrets, folder: Path, earlier: list[Path]) -> Iterator[tuple[str, int]]:
     """Write each table of the source to a file of its own. Yields its name and the number of rows."""
     engine = _engine(pull, secrets)
     try:
         with engine.connect() as connection:
-            if engine.dialect.name == "postgresql":
+            is_postgres = engine.dialect.name == "postgresql"
+            if is_postgres:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             for name in pull.tables:
                 schema, _, table = name.rpartition(".")
                 _refuse_unknown(engine, schema or pull.schema, table, pull.changed.get(name))
-                yield name, _write(folder / f"{name}.parquet", _rows(pull, connection, name, earlier))
-    except (sa.exc.SQLAlchemyError, ResourceExtractionError) as error:
+                newer = _newer(pull, name, earlier)
+                read = _copied if is_postgres else _read_by_dlt
+                yield name, _write(folder / f"{name}.parquet", read(connection, schema or pull.schema, table, newer))
+    except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
         raise _explained(error) from None
     finally:
         engine.dispose()
@@ -69,45 +71,48 @@ def _refuse_unknown(engine: sa.Engine, schema: str | None, table: str, column: s
         raise UserError(f"the table '{table}' has no column '{column}'; {nearest(column, columns)}.")
 
 
-def _rows(pull: Pull, connection: sa.Connection, name: str, earlier: list[Path]) -> Iterator[pa.Table]:
-    """The rows of a table; of one with a column of the last change those since the pulls before."""
-    schema, _, table = name.rpartition(".")
+def _newer(pull: Pull, name: str, earlier: list[Path]) -> Newer:
+    """What leaves of a query the rows since the pulls before, where the table has a column of the last change."""
     changed = pull.changed.get(name)
     since = _last_change([folder / f"{name}.parquet" for folder in earlier], changed) if changed else None
+    if changed is None or since is None:
+        return lambda query, source: query
+    return lambda query, source: query.where(source.c[changed] >= since)
 
-    def since_then(query: sa.Select, source: sa.Table) -> sa.Select:
-        return query if changed is None or since is None else query.where(source.c[changed] >= since)
 
-    class CopyLoader(BaseTableLoader):
-        """The rows as Postgres copies them out, in the types that its columns declare."""
-
-        def load_rows(self, backend_kwargs: dict[str, Any] | None = None) -> Iterator[pa.Table]:
-            query = self.compile_query(self.make_query())
-            types = {column.name: _arrow_type(column.type) for column in self.table.columns}
-            yield from _copied(connection, query, types)
+def _read_by_dlt(connection: sa.Connection, schema: str | None, table: str, newer: Newer) -> Iterator[pa.Table]:
+    """The rows through SQLAlchemy; a table without rows has its columns all the same."""
+    from dlt.extract.exceptions import ResourceExtractionError
+    from dlt.sources.sql_database import sql_table
+    from dlt.sources.sql_database.helpers import TableLoader
 
     class ColumnwiseLoader(TableLoader):
-        """The rows through SQLAlchemy; a table without rows has its columns all the same."""
-
         def load_rows(self, backend_kwargs: dict[str, Any] | None = None) -> Iterator[pa.Table]:
             yield pa.table({column.name: pa.array([], pa.string()) for column in self.table.columns})
             yield from super().load_rows(backend_kwargs or {})
 
-    is_postgres = connection.dialect.name == "postgresql"
-    yield from sql_table(
-        credentials=connection.engine,
-        table=table,
-        schema=schema or pull.schema,
-        backend="pyarrow",
-        chunk_size=_ROWS,
-        reflection_level="full_with_precision",
-        query_adapter_callback=since_then,
-        table_loader_class=CopyLoader if is_postgres else ColumnwiseLoader,
-    )
+    try:
+        yield from sql_table(
+            credentials=connection.engine,
+            table=table,
+            schema=schema,
+            backend="pyarrow",
+            chunk_size=_ROWS,
+            reflection_level="full_with_precision",
+            query_adapter_callback=newer,
+            table_loader_class=ColumnwiseLoader,
+        )
+    except ResourceExtractionError as error:
+        raise _explained(error.__cause__ or error) from None
 
 
-def _copied(connection: sa.Connection, query: str, types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
-    """The answer to a query by COPY, as it comes."""
+def _copied(connection: sa.Connection, schema: str | None, table: str, newer: Newer) -> Iterator[pa.Table]:
+    """The rows as Postgres copies them out, as they come, in the types that its columns declare."""
+    source = sa.Table(table, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
+    types = {column.name: _arrow_type(column.type) for column in source.columns}
+    # the driver's own dialect would double each percent sign, for a text with parameters
+    dialect = postgresql.dialect(paramstyle="named")
+    query = newer(sa.select(source), source).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     driver = connection.connection.driver_connection
     assert driver is not None
     connection.execute(sa.text("set local datestyle = 'ISO, YMD'; set local timezone = 'UTC'"))
@@ -208,6 +213,8 @@ def _last_change(files: list[Path], column: str) -> date | datetime | int | None
     found = [str(file) for file in files if file.exists()]
     if not found:
         return None
+    import duckdb
+
     with duckdb.connect() as con:
         con.execute("set timezone = 'UTC'")
         [(newest,)] = con.execute(
@@ -219,10 +226,6 @@ def _last_change(files: list[Path], column: str) -> date | datetime | int | None
 def _explained(error: BaseException) -> ChurnError:
     """What the driver said first, without the statement and without what it was called with; of an error in the data
     only its kind, for it may quote a value."""
-    while isinstance(error, ResourceExtractionError) and error.__cause__:
-        error = error.__cause__
-    if isinstance(error, ChurnError):
-        return error
     driver = getattr(error, "orig", None) or (error if isinstance(error, psycopg.Error) else None)
     if isinstance(error, sa.exc.DataError | sa.exc.IntegrityError | psycopg.DataError | psycopg.errors.RaiseException):
         driver = None

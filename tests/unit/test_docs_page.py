@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestration.contract.policies import POLICIES
 from orchestration.contract.tables import contract
@@ -56,6 +57,17 @@ def test_every_model_is_described_with_its_columns_and_its_sql(page: str) -> Non
         assert node["compiled_code"], node["name"]
         assert node["columns"], node["name"]
         assert [name for name, column in node["columns"].items() if not column["description"]] == [], node["name"]
+
+
+def test_columns_are_described_by_keys_that_dbt_knows(page: str) -> None:
+    """Else a description that is cut by a colon or a comma ends as a key of its own, and nobody is told."""
+    known = {"name", "description", "data_type", "data_tests", "config", "meta"}
+    for file in (ROOT / "models").rglob("*.yml"):
+        declared = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tables = [table for source in declared.get("sources", []) for table in source["tables"]]
+        for model in declared.get("models", []) + tables:
+            for column in model.get("columns", []):
+                assert column.keys() <= known, f"{file.name}: {model['name']}.{column['name']}"
 
 
 def test_staging_tables_have_the_columns_of_the_contract(page: str) -> None:
