@@ -10,7 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -151,6 +155,14 @@ def test_dagster_finds_the_code_location_by_itself(by_hand):
     assert "orchestration.definitions" in done.stdout + done.stderr
 
 
+def wait_until_it_answers(address: str) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with suppress(URLError), urlopen(address, timeout=60):
+            return
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [
@@ -175,6 +187,8 @@ def test_dagsters_processes_start_and_end_by_hand(by_hand, command, says):
         for line in process.stdout:
             said.append(line)
             if says in line:
+                if served := re.search(r"http://\S+", line):
+                    wait_until_it_answers(served[0])  # what is interrupted while it starts ends with a traceback
                 process.send_signal(signal.SIGINT)
                 break
         said += process.stdout
