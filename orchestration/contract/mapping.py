@@ -24,6 +24,8 @@ EXCEL_SERIAL = "excel_serial"
 MINOR_UNITS = "minor_units"
 LANGUAGES = ("bg", "ru", "en", "fil")
 DELIMITERS = {",": ",", ";": ";", "\t": "\t", "\\t": "\t", "tab": "\t", "|": "|"}
+# Where a column comes from: one of these.
+ORIGINS = ("from", "first_of", "value")
 # Ids of persons, which may be published as pseudonyms.
 PERSONS = ("customer_id", "employee_id")
 # What the only source of a table is called when its mapping gives it no name.
@@ -302,6 +304,21 @@ def _with_presets(presets: list[tuple[str, Block]], own: Block) -> Block:
             if position is None:
                 merged.append(source)
             else:
-                merged[position] = merge(merged[position], source, 2)
+                merged[position] = _overridden(merged[position], source)
         tables[table] = merged
     return tables
+
+
+def _overridden(shipped: Block, own: Block) -> Block:
+    """A preset's source with the company's own over it, key by key. A column for which the company says where it comes
+    from no longer comes from where the preset had it."""
+    merged, columns = merge(shipped, own, 2), own.get("columns")
+    for name, column in columns.items() if isinstance(columns, Block) else ():
+        if not isinstance(column, Block) or not any(key in column for key in ORIGINS):
+            continue
+        if "value" in column:  # nothing may stand next to a constant
+            merged["columns"][name] = column
+        for key in ORIGINS:
+            if key not in column:
+                merged["columns"][name].pop(key, None)
+    return merged

@@ -20,6 +20,7 @@ from orchestration.contract.mapping import (
     FILE_NAME,
     LANGUAGES,
     MINOR_UNITS,
+    ORIGINS,
     PERSONS,
     AlertRules,
     ColumnRule,
@@ -240,7 +241,7 @@ class MappingReader:
             return ColumnRule(tuple(map(column_name, self._texts(name, value))), place=name.place)
         self.known_keys(value, COLUMN_KEYS, f" of {table.name}.{name}")
         kind = table.columns[name].type
-        if sum(key in value for key in ("from", "first_of", "value")) != 1:
+        if sum(key in value for key in ORIGINS) != 1:
             self.say(
                 name,
                 f"{name} needs one of 'from' (a source column), 'first_of' (several, the first that has a value counts)"

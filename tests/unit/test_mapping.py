@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.contract import mapping as module
-from orchestration.contract.mapping import Kept, Mapping, load_mapping, unattended_mapping
+from orchestration.contract.mapping import ColumnRule, Kept, Mapping, load_mapping, unattended_mapping
 from orchestration.contract.pulls import KINDS
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
@@ -219,6 +219,31 @@ def test_own_keys_win_over_the_preset_source_of_their_name(tmp_path, monkeypatch
         assert (rule.columns["invoice_id"].sources, rule.columns["amount"].sources) == (("id",), ("total",))
         assert rule.columns["amount"].scale is None
         assert [other.name for other in others] == ["shop"] * ("shop" in sources)
+
+
+@pytest.mark.parametrize(
+    "shipped, own, expected",
+    [
+        ("{from: iso, optional: true}", "{value: EUR}", ColumnRule(value="EUR")),
+        ("{value: EUR}", "{from: iso}", ColumnRule(sources=("iso",))),
+        (
+            "{from: iso, values: {e: EUR}}",
+            "{first_of: [iso, code]}",
+            ColumnRule(first_of=("iso", "code"), values={"e": "EUR"}),
+        ),
+        ("{first_of: [iso, code]}", "{from: iso, optional: true}", ColumnRule(sources=("iso",), optional=True)),
+        ("{first_of: [iso, code]}", "{optional: true}", ColumnRule(first_of=("iso", "code"), optional=True)),
+    ],
+)
+def test_an_own_origin_replaces_that_of_the_preset(tmp_path, monkeypatch, shipped, own, expected):
+    preset(
+        tmp_path,
+        monkeypatch,
+        crm=f"tables: {{billing.invoices: [{{name: deals, files: a.csv, columns: {{currency: {shipped}}}}}]}}",
+    )
+    text = f"preset: crm\ntables: {{billing.invoices: [{{name: crm-deals, columns: {{currency: {own}}}}}]}}"
+    [rule] = read(tmp_path, text).tables["billing.invoices"]
+    assert rule.columns["currency"].signature() == expected.signature()
 
 
 def test_sources_without_names_stand_beside_that_of_a_preset(tmp_path, monkeypatch):
