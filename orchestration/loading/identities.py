@@ -128,28 +128,32 @@ def published(con: duckdb.DuckDBPyConnection, table: Table, schema: str) -> tupl
 
 
 def email_ids(con: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
-    """Problems: customer ids that are e-mail addresses, which every mart would publish."""
+    """Problems: sources whose customer ids are e-mail addresses, which every mart would publish."""
     for table in contract().values():
         if "customer_id" not in table.columns:
             continue
-        [(known, addresses)] = con.execute(
+        sources = con.execute(
             f"""
-            select count(distinct customer_id), count(distinct customer_id) filter (
+            select count(distinct customer_id) as known, count(distinct customer_id) filter (
                 regexp_full_match(ltrim(customer_id, '{MARK}{NAME}'), {quote(EMAIL)})
-            )
+            ) as addresses, min(file)
             from raw.{table.raw}
             where malformed is null and in_force and customer_id not in (
                 select id from raw.spellings where identifies = 'customer_id' and is_pseudonym
             )
+            group by source
+            having addresses * 2 > known
+            order by source
             """
         ).fetchall()
-        if addresses * 2 > known:
+        for known, addresses, file in sources:
             yield Problem(
-                f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as customer_id,"
+                f"{table.name}: {addresses:,} of {known:,} customers have an e-mail address as customer_id ({file}),"
                 " and the marts would publish it. Write customer_id: {from: …, pseudonym: true} to publish a keyed hash"
                 " instead (the addresses stay in private.duckdb), or allow it: policies: {personal_ids: allow}.",
                 "personal_ids",
                 table.name,
+                file,
             )
 
 

@@ -53,6 +53,15 @@ def test_addresses_that_other_ids_stand_for_are_refused_too(delivered):
     assert "crm.customer_ids: 1 of 1 customers" in delivered.refused()
 
 
+def test_addresses_of_one_source_are_refused_however_many_ids_another_has(delivered):
+    header = "invoice_id,customer_id,issued_at,amount\n"
+    delivered.write("erp.csv", header + "".join(f"{number},{number},2024-01-05,5\n" for number in range(9)))
+    delivered.write("shop.csv", header + "s1,ana@example.com,2024-01-05,5\n")
+    sources = "[{name: erp, files: erp.csv}, {name: shop, files: shop.csv}]"
+    message = delivered.refused(f"tables: {{billing.invoices: {sources}}}")
+    assert "billing.invoices: 1 of 1 customers" in message and "shop.csv" in message and "erp.csv" not in message
+
+
 def test_a_power_of_ten_is_no_id_within_a_key_of_several_columns_either(delivered):
     delivered.write("i.csv", "a;b;customer_id;issued_at;amount\n1.5E+10;x;c;2024-01-05;5\n1e5;x;c;2024-01-05;5\n")
     report = delivered.load("tables: {billing.invoices: {files: i.csv, columns: {invoice_id: [a, b]}}}")
