@@ -235,8 +235,10 @@ SIGNS = {
 
 _SIGN = "|".join(sorted((sign.replace("$", r"\$") for sign in SIGNS), key=len, reverse=True))
 _BLANK = f"[{BLANKS}]*"
-_LEADING = rf"^([(+−-]?{_BLANK})({_SIGN})\.?{_BLANK}"
-_TRAILING = rf"{_BLANK}({_SIGN})\.?{_BLANK}([)−-]?)$"
+# One sign or two next to each other (USD $50). Before the end as few as do: PKR is no P with a KR behind it.
+_LEADING = rf"^([+(−-]?{_BLANK})((?:(?:{_SIGN})\.?{_BLANK}){{1,2}})"
+_TRAILING = rf"{_BLANK}((?:(?:{_SIGN})\.?{_BLANK}){{1,2}}?)([)−-]?)$"
+_PLAIN = r"-?\d+(?:\.\d+)?"
 
 
 def figure(text: str) -> str:
@@ -249,28 +251,31 @@ def figure(text: str) -> str:
     minus = rf"^\({_BLANK}-?(.*?){_BLANK}\)$|^([^-]*?){_BLANK}-$"
     bare = f"regexp_replace({bare}, {quote(minus)}, '-\\1\\2')"
     bare = f"regexp_replace({bare}, {quote(rf'^([+-]){_BLANK}')}, '\\1')"
-    return f"case when regexp_full_match({text}, '-?\\d+(?:\\.\\d+)?') then {text} else {bare} end"
+    return f"case when regexp_full_match({text}, {quote(_PLAIN)}) then {text} else {bare} end"
 
 
-def sign(text: str) -> str:
-    """The sign, code or word of a currency around an amount, in capitals; null where there is none."""
-    leading = f"regexp_extract({text}, {quote(_LEADING)}, 2, 'i')"
-    trailing = f"regexp_extract({text}, {quote(_TRAILING)}, 1, 'i')"
-    found = f"upper(coalesce(nullif({trailing}, ''), nullif({leading}, '')))"  # of $50 CAD, what says which dollar
-    return f"case when not regexp_full_match({text}, '-?\\d+(?:\\.\\d+)?') then {found} end"
+def stated(text: str) -> str:
+    """The currencies that an amount may be of by the signs, codes and words around it, as a list: of $50 CAD only CAD.
+    Null where nothing stands there, empty where they contradict each other."""
+    around = [
+        f"regexp_extract({text}, {quote(_LEADING)}, 2, 'i')",
+        f"regexp_extract({text}, {quote(_TRAILING)}, 1, 'i')",
+    ]
+    signs = f"regexp_extract_all(upper(concat_ws(' ', {', '.join(around)})), {quote(_SIGN)})"
+    stands_for = _looked_up("sign", {sign: quote(currencies) for sign, currencies in SIGNS.items()})
+    each = f"list_transform({signs}, lambda sign: string_split({stands_for}, ' '))"
+    common = f"list_reduce({each}, lambda known, other: list_intersect(known, other))"
+    return f"case when not regexp_full_match({text}, {quote(_PLAIN)}) and len({signs}) > 0 then {common} end"
 
 
-def currency_of(sign_sql: str) -> str:
-    """The currency that a sign stands for, null where it may be several."""
-    known = {mark: quote(stands_for) for mark, stands_for in SIGNS.items() if " " not in stands_for}
-    return _looked_up(sign_sql, known)
+def currency_of(stated_sql: str) -> str:
+    """The currency that an amount states, null where it may be of several."""
+    return f"case when len({stated_sql}) = 1 then {stated_sql}[1] end"
 
 
-def contradicts(sign_sql: str, of_sign: str, currency: str) -> str:
-    """Whether a sign, which stands for `of_sign`, says another currency than `currency` (SQL of codes, or null)."""
-    several = {mark: quote(stands_for) for mark, stands_for in SIGNS.items() if " " in stands_for}
-    allowed = f"string_split({_looked_up(sign_sql, several)}, ' ')"
-    return f"coalesce(not list_contains({allowed}, {currency}), {of_sign} <> {currency}, false)"
+def contradicts(stated_sql: str, currency: str) -> str:
+    """Whether an amount states another currency than `currency` (SQL of a code, or null), or several at once."""
+    return f"coalesce(len({stated_sql}) = 0 or not list_contains({stated_sql}, {currency}), false)"
 
 
 def _looked_up(key: str, values: Mapping[str, str]) -> str:

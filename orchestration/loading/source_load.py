@@ -23,7 +23,7 @@ from orchestration.loading.report import FileReport, LoadReport
 from orchestration.warehouse.quoting import identifier, quote
 
 # Part of every mapping hash: raise it when the loader writes the same file differently, so that files are read again.
-NOTATION = 3
+NOTATION = 4
 # Two paths that share more than this part of the smaller one's unkeyed lines are warned about.
 SHARED_LINES = 0.5
 HUNDREDTH = Decimal("0.01")
@@ -267,9 +267,9 @@ class SourceLoad:
 
     def _relation(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
         """The stage with, of every row that is kept, the trimmed text of each column: text_<name>, native_<name>; of
-        numbers and dates plain_<name>, ready to be read, and of money sign_<name>, the sign of a currency beside it,
-        with of_sign_<name>, the currency that it stands for."""
-        texts, plain, of_signs = [], [], []
+        numbers and dates plain_<name>, ready to be read, and of money stated_<name>, the currencies that stand beside
+        it."""
+        texts, plain = [], []
         for name, mapped in columns.items():
             source = self._text(stage, mapped)
             texts.append(f"case when is_kept then {source.text} end as {identifier(f'text_{name}')}")
@@ -281,10 +281,7 @@ class SourceLoad:
                 )
             elif kind in MONEY:
                 plain.append(f"{money.figure(text)} as {identifier(f'plain_{name}')}")
-                plain.append(f"{money.sign(text)} as {identifier(f'sign_{name}')}")
-                # a column of its own, because it is long and each amount of the row asks for it
-                of_sign = money.currency_of(identifier(f"sign_{name}"))
-                of_signs.append(f"{of_sign} as {identifier(f'of_sign_{name}')}")
+                plain.append(f"{money.stated(text)} as {identifier(f'stated_{name}')}")
             elif kind in NUMBERS:
                 plain.append(f"{text} as {identifier(f'plain_{name}')}")
         # a row that lacks fields at its end can still be asked what `where` asks; any other malformed row can't
@@ -294,8 +291,7 @@ class SourceLoad:
             f" from {stage.relation}"
         )
         kept = f"select *, malformed is null and not is_filtered as is_kept from ({judged})"
-        relation = f"(select {', '.join(['*', *plain])} from (select {', '.join(['*', *texts])} from ({kept})))"
-        return f"(select *, {', '.join(of_signs)} from {relation})" if of_signs else relation
+        return f"(select {', '.join(['*', *plain])} from (select {', '.join(['*', *texts])} from ({kept})))"
 
     def _clock(self, mapped: ColumnRule) -> readings.Clock:
         return readings.Clock(mapped.time_zone or self.rule.time_zone or self.time_zone, self.time_zone)
@@ -568,18 +564,18 @@ class SourceLoad:
             part = readings.percent(plain)
             value = f"case when {part} is not null then {readings.scaled(read(part), HUNDREDTH)} else {value} end"
         if column.type in MONEY:
-            contradicted = money.contradicts(identifier(f"sign_{name}"), identifier(f"of_sign_{name}"), currency)
+            contradicted = money.contradicts(identifier(f"stated_{name}"), currency)
             value = f"case when not {contradicted} then {value} end"
         return value
 
     def _currency(self, columns: dict[str, ColumnRule]) -> str | None:
-        """The row's currency in capitals: as mapped, else the one that a sign beside its money stands for.
+        """The row's currency in capitals: as mapped, else the one that stands beside its money.
         None for a table that has no currency."""
         if "currency" not in self.table.columns:
             return None
         delivered = [f"upper({identifier('text_currency')})"] if "currency" in columns else []
-        signs = [identifier(f"of_sign_{name}") for name in columns if self.table.columns[name].type in MONEY]
-        found = [*delivered, *signs]
+        amounts = [name for name in columns if self.table.columns[name].type in MONEY]
+        found = [*delivered, *(money.currency_of(identifier(f"stated_{name}")) for name in amounts)]
         return f"coalesce({', '.join(found)})" if found else "null::varchar"
 
     # what comes of it

@@ -227,6 +227,14 @@ def test_years_and_months_are_added_before_days(delivered):
         ("$50 CAD", "CAD", "50"),
         ("$50 CAD", "USD", unreadable("$50 CAD")),
         ("€5 USD", "EUR", unreadable("€5 USD")),
+        ("USD $50.00", "USD", "50.00"),
+        ("EUR €50", "EUR", "50"),
+        ("50 лв. BGN", "BGN", "50"),
+        ("(US$ USD 50)", "USD", "-50"),
+        ("USD $50", "EUR", unreadable("USD $50")),
+        ("EUR $50", "EUR", unreadable("EUR $50")),
+        ("50 EUR USD", "USD", unreadable("50 EUR USD")),
+        ("50 PKR", "PKR", "50"),  # not a P and a KR
     ],
 )
 def test_money_as_people_write_it(delivered, text, currency, amount):
@@ -237,6 +245,12 @@ def test_money_as_people_write_it(delivered, text, currency, amount):
 def test_what_stands_behind_an_amount_says_which_dollar(delivered):
     amounts(delivered, ["$50 CAD", "$50"], "reporting_currency: EUR")
     assert delivered.column("billing.invoices", "currency") == ["CAD", None]
+
+
+def test_several_signs_stand_for_the_currency_that_they_have_in_common(delivered):
+    texts = ["USD $50", "EUR €50", "50 лв. BGN", "$ 50 $", "€50 USD"]
+    assert amounts(delivered, texts, "reporting_currency: EUR") == ["50", "50", "50", "50", unreadable("€50 USD")]
+    assert delivered.column("billing.invoices", "currency") == ["USD", "EUR", "BGN", None, None]
 
 
 def test_a_percentage_with_an_undeclared_comma_is_told(delivered):
