@@ -4,7 +4,7 @@ source column as text."""
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from itertools import groupby, islice
@@ -45,7 +45,8 @@ class Stage:
     of the table), is_short (malformed only by fields that are missing at its end; those that it has can be asked) and
     whatever `source` and `raw_row` refer to. `document` numbers the records that were exploded, where there are
     such, `is_of_element` says whether a source column is of their elements, and `parquet` is the file as SQL calls it
-    where that is one."""
+    where that is one. `lists` are the paths of arrays: the one that is exploded, or, in a file without it, all that it
+    has."""
 
     relation: str
     deliveries: list[Delivery]
@@ -56,6 +57,7 @@ class Stage:
     document: str | None = None
     is_of_element: Callable[[str], bool] = lambda name: False
     parquet: str | None = None
+    lists: Set[str] = frozenset()
 
 
 def missing_columns(rule: SourceRule, columns: set[str]) -> list[str]:
@@ -337,7 +339,8 @@ class Readers:
         for delivery in deliveries:
             try:
                 text = plain_text(delivery, rule.encoding, self.scratch)
-                stages.append(self._json_stage(rule, delivery, self._json_records(rule, delivery, text)))
+                table, lists = self._json_records(rule, delivery, text)
+                stages.append(self._json_stage(rule, delivery, table, lists))
             except UserError as error:
                 problems += [problem.of(file=delivery.file) for problem in error.problems]
             except duckdb.InvalidInputException as error:
@@ -348,9 +351,10 @@ class Readers:
                 problems.append(Problem(problem, "damaged_file", file=delivery.file))
         return stages
 
-    def _json_records(self, rule: SourceRule, delivery: Delivery, text: PlainText) -> str:
+    def _json_records(self, rule: SourceRule, delivery: Delivery, text: PlainText) -> tuple[str, set[str]]:
         """A table of the file's records: row_number, malformed, line, record (a JSON object) and element (the one of
-        the exploded array, which stands in the array's place in the record too)."""
+        the exploded array, which stands in the array's place in the record too). With the path of that array, or, where
+        the file has none there, those of the arrays that it has."""
         table, name, form = self._table(), self._name(text.path), _json_form(delivery, text.path)
         size = max(text.path.stat().st_size + 1024, 1 << 24) if form == "unstructured" else 1 << 24
         documents = (
@@ -368,7 +372,7 @@ class Readers:
                 f" (select n, {_json_list('document', rule.records)} as list from ({documents})) from lists)"
             )
         record, element = "document", "null::json"
-        documents = f"select *, row_number() over () as document_no from ({documents})"
+        whole = documents = f"select *, row_number() over () as document_no from ({documents})"
         if rule.explode:
             if any(isinstance(step, int) for step in _json_path(rule.explode)):
                 raise UserError(
@@ -401,7 +405,21 @@ class Readers:
                 f" as texts where {table}.n = texts.n",
                 [list(texts), list(texts.values())],
             )
-        return table
+        return table, self._lists(rule.explode, table, whole) if rule.explode else set()
+
+    def _lists(self, explode: Text, table: str, documents: str) -> set[str]:
+        """The path of `explode` where the documents that came to `table` have it, else the paths of their arrays.
+        A preset's is never doubted: vendors leave out lists."""
+        has_elements = f"select 1 from {table} where not broken limit 1"
+        if explode.shipped or self.con.execute(has_elements).fetchone():
+            return {str(explode)}
+        has_list = f"json_type(document, {_path_sql(explode)}) in ('ARRAY', 'OBJECT', 'NULL')"
+        [(records, with_list, structure)] = self.con.execute(
+            f"select count(*), count(*) filter ({has_list}), json_group_structure(document) from ({documents})"
+            " where document is not null"
+        ).fetchall()
+        # a file without records does not contradict the mapping
+        return set(_paths_of_lists(json.loads(structure))) if records and not with_list else {str(explode)}
 
     def _refuse_without(
         self, rule: SourceRule, records: Text, delivery: Delivery, name: str, form: str, size: int
@@ -418,7 +436,7 @@ class Readers:
                 code="no_such_records",
             )
 
-    def _json_stage(self, rule: SourceRule, delivery: Delivery, table: str) -> Stage:
+    def _json_stage(self, rule: SourceRule, delivery: Delivery, table: str, lists: set[str]) -> Stage:
         distinct_keys = "coalesce(list_distinct(flatten(list(distinct json_keys({})))), [])"
         [(records, named, inner)] = self.con.execute(
             f"select count(record) filter (malformed is null), {distinct_keys.format('record')},"
@@ -468,12 +486,13 @@ class Readers:
         return Stage(
             f"(select {', '.join(['*', '0 as file_no', *selected])} from {table})",
             [delivery],
-            [columns],
+            [columns | lists],
             {" ".join(key.split()) for key in named},
             lambda name: fields.get(name) or extracted(name),
             "record::varchar",
             "document_no" if explode else None,
             is_of_element,
+            lists=lists,
         )
 
 
@@ -859,6 +878,15 @@ def _path_sql(path: str | list[str | int]) -> str:
     if not {"", "*"}.isdisjoint(steps):  # a path takes them for another thing, a pointer for keys
         return quote("".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps))
     return quote("$" + "".join(f"[{step}]" if isinstance(step, int) else f".{json.dumps(step)}" for step in steps))
+
+
+def _paths_of_lists(structure: object, path: str = "") -> Iterator[str]:
+    """The paths of the arrays in what DuckDB calls the structure of JSON, from outside in."""
+    if isinstance(structure, list) and path:
+        yield path
+    elif isinstance(structure, dict):
+        for key, inner in structure.items():
+            yield from _paths_of_lists(inner, f"{path}.{key}" if path else key)
 
 
 def _refuse_wildcards(path: Text, key: str) -> None:

@@ -150,6 +150,11 @@ class SourceLoad:
         available = {name for stage, _, _ in self.stages for columns in stage.columns for name in columns}
         available |= {name for evidence in self._recorded(fresh) for name in evidence["sources"]}
         problems: list[Problem] = []
+        explode, exploded = self.rule.explode, [stage for stage, _, _ in self.stages if stage.document]
+        if explode and exploded and explode not in available:
+            lists = {name for stage in exploded for name in stage.lists}
+            problem = f"no file of {self.table.name} has a list '{explode}' (explode); {nearest(explode, lists)}"
+            problems.append(Problem(f"{explode.place}: {problem}.", "no_such_column"))
         for name, mapped in self.rule.columns.items():
             if mapped.first_of:
                 missing = [] if available.intersection(mapped.first_of) else list(mapped.first_of)
@@ -385,6 +390,7 @@ class SourceLoad:
     def _account(self, available: set[str], rows: int, malformed: int = 0, filtered: int = 0) -> dict:
         """The evidence of a file that has these columns, as far as it does not depend on values."""
         wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.read_from}
+        wanted |= {str(self.rule.explode)} if self.rule.explode else set()
         counts = {"rows": rows, "malformed": malformed, "filtered": filtered, "sources": sorted(wanted & available)}
         return counts | {"votes": {}, "values": {}, "where": {}, "unreadable": {}}
 

@@ -154,6 +154,52 @@ def test_json_that_is_refused(delivered, name, text, keys, words):
     assert all(word in message for word in words), message
 
 
+EXPLODED = (
+    "tables:\n  billing.subscriptions:\n    files: '*.json'\n    records: data\n    explode: {explode}\n    columns:"
+    " {{subscription_id: [id, {explode}.id], customer_id: c, started_on: d}}\n"
+)
+SUBSCRIPTION = {"id": 1, "c": "a", "d": "2024-01-01"}
+
+
+@pytest.mark.parametrize(
+    "found, words",
+    [
+        ({"items": {"data": [{"id": 1}]}, "tags": ["x"]}, "the nearest valid name is 'items.data'"),
+        ({"item": {"data": "none"}, "items": {"data": []}}, "the nearest valid name is 'items.data'"),
+        ({}, "there are no valid names"),
+    ],
+)
+def test_a_list_that_no_file_has_cannot_be_exploded(delivered, found, words):
+    delivered.write("a.json", json.dumps({"data": [SUBSCRIPTION | found]}))
+    message = delivered.refused(EXPLODED.format(explode="item.data"))
+    expected = "extracts.yml, line 5: no file of billing.subscriptions has a list 'item.data' (explode)"
+    assert f"{expected}; {words}." in message
+
+
+def test_some_files_may_lack_the_list_that_is_exploded(delivered):
+    for text in ({"data": []}, {"data": [SUBSCRIPTION | {"items": {"data": []}}]}):  # nothing says that it is wrong
+        delivered.write("a.json", json.dumps(text))
+        delivered.load(EXPLODED.format(explode="items.data"))
+    delivered.write("a.json", json.dumps({"data": [SUBSCRIPTION | {"items": {"data": [{"id": 1}]}}]}))
+    delivered.load()
+    delivered.write("b.json", json.dumps({"data": [SUBSCRIPTION]}))
+    delivered.load()
+    assert delivered.column("billing.subscriptions", "subscription_id") == ["1|1"]
+    (delivered.folder / "a.json").unlink()
+    delivered.write("b.json", json.dumps({"data": [SUBSCRIPTION, SUBSCRIPTION]}))
+    delivered.load()  # a.json had it
+
+
+def test_a_preset_may_explode_a_list_that_no_file_has(delivered, monkeypatch):
+    from orchestration.contract import mapping
+
+    monkeypatch.setattr(mapping, "PRESETS", delivered.root)
+    (delivered.root / "vendor.yml").write_text(EXPLODED.format(explode="items.data"))
+    delivered.write("a.json", json.dumps({"data": [SUBSCRIPTION]}))
+    delivered.load("preset: vendor")
+    assert delivered.column("billing.subscriptions", "subscription_id") == []
+
+
 def test_json_without_records_has_no_rows(delivered):
     delivered.write("a.json", '{"data": []}')
     assert delivered.load(JSON_MAPPING.format(keys="records: data")).files[0].rows_read == 0
