@@ -340,6 +340,8 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
     in_force: of a source of snapshots, only the content of the newest one, and every content of a list with history."""
     rules = {(rule.table.name, rule.name): rule for rule in mapping.rules()}
     latest, snapshots = today(mapping.time_zone).isoformat(), []
+    sheets = con.execute("select split_part(file, '#', 1) from raw.files where is_present and file ilike '%.xlsx#%'")
+    workbooks = {file for (file,) in sheets.fetchall()}
     for table, source, file in con.execute("select distinct table_name, source, file from raw.files").fetchall():
         rule = rules.get((table, source))
         if rule and (snapshot := snapshot_of(rule, file.partition("#")[0])) is not None:
@@ -347,7 +349,8 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
             order = snapshot if is_day else file_order(snapshot)
             # a pull that is dated after today: once its folder is gone it must not stay ahead of all later ones
             is_ahead = is_day and file.startswith(f"{FOLDER}/") and snapshot > latest
-            is_whole = rule.snapshot == "all" or is_ahead  # counts only while it is there
+            # counts only while it is there; a sheet, while its workbook has it
+            is_whole = rule.snapshot == "all" or is_ahead or file.partition("#")[0] in workbooks
             snapshots.append((table, source, file, order, is_whole, snapshot if is_day else None))
     columns = [list(column) for column in zip(*snapshots, strict=True)] or [[]] * 6
     con.execute(

@@ -132,10 +132,11 @@ class SourceLoad:
         return [json.loads(load.evidence) for content, load in self.known.items() if content not in replaced]
 
     def _undeclared_snapshots(self, fresh: list[Delivery]) -> list[Problem]:
-        """A problem where several new files arrive and nothing says which of them are one snapshot."""
+        """A problem where several new files arrive and nothing says which of them are one snapshot. The sheets of a
+        workbook are."""
         if self.rule.delivery != "snapshot" or self.rule.snapshot is not None:
             return []
-        new = [delivery.file for delivery in fresh if delivery.content_hash not in self.known]
+        new = list(dict.fromkeys(one.snapshot for one in fresh if one.content_hash not in self.known))
         if len(new) < 2:
             return []
         problem = (

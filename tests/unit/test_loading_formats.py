@@ -357,6 +357,31 @@ def test_a_pattern_leaves_out_sheets_of_another_kind_and_says_so(delivered):
     assert "header_row" in delivered.refused()
 
 
+def test_the_sheets_of_a_workbook_are_one_snapshot(delivered):
+    def sheet(*ids: int) -> list:
+        return [HEADER, *([name, "c", date(2024, 2, 1), 10] for name in ids)]
+
+    def in_force() -> list:
+        return delivered.con.execute(
+            "select invoice_id from raw.billing__invoices where in_force order by all"
+        ).fetchall()
+
+    path = delivered.folder / "billing" / "invoices.xlsx"
+    workbook(path, North=sheet(1), South=sheet(2))
+    delivered.load("tables: {billing.invoices: {sheet: '*', delivery: snapshot}}")
+    assert in_force() == [("1",), ("2",)]
+    workbook(path, North=sheet(1, 3), East=sheet(4))
+    delivered.load()
+    assert in_force() == [("1",), ("3",), ("4",)]
+    path.unlink()
+    workbook(delivered.folder / "billing" / "invoices_2.xlsx", North=sheet(5), South=sheet(6))
+    delivered.load()
+    assert in_force() == [("5",), ("6",)]
+    workbook(delivered.folder / "billing" / "invoices_3.xlsx", North=sheet(7))
+    workbook(delivered.folder / "billing" / "invoices_4.xlsx", North=sheet(8))
+    assert "nothing says what one snapshot is" in delivered.refused()
+
+
 def test_two_columns_that_unpivot_takes_for_one_are_refused(delivered):
     delivered.write("months.csv", "Client,2024-01,2024-02,2024-01\nA,10,20,30\n")
     message = delivered.refused(
