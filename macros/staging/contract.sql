@@ -33,7 +33,12 @@
     {%- set expressions = [] -%}
     {%- for column in table.columns if column.key -%}
         {%- set name = adapter.quote(column.name) -%}
-        {%- do expressions.append(name if column.required or column.default_from else "coalesce(" ~ name ~ ", '')") -%}
+        {%- if column.name == 'started_on' -%}
+            {#- the versions of a list may have no day of their own -#}
+            {%- do expressions.append('coalesce(' ~ name ~ ", date '0001-01-01')") -%}
+        {%- else -%}
+            {%- do expressions.append(name if column.required or column.default_from else "coalesce(" ~ name ~ ", '')") -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return(expressions | join(', ')) }}
 {%- endmacro %}

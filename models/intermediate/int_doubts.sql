@@ -124,9 +124,10 @@ ignored_rows as (
             {% endfor %} as is_on_other_terms
         from {{ ref('base_billing__subscriptions') }} as listed
         inner join lists using (load_id)
-        where listed.row_outcome = 'loaded'
+        where listed.row_outcome = 'loaded' or listed.fault = 'superseded_in_file'
         window last_first as (
-            partition by lists.source, lists.snapshot_on, listed.subscription_id order by listed.delivery_number desc
+            partition by lists.source, lists.snapshot_on, listed.subscription_id
+            order by case when listed.row_outcome = 'loaded' then 0 else 1 end, listed.delivery_number desc
         )
     ) as rows_of_lists
     where is_on_other_terms

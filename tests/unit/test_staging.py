@@ -193,6 +193,8 @@ class Raw:
         filtered: int = 0,
         is_current: bool = True,
         in_force: bool = True,
+        is_history: bool = False,
+        source: str = "1",
     ) -> str:
         """A file's rows; values that its key `malformed` doesn't replace. The load's id."""
         self.loads += 1
@@ -207,8 +209,8 @@ class Raw:
                 "raw_row": json.dumps(row),
                 "is_current": is_current,
                 "in_force": in_force,
-                "source": "1",
-                "is_history": False,
+                "source": source,
+                "is_history": is_history,
             }
             names = ", ".join(f'"{name}"' for name in values)
             self.con.execute(
@@ -260,6 +262,11 @@ def scenarios(raw: Raw) -> None:
             for day in [DAY, f"{DAY} 10:00:00", "2024-01-06"]
         ),
     )
+    listed = [
+        {"subscription_id": name, "customer_id": "c", "unit_price": price}
+        for name, price in [("R", "10"), ("R", "10"), ("S", "10"), ("S", "12"), ("U", "10")]
+    ]
+    raw.deliver("billing.subscriptions", "list without days", *listed, is_history=True)
     event = {"customer_id": "E", "occurred_on": DAY}
     raw.deliver(
         "billing.subscription_events",
@@ -428,6 +435,17 @@ def test_keys_are_compared_by_their_typed_values(staged):
     superseded, loaded = ("quarantined", None, "superseded_in_file"), ("loaded", None, None)
     assert judged(staged, "billing.subscriptions", "typed rivals") == [superseded, loaded, loaded]
     assert judged(staged, "billing.subscription_events", "events") == [superseded, loaded, loaded, loaded]
+
+
+def test_rows_of_a_list_without_days_share_a_key_by_their_id(staged):
+    loaded = ("loaded", None, None)
+    assert judged(staged, "billing.subscriptions", "list without days") == [
+        ("repeated", None, None),
+        loaded,
+        ("quarantined", None, "superseded_in_file"),
+        loaded,
+        loaded,
+    ]
 
 
 def test_the_newest_usable_version_of_a_key_wins(staged):
