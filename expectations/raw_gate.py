@@ -69,7 +69,8 @@ def _of_all_tables(names: Iterable[str], billing: list[str]) -> list[CheckSpec]:
             "raw",
             CONFLICTS,
             "warning",
-            "Files of a table without updated_at don't contradict each other",
+            "Files of a table without updated_at don't contradict each other; where ids of two systems meet, write"
+            " key_prefix, of customers customer_prefix, under one of the sources",
             f"""
             select table_name as subject, coalesce(sum(rows_that_differ), 0) as measure, 1 as evaluated, 1 as failed,
                 list(earlier_file || ' and ' || later_file order by earlier_file, later_file)

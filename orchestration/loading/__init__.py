@@ -115,7 +115,8 @@ def read_extracts(
     ]
     report.warnings += [*identities.spoilt_ids(con), *identities.doubtful_ids(con)]
     for load in loads:
-        report.warnings += [*load.lacking_columns(), *load.shared_lines()]
+        report.warnings += load.lacking_columns()
+    report.warnings += dict.fromkeys(warning for load in loads for warning in load.shared_lines())  # once per table
     return report
 
 

@@ -817,7 +817,7 @@ class SourceLoad:
             sizes as (select file, sum(copies) as copies from lines group by file)
             select a.file, b.file, sum(least(a.copies, b.copies))::bigint as shared,
                 min(least(sizes_a.copies, sizes_b.copies))::bigint as smaller,
-                sum(least(a.copies, b.copies) * a.amount) as amount
+                sum(least(a.copies, b.copies) * a.amount) as amount, bool_or(a.source <> b.source) as of_two_sources
             from lines as a
             inner join lines as b on a.line = b.line and a.file_order < b.file_order
             inner join sizes as sizes_a on sizes_a.file = a.file
@@ -827,12 +827,14 @@ class SourceLoad:
             order by a.file_order, b.file_order
             """
         ).fetchall()
+        prefixes = " If they are of two systems whose ids meet, write key_prefix and customer_prefix under one of them."
         return [
             f"{a} and {b} share {shared} lines of {self.table.name}"
             f"{f' with amount {amount:,.2f}' if amount is not None else ''} ({smaller} in the smaller file)."
             f" With no {self.table.row_key} both count; if one replaces the other, deliver it under the same name,"
             " or remove one."
-            for a, b, shared, smaller, amount in pairs
+            f"{prefixes if of_two_sources else ''}"
+            for a, b, shared, smaller, amount, of_two_sources in pairs
         ]
 
 

@@ -384,6 +384,17 @@ def test_paths_that_share_most_of_their_lines_are_told(delivered):
     assert delivered.load(keyed).warnings == []
 
 
+def test_sources_that_share_most_of_their_lines_may_have_ids_that_meet(delivered):
+    lines = "invoice_id,customer_id,issued_at,amount\n1,1,2024-01-31,5\n2,2,2024-01-31,5\n"
+    delivered.write("erp.csv", lines)
+    delivered.write("shop.csv", lines + "3,3,2024-01-31,5\n")
+    sources = "[{name: erp, files: erp.csv}, {name: shop, files: shop.csv%s}]"
+    [warning] = delivered.load(f"tables: {{billing.invoice_lines: {sources % ''}}}").warnings
+    assert "share 2 lines" in warning and "write key_prefix and customer_prefix" in warning
+    cured = sources % ", key_prefix: shop-, customer_prefix: shop-"
+    assert delivered.load(f"tables: {{billing.invoice_lines: {cured}}}").warnings == []
+
+
 def test_a_refusal_in_one_table_loads_nothing_of_another(delivered):
     delivered.write("billing/invoices.csv", content("1"))
     delivered.load()

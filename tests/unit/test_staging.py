@@ -333,6 +333,12 @@ def scenarios(raw: Raw) -> None:
         )
     raw.deliver("crm.employees", "a", {"employee_id": "B", "name": "Bob"})
 
+    # of two sources with one key: one states updated_at, the other does not
+    invoice = GOOD["billing.invoices"] | {"invoice_id": "17"}
+    raw.deliver("billing.invoices", "erp 1", invoice | {"updated_at": "2024-01-06"}, source="erp")
+    raw.deliver("billing.invoices", "erp 2", invoice | {"amount": "2", "updated_at": "2024-01-07"}, source="erp")
+    raw.deliver("billing.invoices", "shop", invoice | {"amount": "3"}, source="shop")
+
 
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -500,6 +506,9 @@ def test_files_that_contradict_each_other_are_named(staged):
     assert staged.execute(
         "select count(*) from quality.conflicting_deliveries where table_name = 'crm.customers'"
     ).fetchone() == (0,)
+    assert staged.execute(
+        "from quality.conflicting_deliveries where table_name = 'billing.invoices' order by all"
+    ).fetchall() == [("billing.invoices", "erp 2", "shop", 1)]
 
 
 def test_nothing_delivered_builds_empty_tables(tmp_path):
