@@ -9,7 +9,7 @@ import duckdb
 
 from orchestration.contract.tables import activity_tables, contract
 from orchestration.errors import Problem, refuse_if
-from orchestration.loading import identities, registry, snapshots
+from orchestration.loading import identities, plans, registry, snapshots
 from orchestration.loading.concerned import concerned
 from orchestration.loading.discovery import Delivery, Extracts
 from orchestration.loading.newest_day import default_as_of, newest_day, stale_warning, yesterday_in
@@ -50,15 +50,19 @@ def read_extracts(
 
     report = LoadReport(mapping, warnings=list(extracts.warnings))
     with closing(Readers(con, scratch)) as readers:
-        loads = []
+        loads: list[SourceLoad] = []
+        known_plans: plans.Plans = {}
         for table in contract().values():
             for rule in mapping.sources(table):
                 own = [one for one in deliveries if (one.table, one.source) == (table.name, rule.name)]
                 if own:
                     progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
-                    load = SourceLoad(con, mapping, rule, own, kept)
+                    load = SourceLoad(con, mapping, rule, own, kept, known_plans)
                     problems += _read(load, readers, full_refresh)
                     loads.append(load)
+            if table.name == plans.PLANS and not problems and any(map(plans.are_asked, mapping.rules())):
+                of_plans = [load for load in loads if load.table is table]
+                known_plans = plans.look_up(con, mapping, deliveries, of_plans, kept)
         problems += [
             Problem(
                 f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end.",

@@ -28,7 +28,7 @@ REGISTRY = """
 create schema if not exists raw;
 create table if not exists raw.loads (
     load_id varchar, table_name varchar, content_hash varchar, mapping_hash varchar,
-    readings varchar,           -- JSON: column -> reading of its undeclared dates
+    readings varchar,           -- JSON: column -> reading of its undeclared dates, plans -> their currency and price
     evidence varchar,           -- JSON: what the values of the file voted for, and which mapped values occurred
     loaded_at timestamp,
     load_order bigint,          -- first load of the content within its table; a load that replaces it keeps it

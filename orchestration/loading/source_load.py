@@ -3,6 +3,7 @@ and the rows that come of it."""
 
 import json
 import re
+from collections.abc import Collection
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -12,9 +13,9 @@ import duckdb
 from orchestration.contract.mapping import MINOR_UNITS, ColumnRule, Mapping, SourceRule
 from orchestration.contract.names import nearest
 from orchestration.contract.placed_yaml import Text
-from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column, contract
+from orchestration.contract.tables import DATES, MONEY, NUMBERS, Column
 from orchestration.errors import Problem, UserError
-from orchestration.loading import identities, money, plain_parquet, readings, registry
+from orchestration.loading import identities, money, plain_parquet, plans, readings, registry
 from orchestration.loading.concerned import concerned, counted
 from orchestration.loading.discovery import Delivery
 from orchestration.loading.plain_parquet import Shape
@@ -39,8 +40,10 @@ class SourceLoad:
         rule: SourceRule,
         deliveries: list[Delivery],
         kept: Path | None,
+        known_plans: plans.Plans,
     ) -> None:
         self.con, self.rule, self.table, self.deliveries, self.kept = con, rule, rule.table, deliveries, kept
+        self.plans = known_plans
         self.time_zone, self.reporting_currency = mapping.time_zone, mapping.reporting_currency
         self.mapping_hash = sha256(f"{NOTATION} {rule.signature(mapping.time_zone)}".encode()).hexdigest()
         self.known = registry.known_loads(con, rule)
@@ -72,16 +75,14 @@ class SourceLoad:
             problems += self._unknown_sources(fresh)
         if not problems:
             problems += self._resolve(fresh)
-        if not problems:  # what was read by a reading that the new files have overturned
+        if not problems:  # what was read by a reading, or by plans, that the new files have overturned
             other = [
                 delivery
                 for content, delivery in contents.items()
-                if delivery not in fresh
-                and any(
-                    self.readings.get(name) != was for name, was in json.loads(self.known[content].readings).items()
-                )
+                if delivery not in fresh and self._is_overturned(self.known[content])
             ]
             self._stage(readers, other, problems)
+            self._warn_of_gone(contents.keys())
         return [problem.of(self.table.name, mapping=self.rule.place) for problem in problems]
 
     def _has_changed(self, load: registry.Load) -> bool:
@@ -90,6 +91,42 @@ class SourceLoad:
             self.kept and load.shape and not Shape.read(load.shape).kept(self.table, self.kept, load.load_id).exists()
         )
         return load.mapping_hash != self.mapping_hash or bool(lost)
+
+    def _is_overturned(self, load: registry.Load) -> bool:
+        return json.loads(load.readings) != self._readings_used(json.loads(load.evidence))
+
+    def _readings_used(self, evidence: dict) -> dict:
+        """What decides how a file is read that its mapping does not say: the readings of its undeclared dates, and what
+        its plans are. An empty plan_id stands for rows without a plan."""
+        used: dict = {
+            name: self.readings[name]
+            for name, votes in evidence["votes"].items()
+            if votes["values"] and name in self.readings
+        }
+        if named := evidence.get("plans"):
+            used["plans"] = {plan: self.plans.get(plan) for plan in named if plan}
+            if "" in named and self.reporting_currency:
+                used["plans"][""] = self._is_of_reporting_currency_otherwise()
+        return used
+
+    def _warn_of_gone(self, present: Collection[str]) -> None:
+        """Warn of amounts in minor units whose plan has another minor unit now, in files that can't be read again."""
+        if all(mapped.scale != MINOR_UNITS for mapped in self.rule.columns.values()):
+            return
+        for content, load in self.known.items():
+            read_with = {} if content in present else json.loads(load.readings).get("plans", {})
+            if changed := [plan for plan, was in read_with.items() if plan and self._has_other_minor_unit(plan, was)]:
+                [(file,)] = self.con.execute("select file from raw.loads where load_id = ?", [load.load_id]).fetchall()
+                self.warnings.append(
+                    f"{file} is gone, and {counted(len(changed), 'plan')} of its rows had another currency when it was"
+                    f" read: amounts of {self.table.name} in minor units stay as they were read then. Deliver the file"
+                    " again to have them read anew."
+                )
+
+    def _has_other_minor_unit(self, plan: str, was: list[str | None] | None) -> bool:
+        before, now = (terms[0] if terms else None for terms in (was, self.plans.get(plan)))
+        before, now = before or self.reporting_currency, now or self.reporting_currency
+        return bool(before and now and money.decimals(before) != money.decimals(now))
 
     def _stage(self, readers: Readers, deliveries: list[Delivery], problems: list[Problem]) -> None:
         stages = readers.stages(self.rule, deliveries, problems)
@@ -368,6 +405,9 @@ class SourceLoad:
         for name, kept in self.rule.where.items():
             if keys := (*(kept.values or ()), *kept.excluded):
                 selected[f"where/{name}"] = _occurring(self._asked(stage, name).text, keys, "malformed is null")
+        if plans.are_asked(self.rule):
+            plan = self._plan_id(stage, columns) if "plan_id" in columns else "null"
+            selected["plans"] = f"list(distinct coalesce({plan}, '')) filter (is_kept)"
         rows = self._run(
             stage,
             f"select file_no, {', '.join(selected.values())} from {self._relation(stage, columns)} group by file_no",
@@ -385,6 +425,7 @@ class SourceLoad:
                     own["votes"].setdefault(name, {"column": columns[name].signature()})[kind] = value
                 elif rest:
                     own[part][name] = value or []
+            own["plans"] = sorted(counts.get("plans") or ())
             evidence.append(own)
         return evidence
 
@@ -393,7 +434,7 @@ class SourceLoad:
         wanted = {str(source) for mapped in self.rule.columns.values() for source in mapped.read_from}
         wanted |= {str(self.rule.explode)} if self.rule.explode else set()
         counts = {"rows": rows, "malformed": malformed, "filtered": filtered, "sources": sorted(wanted & available)}
-        return counts | {"votes": {}, "values": {}, "where": {}, "unreadable": {}}
+        return counts | {"votes": {}, "values": {}, "where": {}, "unreadable": {}, "plans": []}
 
     def _unreadable(self, name: str, native: str) -> str:
         """The condition that a number can't be read, by the declared decimal mark or by either."""
@@ -605,12 +646,7 @@ class SourceLoad:
         )
         for content in contents:
             evidence = staged[content]
-            used = {
-                name: self.readings[name]
-                for name, votes in evidence["votes"].items()
-                if votes["values"] and name in self.readings
-            }
-            readings_used = json.dumps(used, sort_keys=True)
+            readings_used = json.dumps(self._readings_used(evidence), sort_keys=True)
             load_id = sha256(
                 "\t".join([self.table.name, self.rule.name, content, self.mapping_hash, readings_used]).encode()
             ).hexdigest()[:20]
@@ -660,9 +696,11 @@ class SourceLoad:
     def _insert(self, stage: Stage, columns: dict[str, ColumnRule], load_ids: list[str]) -> None:
         relation, row_currency = self._relation(stage, columns), self._currency(columns)
         currency = row_currency or "null::varchar"
+        if plans.are_asked(self.rule):
+            relation = self._with_plans(stage, columns, relation)
         in_minor_units = [name for name, mapped in columns.items() if mapped.scale == MINOR_UNITS]
         if in_minor_units:
-            relation, known_currency = self._with_known_currency(stage, columns, relation, currency)
+            known_currency = self._known_currency(currency)
             self._refuse_unknown_currency(stage, relation, known_currency, in_minor_units)
         values = {
             identifier(name): self._value(
@@ -677,7 +715,6 @@ class SourceLoad:
             values[identifier("currency")] = currency
         discount = columns.get("discount_amount")
         if stage.document and discount and not any(map(stage.is_of_element, discount.read_from)):
-            relation = self._with_plan_price(stage, columns, relation)
             values[identifier("discount_amount")] = self._discount_of_element(stage, values, columns)
         load_id = f"([{', '.join(map(quote, load_ids))}])[file_no + 1]"
         values |= {
@@ -710,25 +747,22 @@ class SourceLoad:
                 f" from {self._relation(stage, columns)} where is_kept) where marked is not null group by all",
             )
 
-    def _with_known_currency(
-        self, stage: Stage, columns: dict[str, ColumnRule], relation: str, currency: str
-    ) -> tuple[str, str]:
-        """The relation, and the currency of whose minor unit an amount is: the row's, the plan's, the reporting one."""
+    def _with_plans(self, stage: Stage, columns: dict[str, ColumnRule], relation: str) -> str:
+        """The relation with the terms of each row's plan: plan_currency, plan_price."""
+        plan = self._plan_id(stage, columns) if "plan_id" in columns else "null::varchar"
+        return (
+            f"(from (select *, {plan} as of_plan_id from {relation}) left join {plans.RELATION}"
+            " on of_plan_id = known_plan_id)"
+        )
+
+    def _known_currency(self, currency: str) -> str:
+        """The currency of whose minor unit an amount is: the row's, the plan's, the reporting one."""
         known = [currency]
-        if "plan_id" in columns and self.table.name != "billing.plans":
-            plans = (
-                "select plan_id as known_plan_id, max(upper(currency)) as plan_currency"
-                f" from {registry.rows(self.con, contract()['billing.plans'], self.kept)}"
-                " where currency is not null group by plan_id"
-            )
-            relation = (
-                f"(from (select *, {self._plan_id(stage, columns)} as of_plan_id from {relation}) left join ({plans})"
-                " on of_plan_id = known_plan_id)"
-            )
+        if plans.are_asked(self.rule):
             known.append("plan_currency")
         if self.reporting_currency and self._is_of_reporting_currency_otherwise():
             known.append(quote(self.reporting_currency))
-        return relation, f"coalesce({', '.join(known)})"
+        return f"coalesce({', '.join(known)})"
 
     def _is_of_reporting_currency_otherwise(self) -> bool:
         """Whether an amount is in the reporting currency where its row names neither a currency nor a plan. An event is
@@ -737,9 +771,7 @@ class SourceLoad:
         assert self.reporting_currency
         if self.table.name != "billing.subscription_events":
             return True
-        plans = registry.rows(self.con, contract()["billing.plans"], self.kept)
-        currencies = self.con.execute(f"select distinct upper(currency) from {plans} where currency is not null")
-        of_plans = {money.decimals(currency) for (currency,) in currencies.fetchall()}
+        of_plans = {money.decimals(currency) for currency, _ in self.plans.values() if currency}
         return of_plans <= {money.decimals(self.reporting_currency)}
 
     def _refuse_unknown_currency(self, stage: Stage, relation: str, currency: str, names: list[str]) -> None:
@@ -761,18 +793,6 @@ class SourceLoad:
         if self.reporting_currency:
             return "Map currency or plan_id: not all plans have the minor unit of the reporting currency."
         return "Map currency, or set reporting_currency in extracts.yml."
-
-    def _with_plan_price(self, stage: Stage, columns: dict[str, ColumnRule], relation: str) -> str:
-        """The relation with plan_price, the price that an element takes from its plan."""
-        if "plan_id" not in columns:
-            return f"(select *, null::varchar as plan_price from {relation})"
-        plans = registry.rows(self.con, contract()["billing.plans"], self.kept)
-        return (
-            f"(from (select *, {self._plan_id(stage, columns)} as of_priced_plan from {relation}) left join"
-            " (select plan_id as priced_plan_id, arg_max(price, (load_order, row_number)) as plan_price"
-            f" from {plans} inner join raw.loads using (load_id) group by plan_id)"
-            " on of_priced_plan = priced_plan_id)"
-        )
 
     def _plan_id(self, stage: Stage, columns: dict[str, ColumnRule]) -> str:
         mapped = columns["plan_id"]
@@ -809,7 +829,7 @@ class SourceLoad:
             f"""
             with lines as (
                 select file, file_order, hash({columns}) as line, count(*) as copies,
-                    any_value(try_cast(amount as decimal(38, 6))) as amount
+                    any_value(try_cast(amount as decimal(38, 6))) as amount, min(source) as source
                 from raw.{self.table.raw}
                 where {identifier(self.table.row_key)} is null and malformed is null and is_current and in_force
                 group by all
