@@ -9,7 +9,7 @@ with cards as (
         case when email like '%_@_%' then trim(email) end as email,
         case when length(phone) - length(translate(phone, '0123456789', '')) >= 5 then trim(phone) end as phone,
         nullif(trim(messaging), '') as messaging
-    from {{ ref('stg_crm__customers') }}
+    from {{ ref('int_customer_cards') }}
 ),
 
 addresses as (

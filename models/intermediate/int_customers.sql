@@ -1,6 +1,6 @@
 {{ config(by='customer_id') }}
--- Every customer once: the cards that were not merged away, the customers that only billing knows by as_of, and the
--- customers that a merge names.
+-- Every customer once: those who have a card, be it under an id that stands for them, and those that only billing knows
+-- by as_of.
 with mentioned_ids as (
     select customer_id from {{ ref('stg_billing__subscriptions') }} where started_on <= {{ as_of() }}
     union
@@ -16,7 +16,7 @@ with mentioned_ids as (
     union
     select customer_id from {{ ref('stg_billing__refunds') }} where cast(refunded_at as date) <= {{ as_of() }}
     union
-    select customer_id from {{ ref('stg_crm__customers') }}
+    select customer_id from {{ ref('int_customer_cards') }}
 ),
 
 known_customers as (
@@ -65,6 +65,6 @@ select
     {%- endif %} as activity_basis,
     cards.raw_row
 from known_customers
-left join {{ ref('stg_crm__customers') }} as cards using (customer_id)
+left join {{ ref('int_customer_cards') }} as cards using (customer_id)
 left join counting_subscribers using (customer_id)
 left join first_plans using (customer_id)

@@ -15,6 +15,6 @@ select
 from {{ ref('lost_customers') }} as lost
 inner join {{ ref('int_best_channels') }} as channels using (customer_id)
 inner join {{ ref('int_customers') }} as customers using (customer_id)
-inner join {{ ref('stg_crm__customers') }} as cards using (customer_id)
+inner join {{ ref('int_customer_cards') }} as cards using (customer_id)
 inner join {{ ref('int_churn_reasons') }} as reasons using (reason_code)
 where lost.contact_allowed

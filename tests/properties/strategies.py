@@ -420,28 +420,43 @@ class Draw:
     def card(self) -> None:
         if self.chance(0.1):
             return  # only billing knows this one
-        rng = self.rng
         number = int(self.name[1:])
-        into = f"c{number + rng.choice((0, 1, 1, 1, 2, -1)):04}" if self.chance(0.9) else f"ghost{number}"
+        into = f"c{number + self.rng.choice((0, 1, 1, 1, 2, -1)):04}" if self.chance(0.9) else f"ghost{number}"
+        card = self.card_of(self.name)
+        self.company.customers.append(replace(card, merged_into=into if self.chance(0.12) else None))
+
+    def card_of(self, customer_id: str) -> Customer:
+        rng = self.rng
         region = rng.choice(("", '{"region": "North "}', '{"region": ""}', '{"region": " south"}', "{}"))
-        self.company.customers.append(
-            Customer(
-                self.name,
-                created_at=self.moment(),
-                country=rng.choice(COUNTRIES),
-                segment=rng.choice((None, "vip", "Vip")),
-                acquisition_channel=rng.choice(CHANNELS),
-                account_manager_id=rng.choice((None, "e1")),
-                name=rng.choice((None, f"Customer {number}")),
-                email=rng.choice(EMAILS),
-                phone=rng.choice(PHONES),
-                messaging=rng.choice((None, None, f"@{self.name}")),
-                preferred_channel=rng.choice((None, None, "sms", "email", "viber", "voice")),
-                contact_allowed=rng.choice((None, True, True, False)),
-                merged_into=into if self.chance(0.12) else None,
-                raw_row=region or None,
-            )
+        return Customer(
+            customer_id,
+            created_at=self.moment(),
+            country=rng.choice(COUNTRIES),
+            segment=rng.choice((None, "vip", "Vip")),
+            acquisition_channel=rng.choice(CHANNELS),
+            account_manager_id=rng.choice((None, "e1")),
+            name=rng.choice((None, f"Customer {customer_id}")),
+            email=rng.choice(EMAILS),
+            phone=rng.choice(PHONES),
+            messaging=rng.choice((None, None, f"@{customer_id}")),
+            preferred_channel=rng.choice((None, None, "sms", "email", "viber", "voice")),
+            contact_allowed=rng.choice((None, True, True, False)),
+            raw_row=region or None,
         )
+
+    def cards_under_other_ids(self) -> None:
+        """Cards that stand for this customer, or for one that has no card of its own: named as ids of another system,
+        or merged; of one day, of different days, or undated."""
+        rng = self.rng
+        whose = rng.choice((self.name, self.name, f"ghost{int(self.name[1:])}"))
+        written = (None, self.moment(), self.moment())
+        for _ in range(rng.choice((1, 2, 3))):
+            card = replace(self.card_of(self.id()), updated_at=rng.choice(written))
+            if self.chance(0.5):
+                self.company.customer_ids.append(CustomerId(card.customer_id, whose))
+            else:
+                card = replace(card, merged_into=whose)
+            self.company.customers.append(card)
 
     def says(self) -> None:
         """Notes, cases and what was thought of them, surveys, messages, payments: near the customer's own days."""
@@ -529,6 +544,8 @@ class Draw:
             number = int(self.name[1:])
             other = f"c{number + self.rng.choice((1, 1, 2, -1, 0)):04}"
             self.company.customer_ids.append(CustomerId(self.name, self.rng.choice((other, other, f"other{number}"))))
+        if self.chance(0.15):
+            self.cards_under_other_ids()
 
 
 def plans(rng: Random) -> list[Plan]:

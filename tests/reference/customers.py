@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
-from .company import Company
+from .company import Company, Customer
 from .subscriptions import Row, rows_of_lists
 
 UNKNOWN = "(unknown)"
@@ -43,6 +44,28 @@ def end_of_chain(start: str, links: dict[str, str]) -> str:
     return start if end in links else end
 
 
+def cards(company: Company) -> dict[str, Customer]:
+    """Customer -> the one card that counts, of those who have one."""
+    survivor = survivors(company)
+    found: dict[str, list[Customer]] = defaultdict(list)
+    for card in company.customers:
+        found[survivor[card.customer_id]].append(card)
+    return {customer: card_that_counts(customer, several) for customer, several in found.items()}
+
+
+def card_that_counts(customer: str, several: list[Customer]) -> Customer:
+    """ "Of several cards of a customer one counts, with all that it says: the customer's own; if it has none, the
+    newest by `updated_at` (a card without one is older than any), then the one with the smallest id."
+    """
+    own = [card for card in several if card.customer_id == customer]
+    if own:
+        return own[0]
+    newest = max(card.updated_at or datetime.min for card in several)
+    return min(
+        (card for card in several if (card.updated_at or datetime.min) == newest), key=lambda card: card.customer_id
+    )
+
+
 def all_customers(company: Company) -> list[str]:
     """ "Customers that appear only in billing become customers too."
 
@@ -75,12 +98,11 @@ def first_plan(counting: list[Row]) -> str | None:
     return min(counting, key=lambda row: (row.started_on, row.subscription_id, row.delivery)).plan_id
 
 
-def attributes(company: Company, customer: str, counting: list[Row], names: Iterable[str]) -> dict[str, str | None]:
+def attributes(card: Customer | None, counting: list[Row], names: Iterable[str]) -> dict[str, str | None]:
     """Attribute -> the customer's value as a segment. "Values are trimmed, keep their case, and are null when empty".
 
-    Values are the surviving card's; a name that is no column of the contract is looked up in the card's raw row.
+    A name that is no column of the contract is looked up in the card's raw row.
     """
-    card = next((card for card in company.customers if card.customer_id == customer), None)
 
     def value(segment_type: str) -> str | None:
         if segment_type == "first_plan":

@@ -29,7 +29,7 @@ class Customer:
     """All that is known of one customer, merged cards included."""
 
     customer_id: str
-    card: Card | None  # the surviving one
+    card: Card | None  # the one that counts
     attributes: dict[str, str | None]
     segments: dict[str, str]
     basis: str  # subscription or purchase
@@ -127,7 +127,7 @@ class Facts:
         surveys = by_customer(answer for answer in company.surveys if answer.answered_at.date() <= company.as_of)
         payments = by_customer(attempt for attempt in company.payments if attempt.paid_at.date() <= company.as_of)
         messages = by_customer(message for message in company.outreach if message.sent_at.date() <= company.as_of)
-        cards = {card.customer_id: card for card in company.customers}
+        cards = customers.cards(company)
 
         def customer(name: str) -> Customer:
             """ "a customer who has at least one subscription row that counts is on the subscription basis, everybody
@@ -146,7 +146,7 @@ class Facts:
                     for invoice in billed[name]
                     if invoice.is_purchase
                 ]
-            attributes = customers.attributes(company, name, counting, {*CUSTOMER_ATTRIBUTES, *policies.segments})
+            attributes = customers.attributes(cards.get(name), counting, {*CUSTOMER_ATTRIBUTES, *policies.segments})
             planned = scheduled_end(future_too[name], company.as_of) if on_rows else None
             return Customer(
                 name,

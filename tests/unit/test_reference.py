@@ -17,6 +17,7 @@ from tests.reference.company import (
     Case,
     Company,
     Customer,
+    CustomerId,
     Departure,
     FxRate,
     Invoice,
@@ -27,7 +28,7 @@ from tests.reference.company import (
     Subscription,
     SubscriptionEvent,
 )
-from tests.reference.customers import all_customers, survivors
+from tests.reference.customers import all_customers, cards, survivors
 from tests.reference.facts import Facts
 from tests.reference.invoices import billed
 from tests.reference.money import MissingRate, rounded, wilson
@@ -211,6 +212,21 @@ def test_merged_cards_to_the_end_of_the_chain():
     merged = survivors(company(customers=cards))
     assert merged == {"A": "C", "B": "C", "C": "C", "D": "D", "E": "E", "F": "F", "G": "nobody's", "H": "H", "I": "H"}
     assert all_customers(company(customers=cards)) == ["C", "D", "E", "F", "H", "nobody's"]
+
+
+def test_of_several_cards_the_own_one_counts_else_the_newest():
+    """B has no card of its own: h2 and h3 were written at the same time, h1 nobody knows when."""
+    new = datetime(2024, 3, 1)
+    delivered = [
+        Customer("A"),
+        Customer("older A", country="BG", merged_into="A", updated_at=new),
+        Customer("h1"),
+        Customer("h3", merged_into="B", updated_at=new),
+        Customer("h2", updated_at=new),
+    ]
+    named = [CustomerId("h1", "B"), CustomerId("h2", "B")]
+    counting = cards(company(customers=delivered, customer_ids=named))
+    assert {customer: card.customer_id for customer, card in counting.items()} == {"A": "A", "B": "h2"}
 
 
 def test_customers_of_billing_rows_that_have_begun():
