@@ -101,11 +101,28 @@ last_published_months as (
     -- nothing was published yet
     select cast(null as {{ dbt.type_string() }}) as refresh_id, closed_months.* from closed_months where false
     {% endif %}
+),
+
+-- months that were published and are over by as_of, but that the marts no longer have: nobody was active by then
+gone_months as (
+    select last_published_months.period_start
+    from last_published_months
+    cross join this_refresh
+    left join closed_months using (period_start)
+    where closed_months.period_start is null
+        and {{ period_number('last_published_months.period_start', 'month') }}
+            < {{ period_number(add_days('this_refresh.as_of', 1), 'month') }}
+),
+
+known_months as (
+    select * from closed_months
+    union all
+    select period_start, 0, 0, 0, 0, 0, 0 from gone_months
 )
 
 select
     this_refresh.refresh_id,
-    closed_months.*,
+    known_months.*,
     case when last_published_months.period_start is null then 'first published'
         else coalesce(
             nullif(concat_ws(', ', causes.by_extracts, causes.by_policies, causes.by_definitions, causes.by_as_of), ''),
@@ -113,7 +130,7 @@ select
         )
     end as cause,
     case when last_published_months.period_start is not null then causes.files end as files
-from closed_months
+from known_months
 cross join this_refresh
 left join causes on true
 left join last_published_months using (period_start)
@@ -121,5 +138,5 @@ where last_published_months.period_start is null
     {% for column in [
         'customers_at_start', 'customers_lost', 'customers_at_end', 'mrr_at_start', 'mrr_churned', 'mrr_at_end'
     ] %}
-    or last_published_months.{{ column }} <> closed_months.{{ column }}
+    or last_published_months.{{ column }} <> known_months.{{ column }}
     {% endfor %}

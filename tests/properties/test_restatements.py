@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 from orchestration.warehouse.folder import REFRESH_HISTORY
 from tests.marts import columns_of, described, key_of
 from tests.properties.harness import Warehouse, variables
-from tests.properties.strategies import SHARED, Recipe
-from tests.reference.company import Company, Policies
+from tests.properties.strategies import SHARED, Recipe, only
+from tests.reference.company import Company, Policies, Subscription
 from tests.reference.compare import differences
+from tests.reference.facts import Facts
 from tests.reference.restatements import Refresh, restatements
 
 MART = described()["restatements"]
@@ -32,14 +34,23 @@ def arrived(company: Company, by: int) -> Company:
     return replace(company, **tables)
 
 
+def begun(company: Company, by: date) -> Company:
+    """The company without the customers who were there before `by`."""
+    facts = Facts(company)
+    early = {one.customer_id for one in facts.customers if any(spell.started_on < by for spell in one.spells)}
+    rows = [row for field in fields(Company) if field.name not in SHARED for row in getattr(company, field.name)]
+    return only(company, {row.customer_id for row in rows if facts.owner(row.customer_id) not in early})
+
+
 def story(seed: int) -> list[Refresh]:
     """A late delivery; one that is refused at first, then published; another policy;
-    a later as_of with another version of the code; back to the beginning; and nothing new. The clock is ahead at first,
-    then set right.
+    a later as_of with another version of the code; back to the beginning; nothing new; without the customers of the
+    first months, so that these are gone, and stay so; and with them again. The clock is ahead at first, then set right.
     """
     company = Recipe(seed, date(2024, 12, 31), 26, Policies(segments=()), 150).company()
     deliveries = [replace(arrived(company, by), as_of=AS_OF) for by in (1, 2, 3)]
     patient = replace(deliveries[2], policies=Policies(segments=(), grace_days=45))
+    young = begun(deliveries[2], by=date(2023, 6, 1))
     chapters = [
         (deliveries[0], "1", ("billing.invoices: a.csv",), True),
         (deliveries[1], "1", tuple(f"billing.invoices: b{number:02}.csv" for number in range(22)), True),
@@ -49,10 +60,13 @@ def story(seed: int) -> list[Refresh]:
         (replace(patient, as_of=date(2024, 12, 31)), "2", (), True),
         (deliveries[2], "2", (), True),
         (deliveries[2], "2", (), True),
+        (young, "2", ("billing.subscriptions: d.csv",), True),
+        (young, "2", (), True),
+        (deliveries[2], "2", ("billing.subscriptions: e.csv",), True),
     ]
     return [
-        Refresh(f"r{number}", BEGIN + timedelta(hours=number) if number else AHEAD, company, code, files, is_published)
-        for number, (company, code, files, is_published) in enumerate(chapters)
+        Refresh(f"r{n:02}", BEGIN + timedelta(hours=n) if n else AHEAD, company, code, files, is_published)
+        for n, (company, code, files, is_published) in enumerate(chapters)
     ]
 
 
@@ -111,3 +125,22 @@ def test_restatements_agree_with_the_reference(tmp_path):
     assert set(rows[0]) == columns_of(MART)
     assert all(len({row[column] for row in rows}) > 1 for column in rows[0])
     assert {row["cause"] for row in rows} == {"extracts", "policies", "definitions, as_of", "policies, as_of"}
+
+
+def test_months_that_are_gone_for_no_reason_are_unexplained(tmp_path):
+    """A was published with 10 EUR a month from 5 January to 10 March 2023; nothing new comes, and A is no more. B
+    starts in 2024, so that no month that is left has other numbers.
+    """
+    warehouse = Told(tmp_path)
+    a = Subscription("a", date(2023, 1, 5), "A", ended_on=date(2023, 3, 10), unit_price=Decimal(10))
+    b = Subscription("b", date(2024, 1, 5), "B", unit_price=Decimal(20))
+    for number, subscriptions in enumerate([[a, b], [b]]):
+        company = Company(AS_OF, policies=Policies(segments=()), subscriptions=subscriptions)
+        rows = warehouse.refresh(Refresh(f"r{number}", BEGIN + timedelta(hours=number), company, "1", (), True))
+    changes = ("customers_at_start", "customers_lost", "customers_at_end", "mrr_at_start", "mrr_churned", "mrr_at_end")
+    assert {row["period_start"].month: [row[f"{name}_change"] for name in changes] for row in rows} == {
+        1: [0, 0, -1, 0, 0, -10],
+        2: [-1, 0, -1, -10, 0, -10],
+        3: [-1, -1, 0, -10, -10, 0],
+    }
+    assert {(row["churn_rate"], row["cause"]) for row in rows} == {(None, "unexplained")}

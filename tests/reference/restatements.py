@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from functools import cached_property
 from . import marts
 from .company import Company
 from .money import rate
+from .periods import DAY, start_of
 from .subscriptions import all_rows
 
 COLUMNS = {
@@ -18,6 +19,7 @@ COLUMNS = {
     "revenue_retention": ("mrr_at_start", "mrr_churned", "mrr_at_end"),
 }
 Numbers = dict[str, int | Decimal]  # of a month
+NOTHING: Numbers = {column: 0 for columns in COLUMNS.values() for column in columns}
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,13 @@ def listed(files: list[str]) -> str | None:
     return ", ".join([*files[:20], *more]) or None
 
 
+def gone(told: Iterable[date], as_of: date) -> dict[date, Numbers]:
+    """ "A published month that is over by `as_of` and that the marts no longer have" "counts as a month with zero
+    customers and zero MRR": all months told that are over; those that the marts have are known better.
+    """
+    return {month: NOTHING for month in told if month < start_of("month", as_of + DAY, 1)}
+
+
 def restatements(refreshes: list[Refresh]) -> list[dict]:
     """ "One row per closed month and publish that changed its numbers". "Refreshes that were not published change
     nothing here"; the files that they loaded come with the next publish.
@@ -88,7 +97,8 @@ def restatements(refreshes: list[Refresh]) -> list[dict]:
         files = sorted({*files, *refresh.files})
         if not refresh.is_published:
             continue
-        for month, numbers in refresh.closed_months.items():
+        months = gone(told, refresh.company.as_of) | refresh.closed_months
+        for month, numbers in months.items():
             if month in told and told[month] != numbers:
                 changes = {f"{name}_change": value - told[month][name] for name, value in numbers.items()}
                 rows.append(
