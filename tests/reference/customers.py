@@ -37,9 +37,11 @@ def survivors(company: Company) -> dict[str, str]:
 
 
 def end_of_chain(start: str, links: dict[str, str]) -> str:
-    """Where the links lead; a chain that runs in a circle has no end, so it stays where it starts."""
+    """Where the links lead; a chain that runs in a circle has no end, so it stays where it starts. "Chains are followed
+    over 64 links; an id that is further from the end stays a customer of its own."
+    """
     end = start
-    for _ in links:
+    for _ in range(64):
         end = links.get(end, end)
     return start if end in links else end
 

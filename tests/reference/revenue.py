@@ -94,12 +94,14 @@ def revenue_retention(facts: Facts) -> list[dict]:
 
 
 def base_invoices(base: Period | None, customers: list[Customer]) -> list[Billed]:
-    """Reading of "the base's invoices": those of the previous period that `sales_of_customers_at_start` are made of."""
+    """ "the base's invoices of the customers at the start": those that `sales_of_customers_at_start` are made of."""
     return [invoice for customer in customers for invoice in customer.invoices if base and base.holds(invoice.day)]
 
 
 def profit_margin(facts: Facts, invoices: list[Billed]) -> Fraction | None:
-    """ "(amount − cost) ÷ amount over the base's invoices that carry a cost, else the policy"."""
+    """ "(amount − cost) ÷ amount over the base's invoices of the customers at the start that carry a cost, else the
+    policy".
+    """
     costed = [invoice for invoice in invoices if invoice.cost is not None]
     amount = sum((invoice.amount for invoice in costed), NOTHING)
     if amount:

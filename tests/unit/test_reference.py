@@ -214,6 +214,12 @@ def test_merged_cards_to_the_end_of_the_chain():
     assert all_customers(company(customers=cards)) == ["C", "D", "E", "F", "H", "nobody's"]
 
 
+def test_chains_are_followed_over_64_links():
+    chain = [Customer(f"c{number}", merged_into=f"c{number + 1}") for number in range(65)]
+    merged = survivors(company(customers=chain))
+    assert (merged["c0"], merged["c1"]) == ("c0", "c65")
+
+
 def test_of_several_cards_the_own_one_counts_else_the_newest():
     """B has no card of its own: h2 and h3 were written at the same time, h1 nobody knows when."""
     new = datetime(2024, 3, 1)
