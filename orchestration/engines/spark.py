@@ -1,6 +1,7 @@
 """The models on Spark: dbt runs over a Thrift server, between Parquet files that DuckDB writes and those it reads.
 
 The storage is a folder that this process and the cluster see under the same path:
+churn-warehouse.id                  whose it is, see storage
 raw/<table>_rows/<load_id>.parquet  the rows of one load each, written once
 delivered/<table>/<shape>/          copies of delivered files that Spark reads itself, see loading.plain_parquet
 built/<refresh_id>/                 of one refresh: the registry of loads, and a folder for each table that was built
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 
 from orchestration.contract.tables import Table, contract
 from orchestration.engines import KEPT_FILES, EngineSettings, forget_tables, forget_views, without_values
+from orchestration.engines.storage import claim, refuse_foreign
 from orchestration.errors import EnvironmentFailure, SetupError
 from orchestration.loading import plain_parquet, registry
 from orchestration.transform import project
@@ -133,14 +135,16 @@ class Spark:
         return self.storage / KEPT_FILES
 
     def begin(self, con: duckdb.DuckDBPyConnection) -> None:
-        """See that Spark answers and that its databases are ours, and clear what the refresh before has built."""
+        """See that Spark answers and that storage and databases are ours, and clear what the refresh before has built."""
         _require_adapter()
+        refuse_foreign(self.storage, self.warehouse.identity)
         with self._cursor() as cursor:
-            self._claim_databases(cursor)
+            missing = self._missing_databases(cursor)
+            claim(self.storage, self.warehouse.identity)
+            for name in missing:
+                _run(cursor, f"create database {name} comment {quote(self._owner)}")
         forget_views(con)
         forget_tables(con)
-        self.storage.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.storage.chmod(0o700)
         shutil.rmtree(self.storage / "built", ignore_errors=True)
         self.built.mkdir(parents=True)
 
@@ -244,21 +248,27 @@ class Spark:
             with suppress(hive.Error, TTransportException, OSError):
                 connection.close()
 
-    def _claim_databases(self, cursor: Any) -> None:
-        """Make the databases on Spark that the models need; refuse those of somebody else."""
-        owner = f"churn-warehouse in {self.storage}"
+    @property
+    def _owner(self) -> str:
+        """What says of a database on Spark whose it is."""
+        return f"churn-warehouse {self.warehouse.identity}"
+
+    def _missing_databases(self, cursor: Any) -> list[str]:
+        """The databases that the models need and Spark lacks; SetupError where one of them is somebody else's."""
         manifest = project.manifest()
         relations = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")]
-        for schema in sorted({node["schema"] for node in [*relations, *manifest["sources"].values()]}):
-            name = f"{self.prefix}{schema}"
-            _run(cursor, f"create database if not exists {name} comment {quote(owner)}")
-            described = dict(_run(cursor, f"describe database {name}"))
-            if described.get("Comment") != owner:
+        schemas = {node["schema"] for node in [*relations, *manifest["sources"].values()]}
+        needed = {f"{self.prefix}{schema}" for schema in schemas}
+        existing = needed & {name for (name,) in _run(cursor, "show databases")}
+        for name in sorted(existing):
+            if dict(_run(cursor, f"describe database {name}")).get("Comment") != self._owner:
                 raise SetupError(
-                    f"The database {name} on Spark was not made for the warehouse in {self.storage}. Choose another"
-                    " prefix with --spark-prefix, or drop the database if nobody needs it. Nothing was changed.",
+                    f"The database {name} on Spark was not made for this warehouse, or before it was moved or restored."
+                    " Choose another prefix with --spark-prefix, or drop the database if nobody needs it. Nothing was"
+                    " changed.",
                     code="engine",
                 )
+        return sorted(needed - existing)
 
     def _offer(self, con: duckdb.DuckDBPyConnection, cursor: Any, schema: str, name: str) -> None:
         """Copy a table to Spark, whole."""

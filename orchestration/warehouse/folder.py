@@ -7,6 +7,7 @@ data_docs/       a page of what the last refresh's expectations found, published
 refresh.json     how the last refresh ended; failure.txt (0600) all that its failure says
 origin.json      what the current version was made from: whether a refresh would find anything new
 settings.yml     the engine that runs the models, where it is not DuckDB; a database to publish to as well
+warehouse.id     by what others know the folder, where Spark runs the models
 dagster/         Dagster's run history; dbt/ compiled SQL; refresh.log details of failures; tmp/ files of the moment
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,6 +30,7 @@ import duckdb
 
 from orchestration.errors import Busy, UserError
 from orchestration.warehouse import connection
+from orchestration.warehouse.replacing import replacing
 
 RUNNING, PUBLISHED, REFUSED, FAILED, INTERRUPTED = "running", "published", "refused", "failed", "interrupted"
 UNCHANGED = "unchanged"  # there was nothing new: it ended at once
@@ -58,6 +61,7 @@ class Warehouse:
         self.pseudonym_key = self.folder / "pseudonym.key"
         self.origin = self.folder / "origin.json"
         self.settings = self.folder / "settings.yml"
+        self.id = self.folder / "warehouse.id"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -90,6 +94,15 @@ class Warehouse:
             shutil.rmtree(self.scratch, ignore_errors=True)
             path.write_text("", encoding="utf-8")
             lock.release()
+
+    @property
+    def identity(self) -> str:
+        """What tells this warehouse from every other, and from its own copies: those have the text of the file, but it
+        is another file in them."""
+        if not self.id.exists():
+            with replacing(self.id) as new:
+                new.write_text(secrets.token_hex(8), encoding="utf-8")
+        return f"{self.id.read_text(encoding='utf-8')}-{self.id.stat().st_ino}"
 
     def is_held(self) -> bool:
         """Whether somebody else writes it now."""

@@ -26,6 +26,7 @@ from dbt_common.exceptions import DbtDatabaseError
 from orchestration.cli import DEMO_AS_OF
 from orchestration.contract.tables import NUMBERS, contract
 from orchestration.engines import EngineSettings
+from orchestration.engines.spark import _run
 from orchestration.errors import EnvironmentFailure
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
@@ -289,8 +290,20 @@ def test_a_server_that_does_not_answer_is_named(tmp_path, demo) -> None:
     assert not (company.by_spark / "churn.duckdb").exists() and not (tmp_path / "storage").exists()
 
 
-def test_databases_of_another_warehouse_are_left_alone(tmp_path, demo) -> None:
-    foreign = [*demo.engine[:5], tmp_path / "storage", *demo.engine[6:]]
-    done = demo.refresh(tmp_path / "warehouse", *foreign)
+def test_storage_and_databases_of_another_warehouse_are_left_alone(tmp_path, demo) -> None:
+    """Of one of these databases nothing is known yet: it is not made either."""
+    warehouse = Warehouse(demo.by_spark)
+    engine = EngineSettings.of(warehouse, {}).start(warehouse, "id")
+    with engine._cursor() as cursor:
+        _run(cursor, f"drop database {engine.prefix}history cascade")
+        databases = _run(cursor, "show databases")
+    before = sorted(demo.storage.rglob("*"))
+    done = demo.refresh(tmp_path / "warehouse", *demo.engine)
     assert done.code == 2
-    assert "was not made for the warehouse in" in done.err and "--spark-prefix" in done.err
+    assert f"--spark-storage {demo.storage}: the folder belongs to another warehouse" in done.err
+    done = demo.refresh(tmp_path / "warehouse", *demo.engine[:5], tmp_path / "storage", *demo.engine[6:])
+    assert done.code == 2
+    assert "was not made for this warehouse" in done.err and "--spark-prefix" in done.err
+    with engine._cursor() as cursor:
+        assert _run(cursor, "show databases") == databases
+    assert sorted(demo.storage.rglob("*")) == before and not (tmp_path / "storage").exists()

@@ -1,5 +1,6 @@
 """Which engine a refresh takes, what it says when that can't work, and what of build.duckdb outlives a change."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -7,6 +8,7 @@ import pytest
 
 from orchestration.engines import DuckDB, EngineSettings, forget_tables, forget_views
 from orchestration.engines.spark import Spark
+from orchestration.engines.storage import claim, refuse_foreign
 from orchestration.errors import UserError
 from orchestration.warehouse.folder import JOURNALS, Warehouse
 
@@ -106,3 +108,28 @@ def test_of_what_was_built_only_the_journals_and_the_history_outlive_a_change_of
             "raw.crm__customers",
             "raw.loads",
         ]
+
+
+def test_a_storage_is_of_one_warehouse_that_may_be_moved(warehouse, tmp_path) -> None:
+    storage = tmp_path / "storage"
+    for _ in range(2):
+        refuse_foreign(storage, warehouse.identity)
+        claim(storage, warehouse.identity)
+    assert storage.stat().st_mode & 0o777 == 0o700
+    moved = Warehouse(warehouse.folder.rename(tmp_path / "moved"))
+    refuse_foreign(storage, moved.identity)
+
+    shutil.copytree(moved.folder, tmp_path / "copy")
+    for other in (Warehouse(tmp_path / "copy"), Warehouse(tmp_path / "another")):
+        with pytest.raises(UserError, match="belongs to another warehouse, or to the one that this .* is a copy of"):
+            refuse_foreign(storage, other.identity)
+
+
+def test_a_folder_with_files_of_somebody_else_is_no_storage(warehouse, tmp_path) -> None:
+    storage = tmp_path / "data"
+    refuse_foreign(storage, warehouse.identity)
+    (storage / "raw").mkdir(parents=True)
+    with pytest.raises(UserError, match=f"no warehouse has marked .* write {warehouse.identity} into {storage}/"):
+        refuse_foreign(storage, warehouse.identity)
+    claim(storage, warehouse.identity)  # as the message says
+    refuse_foreign(storage, warehouse.identity)
