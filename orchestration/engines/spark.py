@@ -198,11 +198,12 @@ class Spark:
 
     def can_try_again(self, failed: Collection[NodeResult]) -> bool:
         """Where neither Spark's error class is known nor what it lacks, something failed within Spark. A statement of a
-        busy server does at times. Spark makes no table where files lie."""
-        if all(_known(str(result.message)) for result in failed):
+        busy server does at times. Spark makes no table where files lie, so they go first; but those of the history are
+        what was lent, and without them a second try would take it for empty."""
+        nodes = [project.manifest()["nodes"][result.node.unique_id] for result in failed]
+        if all(_known(str(result.message)) for result in failed) or any(node["alias"] == HISTORY for node in nodes):
             return False
-        for result in failed:
-            node = project.manifest()["nodes"][result.node.unique_id]
+        for node in nodes:
             shutil.rmtree(self.built / node["schema"] / node["alias"], ignore_errors=True)
         return True
 

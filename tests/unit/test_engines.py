@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -87,6 +88,23 @@ def test_spark_s_messages_are_cut_to_what_quotes_no_data(warehouse) -> None:
     )
     assert engine.without_values(job) == "Spark Error: SparkException, NoSuchElementException"
     assert "Marked" not in engine.without_values("Database Error\n  something about Marked Person")
+
+
+def failed(name: str) -> SimpleNamespace:
+    """A model's result that Spark has no error class for."""
+    return SimpleNamespace(node=SimpleNamespace(unique_id=f"model.churn_warehouse.{name}"), message="key not found")
+
+
+def test_what_spark_fails_of_itself_is_tried_again_without_its_files_but_never_the_history(warehouse, tmp_path) -> None:
+    """The rows that were lent to it lie among its files: a second try would find an empty table, and append to that."""
+    engine = EngineSettings.of(warehouse, SPARK | {"spark_storage": str(tmp_path)}).start(warehouse, "id")
+    folders = {name: engine.built / name for name in ("history/closed_month_versions", "marts/churn_rates")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    assert not engine.can_try_again([failed("closed_month_versions"), failed("churn_rates")])
+    assert all(folder.exists() for folder in folders.values())
+    assert engine.can_try_again([failed("churn_rates")])
+    assert [name for name, folder in folders.items() if folder.exists()] == ["history/closed_month_versions"]
 
 
 def test_of_what_was_built_only_the_journals_and_the_history_outlive_a_change_of_engine(warehouse) -> None:
