@@ -4,7 +4,7 @@ The storage is a folder that this process and the cluster see under the same pat
 churn-warehouse.id                  whose it is, see storage
 raw/<table>_rows/<load_id>.parquet  the rows of one load each, written once
 delivered/<table>/<shape>/          copies of delivered files that Spark reads itself, see loading.plain_parquet
-built/<refresh_id>/                 of one refresh: the registry of loads, and a folder for each table that was built
+built/<refresh_id>/<gate>/          of one refresh: what dbt reads besides, and a folder for each table that was built
 
 Only the last refresh's `built` folder is kept. Its tables are views in build.duckdb, so that gates, publishing and
 readers need not know about Spark. What must outlive a rebuild, history.closed_month_versions, is a table of
@@ -75,7 +75,7 @@ _CAUSES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Spark:
     """Spark for one refresh of a warehouse."""
 
@@ -86,6 +86,7 @@ class Spark:
     storage: Path
     warehouse: Warehouse
     refresh_id: str
+    gate: str = "raw"  # whose models are built
     name = "spark"
 
     @classmethod
@@ -127,8 +128,8 @@ class Spark:
 
     @property
     def built(self) -> Path:
-        """Where this refresh builds."""
-        return self.storage / "built" / self.refresh_id
+        """Where this refresh builds the models of the gate."""
+        return self.storage / "built" / self.refresh_id / self.gate
 
     @property
     def kept(self) -> Path:
@@ -146,10 +147,12 @@ class Spark:
         forget_views(con)
         forget_tables(con)
         shutil.rmtree(self.storage / "built", ignore_errors=True)
-        self.built.mkdir(parents=True)
 
     def prepare(self, con: duckdb.DuckDBPyConnection, gate: str) -> None:
-        """Before the raw gate: export the loads that are new. Before the marts: lend the history."""
+        """Before the raw gate: export the loads that are new. Before the marts: lend the history. A gate that Dagster
+        tries again is built from nothing: Spark makes no table where files lie."""
+        self.gate = gate
+        shutil.rmtree(self.built, ignore_errors=True)
         if gate == "raw":
             tables = {("raw", table.raw): table for table in contract().values()}
             sources = {(one["schema"], one["identifier"]) for one in project.manifest()["sources"].values()}
@@ -315,14 +318,16 @@ class Spark:
 
     def _lend_history(self, con: duckdb.DuckDBPyConnection) -> None:
         relation, folder = f"{self.prefix}history.{HISTORY}", self.built / "history" / HISTORY
-        kept = con.execute(
+        exists = con.execute(
             "select 1 from duckdb_tables() where (schema_name, table_name) = ('history', ?)", [HISTORY]
         ).fetchone()
+        # without what a first try has added: it would be there twice
+        earlier = f"from history.{HISTORY} where refresh_id <> {quote(self.refresh_id)}"
         with self._cursor() as cursor:
             _run(cursor, f"drop table if exists {relation}")
-            if kept:
+            if exists:
                 folder.mkdir(parents=True)
-                _copy(con, f"from history.{HISTORY}", folder / "0.parquet")
+                _copy(con, earlier, folder / "0.parquet")
                 _run(cursor, f"create table {relation} using parquet location {quote(folder)}")
 
     def _take_history(self, con: duckdb.DuckDBPyConnection) -> None:

@@ -28,6 +28,7 @@ from orchestration.contract.tables import NUMBERS, contract
 from orchestration.engines import EngineSettings
 from orchestration.engines.spark import _run
 from orchestration.errors import EnvironmentFailure
+from orchestration.loading import registry
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from orchestration.warehouse.quoting import identifier, quote
@@ -288,6 +289,28 @@ def test_a_server_that_does_not_answer_is_named(tmp_path, demo) -> None:
     assert done.code == 4
     assert "No Spark Thrift server answers at thrift://127.0.0.1:" in done.err
     assert not (company.by_spark / "churn.duckdb").exists() and not (tmp_path / "storage").exists()
+
+
+def test_a_gate_that_dagster_tries_again_starts_from_nothing(tmp_path, spark, storage) -> None:
+    given = {"spark_url": spark, "spark_storage": str(storage / "again"), "spark_prefix": "again_"}
+    warehouse = Warehouse(tmp_path)
+    engine = EngineSettings("spark", **given).start(warehouse, "20240630T050000.000000Z")
+    with warehouse.connect() as con:
+        registry.prepare(con)
+        engine.begin(con)
+        con.execute("create schema history")
+        con.execute(
+            "create table history.closed_month_versions as select unnest(['earlier', ?]) as refresh_id",
+            [engine.refresh_id],
+        )
+        for gate in ("raw", "marts"):
+            engine.prepare(con, gate)
+            first = {file.relative_to(engine.built) for file in engine.built.rglob("*")}
+            (engine.built / "staging" / "stg_billing__invoices").mkdir(parents=True)
+            engine.prepare(con, gate)
+            assert {file.relative_to(engine.built) for file in engine.built.rglob("*")} == first
+        assert engine.rows(con, "select refresh_id from again_history.closed_month_versions") == [("earlier",)]
+        assert engine.rows(con, "select count(*) from again_raw.loads") == [(0,)]
 
 
 def test_storage_and_databases_of_another_warehouse_are_left_alone(tmp_path, demo) -> None:
