@@ -8,6 +8,16 @@
 {%- endmacro %}
 {% macro duckdb__json_text(document, key) %}json_extract_string({{ document }}, '$."{{ key | replace("'", "''") }}"'){% endmacro %}
 
+{#- Text without the blanks at its ends, whichever they are in Unicode (category Zs). -#}
+{% macro trimmed(text) %}{{ return(adapter.dispatch('trimmed')(text)) }}{% endmacro %}
+{#- Spark's trim knows one of them. -#}
+{% macro spark__trimmed(text) -%}
+    {%- set blanks = ' \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a'
+        ~ '\u202f\u205f\u3000' -%}
+    trim(both '{{ blanks }}' from {{ text }})
+{%- endmacro %}
+{% macro duckdb__trimmed(text) %}trim({{ text }}){% endmacro %}
+
 {#- Free text for comparison: lower case, every run of what is neither letter nor digit one blank, trimmed. The loader has
     composed its letters already (NFC); DuckDB does it for what earlier versions have loaded too. -#}
 {% macro normalise_text(text) %}{{ return(adapter.dispatch('normalise_text')(text)) }}{% endmacro %}

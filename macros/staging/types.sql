@@ -24,9 +24,9 @@
         {#- a cast to integer would round 1.5 -#}
         case when try_cast({{ text }} as decimal(18, 6)) % 1 = 0 then try_cast(try_cast({{ text }} as decimal(18, 6)) as {{ dbt.type_int() }}) end
     {%- elif column.type == 'currency' -%}
-        upper(trim({{ text }}))
+        upper({{ trimmed(text) }})
     {%- elif column.type == 'enumeration' or column.lower -%}
-        lower(trim({{ text }}))
+        lower({{ trimmed(text) }})
     {%- elif contract_type(column.type) == dbt.type_string() -%}
         {{ text }}
     {%- else -%}

@@ -19,8 +19,8 @@ select
     cases.customer_id,
     cases.opened_on,
     coalesce(cases.employee_id, '(unknown)') as employee_id,
-    coalesce(nullif(trim(employees.team), ''), '(unknown)') as team,
-    coalesce(nullif(trim(cases.channel), ''), '(unknown)') as channel,
+    coalesce(nullif({{ trimmed('employees.team') }}, ''), '(unknown)') as team,
+    coalesce(nullif({{ trimmed('cases.channel') }}, ''), '(unknown)') as channel,
     coalesce(cases.severity, '(unknown)') as severity,
     coalesce(cases.kind = 'complaint', false) as is_complaint,
     case

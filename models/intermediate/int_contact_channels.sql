@@ -6,9 +6,11 @@ with cards as (
     select
         customer_id,
         preferred_channel,
-        case when email like '%_@_%' then trim(email) end as email,
-        case when length(phone) - length(translate(phone, '0123456789', '')) >= 5 then trim(phone) end as phone,
-        nullif(trim(messaging), '') as messaging
+        case when email like '%_@_%' then {{ trimmed('email') }} end as email,
+        case
+            when length(phone) - length(translate(phone, '0123456789', '')) >= 5 then {{ trimmed('phone') }}
+        end as phone,
+        nullif({{ trimmed('messaging') }}, '') as messaging
     from {{ ref('int_customer_cards') }}
 ),
 

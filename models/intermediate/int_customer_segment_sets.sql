@@ -15,7 +15,7 @@ with customers as (
             {% if segment_type in known_columns -%}
             {{ segment_type }}
             {%- else -%}
-            nullif(trim({{ json_text('raw_row', segment_type) }}), '')
+            nullif({{ trimmed(json_text('raw_row', segment_type)) }}, '')
             {%- endif %}, '(unknown)'
         ) as segment_{{ loop.index }}
         {%- endfor %}

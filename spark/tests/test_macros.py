@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
 from pathlib import Path
 
 import duckdb
@@ -13,6 +15,9 @@ from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
 from tests.unit.test_portable_sql import DBT_MACROS, SQL
 
+# Every blank of Unicode, around what is a blank elsewhere or looks like one.
+BLANKS = "".join(char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char) == "Zs")
+NO_BLANKS = "\t\u0085\u180e\u200b\u2028\ufeff"
 # id, wide, day, other_day, number, amount, text, document
 ROWS = r"""
 select 1 as id, cast(1 as decimal(38, 0)) as wide,
@@ -30,6 +35,13 @@ select 4, 4, cast('1969-12-31' as date), cast('1970-01-01' as date), 13, cast(nu
 union all
 select 5, 5, cast('2023-03-31' as date), cast('2023-03-31' as date), 1, cast(0 as decimal(18, 6)), '', '[1]'
 """
+ROWS += f"""
+union all
+select 6, 6, cast(null as date), cast(null as date), 2, cast(1 as decimal(18, 6)),
+    '{BLANKS}\u00a0NBSP{BLANKS}\u3000', '{{"a b": "\u00a0x\u3000"}}'
+union all
+select 7, 7, cast(null as date), cast(null as date), 3, cast(1 as decimal(18, 6)), '{BLANKS}{NO_BLANKS}{BLANKS}', '{{}}'
+"""
 LETTERS = "comparable_text(\"'скъпо'\", \"'кпсоъ'\")"
 ALIAS = "comparable_alias(\"'скпа'\", \"'кпсоъ'\")"
 EACH = {
@@ -39,6 +51,7 @@ EACH = {
     "integer_divide": ["integer_divide('year(other_day) * 12', '7')", "integer_divide('number + 7', '2')"],
     "microseconds_between": ["microseconds_between('cast(day as timestamp)', 'cast(other_day as timestamp)')"],
     "json_text": ["json_text('document', 'a b')", "json_text('document', \"c'd\")"],
+    "trimmed": ["trimmed('text')", "trimmed(json_text('document', 'a b'))"],
     "normalise_text": ["normalise_text('text')"],
     # of equal fractions each engine may find another
     "fraction": ["integer_divide(fraction('amount', 6).n ~ ' * 1000000', fraction('amount', 6).d)"],
