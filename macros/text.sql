@@ -18,10 +18,16 @@
 {%- endmacro %}
 {% macro duckdb__trimmed(text) %}trim({{ text }}){% endmacro %}
 
+{#- Lower case, letter by letter. -#}
+{% macro lowered(text) %}{{ return(adapter.dispatch('lowered')(text)) }}{% endmacro %}
+{#- Spark's lower makes two letters of İ, and of a Σ at the end of a word another one than within it. -#}
+{% macro spark__lowered(text) %}lower(translate({{ text }}, 'İΣ', 'iσ')){% endmacro %}
+{% macro duckdb__lowered(text) %}lower({{ text }}){% endmacro %}
+
 {#- Free text for comparison: lower case, every run of what is neither letter nor digit one blank, trimmed. The loader has
     composed its letters already (NFC); DuckDB does it for what earlier versions have loaded too. -#}
 {% macro normalise_text(text) %}{{ return(adapter.dispatch('normalise_text')(text)) }}{% endmacro %}
-{% macro spark__normalise_text(text) %}trim(regexp_replace(lower({{ text }}), '[^\\p{L}\\p{Nd}]+', ' ')){% endmacro %}
+{% macro spark__normalise_text(text) %}trim(regexp_replace({{ lowered(text) }}, '[^\\p{L}\\p{Nd}]+', ' ')){% endmacro %}
 {% macro duckdb__normalise_text(text) %}trim(regexp_replace(lower(nfc_normalize({{ text }})), '[^\p{L}\p{Nd}]+', ' ', 'g')){% endmacro %}
 
 {#- Text whose Levenshtein's distance is counted in characters. DuckDB's counts bytes, so each letter of `alphabet` (the

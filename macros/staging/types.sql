@@ -26,7 +26,7 @@
     {%- elif column.type == 'currency' -%}
         upper({{ trimmed(text) }})
     {%- elif column.type == 'enumeration' or column.lower -%}
-        lower({{ trimmed(text) }})
+        {{ lowered(trimmed(text)) }}
     {%- elif contract_type(column.type) == dbt.type_string() -%}
         {{ text }}
     {%- else -%}

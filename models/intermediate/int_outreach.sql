@@ -4,7 +4,7 @@ select
     coalesce(merged_cards.customer_id, outreach.customer_id) as customer_id,
     outreach.sent_at,
     cast(outreach.sent_at as date) as sent_on,
-    lower({{ trimmed('outreach.channel') }}) as channel,
+    {{ lowered(trimmed('outreach.channel')) }} as channel,
     coalesce(nullif({{ trimmed('outreach.campaign') }}, ''), '(unknown)') as campaign,
     coalesce(cast(outreach.replied_at as date) <= {{ as_of() }}, false) as is_replied
 from {{ ref('stg_crm__outreach') }} as outreach

@@ -41,6 +41,8 @@ select 6, 6, cast(null as date), cast(null as date), 2, cast(1 as decimal(18, 6)
     '{BLANKS}\u00a0NBSP{BLANKS}\u3000', '{{"a b": "\u00a0x\u3000"}}'
 union all
 select 7, 7, cast(null as date), cast(null as date), 3, cast(1 as decimal(18, 6)), '{BLANKS}{NO_BLANKS}{BLANKS}', '{{}}'
+union all
+select 8, 8, cast(null as date), cast(null as date), 4, cast(1 as decimal(18, 6)), 'İSTANBUL ΟΔΟΣ ὈΔΥΣΣΕΎΣ, ς', '{{}}'
 """
 LETTERS = "comparable_text(\"'скъпо'\", \"'кпсоъ'\")"
 ALIAS = "comparable_alias(\"'скпа'\", \"'кпсоъ'\")"
@@ -51,6 +53,7 @@ EACH = {
     "integer_divide": ["integer_divide('year(other_day) * 12', '7')", "integer_divide('number + 7', '2')"],
     "microseconds_between": ["microseconds_between('cast(day as timestamp)', 'cast(other_day as timestamp)')"],
     "json_text": ["json_text('document', 'a b')", "json_text('document', \"c'd\")"],
+    "lowered": ["lowered('text')"],
     "trimmed": ["trimmed('text')", "trimmed(json_text('document', 'a b'))"],
     "normalise_text": ["normalise_text('text')"],
     # of equal fractions each engine may find another
