@@ -16,11 +16,32 @@ def cluster_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def spark(cluster_folder: Path) -> Iterator[str]:
+def settings_of_the_server() -> dict[str, str]:
+    """With any of these Spark would calculate something else than DuckDB, if a refresh did not set it for itself."""
+    return {
+        "spark.sql.session.timeZone": "Asia/Tokyo",
+        "spark.sql.ansi.enabled": "false",
+        "spark.sql.decimalOperations.allowPrecisionLoss": "true",
+        "spark.sql.caseSensitive": "true",
+        "spark.sql.ansi.doubleQuotedIdentifiers": "true",
+        "spark.sql.parser.escapedStringLiterals": "true",
+        "spark.sql.files.ignoreMissingFiles": "true",
+        "spark.sql.files.ignoreCorruptFiles": "true",
+        "spark.sql.parquet.datetimeRebaseModeInRead": "LEGACY",
+        "spark.sql.parquet.datetimeRebaseModeInWrite": "LEGACY",
+        "spark.sql.parquet.int96RebaseModeInRead": "LEGACY",
+        "spark.sql.parquet.int96RebaseModeInWrite": "LEGACY",
+        "spark.sql.legacy.createHiveTableByDefault": "true",
+        "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.CombineUnions",
+    }
+
+
+@pytest.fixture(scope="session")
+def spark(cluster_folder: Path, settings_of_the_server: dict[str, str]) -> Iterator[str]:
     """The URL of its Thrift server."""
     if lack := missing():
         pytest.skip(lack)
-    with cluster(cluster_folder) as url:
+    with cluster(cluster_folder, settings=settings_of_the_server) as url:
         yield url
 
 
