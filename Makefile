@@ -116,7 +116,7 @@ lock: install
 	$(UV) pip install --quiet --python .venv-spark/bin/python --require-hashes --compile-bytecode \
 	    --build-constraints requirements-spark.lock -r requirements-spark.lock
 	@$(UV) pip install --quiet --python .venv-spark/bin/python --no-deps --editable .
-	@.venv-spark/bin/python -m orchestration.transform.project
+	@.venv-spark/bin/python -m orchestration.transform.project spark
 	@touch $@
 
 # polars, next to the versions of pandas and DuckDB that a refresh has.

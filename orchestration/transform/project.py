@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from functools import cache
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 TARGET = ROOT / "target"
 MANIFEST = TARGET / "manifest.json"
 DOCS = TARGET / "docs" / "index.html"
+_SPARK = TARGET / "spark"
 _PARSED = "partial_parse.msgpack"
 _STAMP = TARGET / "manifest.stamp"
 _INPUTS = ("models", "macros", "seeds", "tests/dbt", "dbt_project.yml", "profiles.yml", "requirements.lock")
@@ -176,18 +178,28 @@ def load_manifest() -> Manifest:
 
 
 def spark_manifest() -> Manifest:
-    """The project as dbt parses it for Spark, for the caller to change; parsed when a file of it has changed."""
+    """The project as dbt has parsed it for Spark, for the caller to change."""
+    prepare_spark()
+    return _parsed(_SPARK)
+
+
+def prepare_spark() -> None:
+    """Parse the project for Spark when a file of it has changed since the last time."""
     from filelock import FileLock
 
-    folder = TARGET / "spark"
-    folder.mkdir(parents=True, exist_ok=True)
+    stamp, current = _SPARK / "manifest.stamp", fingerprint(*_INPUTS)
+
+    def is_prepared() -> bool:
+        return stamp.exists() and stamp.read_text() == current
+
+    if is_prepared():  # nothing is written then, as in prepare_manifest
+        return
+    _SPARK.mkdir(parents=True, exist_ok=True)
     with FileLock(TARGET / ".lock"):
-        stamp, current = folder / "manifest.stamp", fingerprint(*_INPUTS)
-        if not (stamp.exists() and stamp.read_text() == current):
+        if not is_prepared():
             stamp.unlink(missing_ok=True)
-            _invoke(["parse", "--target-path", str(folder)], ROOT, target="spark")
+            _invoke(["parse", "--target-path", str(_SPARK)], ROOT, target="spark")
             stamp.write_text(current)
-    return _parsed(folder)
 
 
 def _parsed(folder: Path) -> Manifest:
@@ -238,3 +250,5 @@ def _invoke(
 
 if __name__ == "__main__":
     prepare_manifest()
+    if "spark" in sys.argv[1:]:
+        prepare_spark()

@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,12 +37,14 @@ from orchestration.warehouse.quoting import identifier, quote
 from spark.cluster import free_port
 from spark.tests.compare import differences, exports
 from tests.churn import Done, churn
+from tests.faults.test_places import as_nobody, place
 from tests.faults.test_refresh import at, kill
 from tests.golden.test_public_extracts import DATA
 from tests.properties.strategies import Recipe
 from tests.properties.test_delivery_order import AS_OF, deliver, files_of, mapping_of
 from tests.reference.company import Policies
 
+__all__ = ["place"]  # a fixture
 # Doubles out of logarithms; their cells are compared, to the tolerance.
 INEXACT = "survival_curves.parquet"
 # Holds the ids of refreshes.
@@ -299,6 +302,13 @@ def test_a_server_that_does_not_answer_is_named(tmp_path, demo) -> None:
     assert done.code == 4
     assert "No Spark Thrift server answers at thrift://127.0.0.1:" in done.err
     assert not (company.by_spark / "churn.duckdb").exists() and not (tmp_path / "storage").exists()
+
+
+def test_another_user_than_the_one_who_installed_it_needs_to_write_nothing_into_the_project(place) -> None:
+    project.prepare_spark()  # as `make` has
+    code = "from orchestration.transform.project import spark_manifest; spark_manifest()"
+    done = as_nobody(place, sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_gate_that_dagster_tries_again_starts_from_nothing(tmp_path, spark, storage) -> None:
