@@ -30,12 +30,12 @@ _SPEAKS_OF_NO_VALUE = re.compile(
     r"(Binder|Catalog|Parser|Compilation|IO|Out of Memory|TransactionContext) Error|\[Errno"
 )
 # Appended to, never rebuilt: the tables of build.duckdb that outlive a refresh on any engine, besides those of `raw`.
-KEPT = (
+APPENDED = (
     ("history", "closed_month_versions"),
     *(("quality", journal.name) for journal in JOURNALS),
 )
-# The folder of a storage with the files that Spark reads itself.
-KEPT_FILES = "delivered"
+# The folder of a storage with the copies of delivered files that Spark reads itself.
+DELIVERED = "delivered"
 
 
 class Engine(Protocol):
@@ -52,8 +52,12 @@ class Engine(Protocol):
         """The target in profiles.yml."""
 
     @property
-    def kept(self) -> Path | None:
-        """Where the loader puts files that the engine reads itself, if it does."""
+    def builds_anew(self) -> bool:
+        """Whether it builds every model each time, into a new place."""
+
+    @property
+    def delivered(self) -> Path | None:
+        """Where the loader copies the delivered files that the engine reads itself, if it does."""
 
     def running(self) -> AbstractContextManager[tuple[Mapping[str, Any], Manifest]]:
         """While dbt runs: what its profile says besides, and the project as it is on this engine."""
@@ -83,30 +87,30 @@ class EngineSettings:
     @classmethod
     def of(cls, warehouse: Warehouse, given: Mapping[str, str | None]) -> EngineSettings:
         """What is `given` wins over the settings file."""
-        kept = read_settings(warehouse)
-        for name in kept:
+        written = read_settings(warehouse)
+        for name in written:
             if name not in (*SETTINGS, PUBLISH):
                 raise SetupError(
                     f"{warehouse.settings}: there is no setting '{name}'; {nearest(name, (*SETTINGS, PUBLISH))}.",
                     code="engine",
                 )
-        kept.pop(PUBLISH, None)
-        found = replace(cls(), **{**kept, **{name: value for name, value in given.items() if value}})
+        written.pop(PUBLISH, None)
+        found = replace(cls(), **{**written, **{name: value for name, value in given.items() if value}})
         if found.engine not in ("duckdb", "spark"):
             raise SetupError(
                 f"The engine is {found.engine!r}, but must be duckdb or spark. Nothing was changed.", code="engine"
             )
         return found
 
-    def keep(self, warehouse: Warehouse) -> None:
-        """Remember them for the refreshes that name none; DuckDB needs no file."""
+    def remember(self, warehouse: Warehouse) -> None:
+        """Write them down for the refreshes that name none; DuckDB needs no file."""
         if self != EngineSettings() or warehouse.settings.exists():
             write_settings(warehouse, {name: value for name, value in asdict(self).items() if value is not None})
 
     def start(self, warehouse: Warehouse, refresh_id: str) -> Engine:
         """The engine for one refresh. Raises SetupError when a setting is missing or can't be right."""
         if self.engine == "duckdb":
-            return DuckDB(warehouse, Path(self.spark_storage, KEPT_FILES) if self.spark_storage else None)
+            return DuckDB(warehouse, Path(self.spark_storage, DELIVERED) if self.spark_storage else None)
         from orchestration.engines.spark import Spark
 
         return Spark.of(self, warehouse, refresh_id)
@@ -120,14 +124,15 @@ class DuckDB:
     """The models run in build.duckdb itself."""
 
     warehouse: Warehouse
-    kept_by_spark: Path | None = None
+    delivered_to_spark: Path | None = None
     name = "duckdb"
-    kept = None
+    builds_anew = False
+    delivered = None
 
     def begin(self, con: duckdb.DuckDBPyConnection) -> None:
         from orchestration.loading import registry
 
-        registry.take_in(con, self.kept_by_spark)
+        registry.take_in(con, self.delivered_to_spark)
         forget_views(con, "comment is null")  # DuckDB's own note in a comment what they are made from
 
     def prepare(self, con: duckdb.DuckDBPyConnection, gate: str) -> None:
@@ -167,7 +172,7 @@ def forget_tables(con: duckdb.DuckDBPyConnection) -> None:
     """Drop the tables that DuckDB has built out of `raw`."""
     tables = "select schema_name, table_name from duckdb_tables() where not internal and schema_name <> 'raw'"
     for schema, name in con.execute(tables).fetchall():
-        if (schema, name) not in KEPT:
+        if (schema, name) not in APPENDED:
             con.execute(f"drop table {identifier(schema)}.{identifier(name)}")
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orchestration.contract.tables import Table, contract
-from orchestration.engines import KEPT_FILES, EngineSettings, forget_tables, forget_views, without_values
+from orchestration.engines import DELIVERED, EngineSettings, forget_tables, forget_views, without_values
 from orchestration.engines.storage import claim, refuse_foreign
 from orchestration.errors import EnvironmentFailure, SetupError
 from orchestration.loading import plain_parquet, registry
@@ -97,6 +97,7 @@ class Spark:
     refresh_id: str
     gate: str = "raw"  # whose models are built
     name = "spark"
+    builds_anew = True
 
     @classmethod
     def of(cls, settings: EngineSettings, warehouse: Warehouse, refresh_id: str) -> Spark:
@@ -141,11 +142,11 @@ class Spark:
         return self.storage / "built" / self.refresh_id / self.gate
 
     @property
-    def kept(self) -> Path:
-        return self.storage / KEPT_FILES
+    def delivered(self) -> Path:
+        return self.storage / DELIVERED
 
     def begin(self, con: duckdb.DuckDBPyConnection) -> None:
-        """See that Spark answers and that storage and databases are ours, and clear what the refresh before has built."""
+        """See that Spark answers and that storage and databases are ours; clear what the refresh before has built."""
         _require_adapter()
         refuse_foreign(self.storage, self.warehouse.identity)
         with self._cursor() as cursor:
@@ -302,7 +303,7 @@ class Spark:
         for shape in registry.shapes(con, table):
             files = f"{relation}_{shape.id}"
             _run(cursor, f"drop table if exists {files}")
-            _run(cursor, f"create table {files} using parquet location {quote(shape.folder(table, self.kept))}")
+            _run(cursor, f"create table {files} using parquet location {quote(shape.folder(table, self.delivered))}")
             rows.append(shape.in_spark(table, files))
         view = registry.view(con, table, f"({' union all '.join(rows)})", f"{self.prefix}raw").replace('"', "`")
         _run(cursor, f"create or replace view {relation} as {view}")

@@ -29,7 +29,7 @@ def read_extracts(
     as_of: date | None = None,
     allow_personal_ids: bool = False,
     full_refresh: bool = False,
-    kept: Path | None = None,
+    delivered: Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadReport:
     """Load what is new in the extracts into the schema `raw` of the open build database. `scratch` is a folder for
@@ -37,11 +37,11 @@ def read_extracts(
     yesterday.
 
     Everything is read and validated before the first row is written, in one transaction. Raises UserError with all
-    problems found; nothing is loaded then. `full_refresh` reads the files that are present again. `kept` is the folder
-    of the files that the engine reads itself, if it does (see plain_parquet)."""
+    problems found; nothing is loaded then. `full_refresh` reads the files that are present again. `delivered` is the
+    folder of the copies that the engine reads itself, if it does (see plain_parquet)."""
     mapping, deliveries = extracts.mapping, extracts.deliveries
     problems: list[Problem] = []
-    registry.prepare(con, kept)
+    registry.prepare(con, delivered)
     tables = {name for (name,) in con.execute("select distinct table_name from raw.loads").fetchall()}
     tables |= {delivery.table for delivery in deliveries}
     if not tables.intersection(activity_tables()):
@@ -57,12 +57,12 @@ def read_extracts(
                 own = [one for one in deliveries if (one.table, one.source) == (table.name, rule.name)]
                 if own:
                     progress(f"{table.name}: {own[0].file if len(own) == 1 else f'{len(own)} files'}")
-                    load = SourceLoad(con, mapping, rule, own, kept, known_plans)
+                    load = SourceLoad(con, mapping, rule, own, delivered, known_plans)
                     problems += _read(load, readers, full_refresh)
                     loads.append(load)
             if table.name == plans.PLANS and not problems and any(map(plans.are_asked, mapping.rules())):
                 of_plans = [load for load in loads if load.table is table]
-                known_plans = plans.look_up(con, mapping, deliveries, of_plans, kept)
+                known_plans = plans.look_up(con, mapping, deliveries, of_plans, delivered)
         problems += [
             Problem(
                 f"{delivery.file} changed while it was being read. Refresh again when it has been written to its end.",
@@ -89,10 +89,10 @@ def read_extracts(
             moved = registry.take_back(con, deliveries)
             registry.settle(con, mapping)
             identities.settle(con, key_file)
-            if kept:
-                refuse_if(registry.missing(con, kept))
-            registry.create_views(con, kept)
-            refuse_if(list(identities.unjoinable(con, mapping, lambda table: registry.rows(con, table, kept))))
+            if delivered:
+                refuse_if(registry.missing(con, delivered))
+            registry.create_views(con, delivered)
+            refuse_if(list(identities.unjoinable(con, mapping, lambda table: registry.rows(con, table, delivered))))
             if not allow_personal_ids:
                 refuse_if(list(identities.email_ids(con)))
             yesterday = yesterday_in(mapping.time_zone)

@@ -96,20 +96,20 @@ class Shape:
         """The contract columns that are texts in the files."""
         return [name for name, source in self.columns.items() if self.types[source][0] == _TEXT]
 
-    def folder(self, table: Table, kept: Path) -> Path:
+    def folder(self, table: Table, delivered: Path) -> Path:
         """Where the copies of files of this shape lie."""
-        return kept / table.raw / self.id
+        return delivered / table.raw / self.id
 
-    def kept(self, table: Table, kept: Path, load_id: str) -> Path:
+    def copy(self, table: Table, delivered: Path, load_id: str) -> Path:
         """Where the copy of a delivered file lies."""
-        return self.folder(table, kept) / f"{load_id}.parquet"
+        return self.folder(table, delivered) / f"{load_id}.parquet"
 
-    def in_duckdb(self, table: Table, kept: Path) -> str:
+    def in_duckdb(self, table: Table, delivered: Path) -> str:
         """The rows of the files of this shape, with the columns of `raw.<table>_rows` in `row_columns`' order."""
         cells = ", ".join(f"{quote(name)}, cast({identifier(name)} as varchar)" for name in self.types)
         raw_row = f"cast(json_object({cells}) as varchar)"
         columns = self._select(table, identifier, "parse_filename(filename, true)", raw_row, "file_row_number")
-        files = quote(str(self.folder(table, kept) / "*.parquet"))
+        files = quote(str(self.folder(table, delivered) / "*.parquet"))
         options = "filename = true, file_row_number = true, hive_partitioning = false"
         return f"{columns} from read_parquet({files}, {options})"
 
@@ -137,7 +137,7 @@ class Shape:
         return f"cast({source} as string)"
 
 
-def keep(delivery: Delivery, file: Path) -> None:
+def copy(delivery: Delivery, file: Path) -> None:
     """Copy a delivered file, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     copied = sha256()

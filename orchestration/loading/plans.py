@@ -36,7 +36,7 @@ def look_up(
     mapping: Mapping,
     deliveries: list[Delivery],
     loads: Sequence[SourceLoad],
-    kept: Path | None,
+    delivered: Path | None,
 ) -> Plans:
     """What the plans are once all deliveries are loaded, also as the temporary table known_plans; `loads` are those of
     plans, which have been read. What will be in force only the registry can say: they are written and taken back."""
@@ -48,7 +48,7 @@ def look_up(
         registry.register(con, found, {place: load_id for load in loads for place, load_id in load.load_ids.items()})
         registry.take_back(con, deliveries)
         registry.settle(con, mapping)
-        plans = con.execute(_newest_rows(con, kept)).fetchall()
+        plans = con.execute(_newest_rows(con, delivered)).fetchall()
     finally:
         con.execute("rollback")
     columns = [list(column) for column in zip(*plans, strict=True)] or [[]] * 3
@@ -60,7 +60,7 @@ def look_up(
     return {plan: terms for plan, *terms in plans}
 
 
-def _newest_rows(con: duckdb.DuckDBPyConnection, kept: Path | None) -> str:
+def _newest_rows(con: duckdb.DuckDBPyConnection, delivered: Path | None) -> str:
     """The newest row in force of each plan, in the order of macros/staging/base_table.sql. Of the rows that staging
     quarantines, those with a value that can't be read are left out here."""
     table = contract()[PLANS]
@@ -68,7 +68,7 @@ def _newest_rows(con: duckdb.DuckDBPyConnection, kept: Path | None) -> str:
     newest = "arg_max({'currency': currency, 'price': price}, (file_order, load_order, source, row_number))"
     return (
         f"select plan_id, newest.currency, newest.price from (select plan_id, {newest} as newest"
-        f" from {registry.rows(con, table, kept)} inner join raw.loads using (load_id)"
+        f" from {registry.rows(con, table, delivered)} inner join raw.loads using (load_id)"
         f" where in_force and malformed is null and plan_id is not null and not coalesce({unreadable}, false)"
         " group by plan_id)"
     )

@@ -97,7 +97,7 @@ class Load:
     shape: str | None
 
 
-def prepare(con: duckdb.DuckDBPyConnection, kept: Path | None = None) -> None:
+def prepare(con: duckdb.DuckDBPyConnection, delivered: Path | None = None) -> None:
     """Create what is missing of the schema, for every contract table."""
     REFRESH_HISTORY.create(con)
     con.execute(f"begin; {REGISTRY}; {identities.REGISTRY}; {'; '.join(_MIGRATIONS)}; commit")
@@ -116,25 +116,25 @@ def prepare(con: duckdb.DuckDBPyConnection, kept: Path | None = None) -> None:
             new = [column for column in columns if (rows, column) not in existing]
             statements += [f"alter table raw.{rows} add column {identifier(column)} varchar" for column in new]
     con.execute(f"begin; {'; '.join(statements)}; commit")
-    if kept:
-        _forget_unread(con, kept)
-    create_views(con, kept)
+    if delivered:
+        _forget_unread(con, delivered)
+    create_views(con, delivered)
 
 
-def create_views(con: duckdb.DuckDBPyConnection, kept: Path | None) -> None:
-    """The view of each contract table. `kept` is the folder of the files that the engine reads itself."""
+def create_views(con: duckdb.DuckDBPyConnection, delivered: Path | None) -> None:
+    """The view of each contract table. `delivered` is the folder of the copies that the engine reads itself."""
     for table in contract().values():
-        con.execute(f"create or replace view raw.{table.raw} as {view(con, table, rows(con, table, kept))}")
+        con.execute(f"create or replace view raw.{table.raw} as {view(con, table, rows(con, table, delivered))}")
 
 
-def rows(con: duckdb.DuckDBPyConnection, table: Table, kept: Path | None) -> str:
-    """A relation of the rows of all loads of a table: what is stored, and what lies in kept files."""
+def rows(con: duckdb.DuckDBPyConnection, table: Table, delivered: Path | None) -> str:
+    """A relation of the rows of all loads of a table: what is stored, and what lies in copies."""
     stored = f"raw.{table.raw}_rows"
-    if not kept:
+    if not delivered:
         return stored
-    found = [shape for shape in shapes(con, table) if any(shape.folder(table, kept).glob("*.parquet"))]
+    found = [shape for shape in shapes(con, table) if any(shape.folder(table, delivered).glob("*.parquet"))]
     columns = ", ".join(map(identifier, plain_parquet.row_columns(table)))
-    read = [f"select {columns} from {stored}", *(shape.in_duckdb(table, kept) for shape in found)]
+    read = [f"select {columns} from {stored}", *(shape.in_duckdb(table, delivered) for shape in found)]
     return f"({' union all '.join(read)})" if found else stored
 
 
@@ -146,22 +146,22 @@ def shapes(con: duckdb.DuckDBPyConnection, table: Table) -> list[Shape]:
     return [Shape.read(text) for (text,) in found]
 
 
-def _kept_files(con: duckdb.DuckDBPyConnection, kept: Path) -> dict[Path, str]:
-    """The files that the engine reads itself, with the paths under which they were delivered."""
+def _copies(con: duckdb.DuckDBPyConnection, delivered: Path) -> dict[Path, str]:
+    """The copies that the engine reads itself, with the paths under which they were delivered."""
     loads = con.execute("select table_name, file, load_id, shape from raw.loads where shape is not null").fetchall()
-    return {Shape.read(text).kept(contract()[name], kept, load): file for name, file, load, text in loads}
+    return {Shape.read(text).copy(contract()[name], delivered, load): file for name, file, load, text in loads}
 
 
-def _forget_unread(con: duckdb.DuckDBPyConnection, kept: Path) -> None:
-    """Delete the kept files that no load needs any more."""
-    needed = _kept_files(con, kept)
-    for file in kept.rglob("*.*"):
+def _forget_unread(con: duckdb.DuckDBPyConnection, delivered: Path) -> None:
+    """Delete the copies that no load needs any more."""
+    needed = _copies(con, delivered)
+    for file in delivered.rglob("*.*"):
         if file not in needed:
             file.unlink()
 
 
-def missing(con: duckdb.DuckDBPyConnection, kept: Path) -> list[Problem]:
-    """Problems: rows that were stored nowhere but in a kept file that is gone."""
+def missing(con: duckdb.DuckDBPyConnection, delivered: Path) -> list[Problem]:
+    """Problems: rows that were stored nowhere but in a copy that is gone."""
     return [
         Problem(
             f"{path} is gone, and with it the rows of {file}, which are nowhere else. Put it back, or deliver {file}"
@@ -169,12 +169,12 @@ def missing(con: duckdb.DuckDBPyConnection, kept: Path) -> list[Problem]:
             "engine",
             file=file,
         )
-        for path, file in _kept_files(con, kept).items()
+        for path, file in _copies(con, delivered).items()
         if not path.exists()
     ]
 
 
-def take_in(con: duckdb.DuckDBPyConnection, kept: Path | None) -> None:
+def take_in(con: duckdb.DuckDBPyConnection, delivered: Path | None) -> None:
     """Store the rows of the files that another engine has read itself, for one that does not."""
     known = "select 1 from duckdb_columns() where (schema_name, table_name, column_name) = ('raw', 'loads', 'shape')"
     if (
@@ -182,19 +182,19 @@ def take_in(con: duckdb.DuckDBPyConnection, kept: Path | None) -> None:
         or not con.execute("select 1 from raw.loads where shape is not null").fetchone()
     ):
         return
-    if kept is None:
+    if delivered is None:
         raise UserError(
             "Some rows are stored only where Spark read them. Name that folder with --spark-storage. Nothing was"
             " changed.",
             code="engine",
         )
-    refuse_if(missing(con, kept))
+    refuse_if(missing(con, delivered))
     con.execute("begin")
     try:
         for table in contract().values():
             for shape in shapes(con, table):
                 con.execute(
-                    f"insert into raw.{table.raw}_rows by name select * from ({shape.in_duckdb(table, kept)})"
+                    f"insert into raw.{table.raw}_rows by name select * from ({shape.in_duckdb(table, delivered)})"
                     " where load_id in (select load_id from raw.loads where shape is not null)"
                 )
         con.execute("update raw.loads set shape = null")

@@ -39,10 +39,10 @@ class SourceLoad:
         mapping: Mapping,
         rule: SourceRule,
         deliveries: list[Delivery],
-        kept: Path | None,
+        delivered: Path | None,
         known_plans: plans.Plans,
     ) -> None:
-        self.con, self.rule, self.table, self.deliveries, self.kept = con, rule, rule.table, deliveries, kept
+        self.con, self.rule, self.table, self.deliveries, self.delivered = con, rule, rule.table, deliveries, delivered
         self.plans = known_plans
         self.time_zone, self.reporting_currency = mapping.time_zone, mapping.reporting_currency
         self.mapping_hash = sha256(f"{NOTATION} {rule.signature(mapping.time_zone)}".encode()).hexdigest()
@@ -86,9 +86,11 @@ class SourceLoad:
         return [problem.of(self.table.name, mapping=self.rule.place) for problem in problems]
 
     def _has_changed(self, load: registry.Load) -> bool:
-        """Whether the file must be read again, by another mapping or because its kept copy is gone."""
+        """Whether the file must be read again, by another mapping or because its copy is gone."""
         lost = (
-            self.kept and load.shape and not Shape.read(load.shape).kept(self.table, self.kept, load.load_id).exists()
+            self.delivered
+            and load.shape
+            and not Shape.read(load.shape).copy(self.table, self.delivered, load.load_id).exists()
         )
         return load.mapping_hash != self.mapping_hash or bool(lost)
 
@@ -349,7 +351,7 @@ class SourceLoad:
 
     def _shape(self, stage: Stage, columns: dict[str, ColumnRule]) -> Shape | None:
         """The shape of a file that the engine reads itself: its texts, too, stand in it as they would in `raw`."""
-        if not self.kept or not stage.parquet:
+        if not self.delivered or not stage.parquet:
             return None
         try:
             shape = Shape.of(self.con, self.rule, columns, stage.parquet)
@@ -669,8 +671,8 @@ class SourceLoad:
         for stage, columns, _ in self.stages:
             load_ids = [accounts[delivery.content_hash][0] for delivery in stage.deliveries]
             if shape := self.shapes.get(stage.deliveries[0].content_hash):
-                assert self.kept is not None
-                plain_parquet.keep(stage.deliveries[0], shape.kept(self.table, self.kept, load_ids[0]))
+                assert self.delivered is not None
+                plain_parquet.copy(stage.deliveries[0], shape.copy(self.table, self.delivered, load_ids[0]))
             else:
                 self._insert(stage, columns, load_ids)
 

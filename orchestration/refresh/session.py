@@ -236,7 +236,7 @@ def refreshing(
                     facts["status"] = folder.UNCHANGED
                 elif refresh.is_published:
                     facts["status"] = folder.PUBLISHED
-                    engine_settings.keep(warehouse)
+                    engine_settings.remember(warehouse)
                 elif refresh.failure:
                     facts["status"] = folder.REFUSED if isinstance(refresh.failure, Refused) else folder.FAILED
                 elif refresh.is_interrupted:

@@ -57,7 +57,7 @@ def load(refresh: Refresh) -> LoadReport:
                 as_of=refresh.as_of,
                 allow_personal_ids=refresh.policies["personal_ids"] == "allow",
                 full_refresh=refresh.full_refresh,
-                kept=refresh.engine.kept,
+                delivered=refresh.engine.delivered,
                 progress=refresh.progress.step,
             )
             cost.rows = sum(file.rows_read for file in report.files)
@@ -124,7 +124,7 @@ def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -
 
     Raises UserError for what int_blockers lists, EnvironmentFailure for a model that could not be built.
     """
-    if refresh.engine.name == "spark":  # it builds into a new folder each time
+    if refresh.engine.builds_anew:
         models = None
     with refresh.stage({"raw": "stage and audit", "marts": "build the marts"}[gate]) as cost:
         warehouse = refresh.warehouse

@@ -28,7 +28,7 @@ class Delivered:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def load(self, mapping: str | None = None, full_refresh: bool = False, kept: Path | None = None) -> LoadReport:
+    def load(self, mapping: str | None = None, full_refresh: bool = False, copies: Path | None = None) -> LoadReport:
         if mapping is not None:
             self.write("extracts.yml", mapping)
         self.loads += 1
@@ -41,7 +41,7 @@ class Delivered:
             self.root / "pseudonym.key",
             as_of=date(2025, 12, 31),
             full_refresh=full_refresh,
-            kept=kept,
+            delivered=copies,
         )
 
     def refused(self, mapping: str | None = None) -> str:

@@ -24,18 +24,18 @@ def warehouse(tmp_path: Path) -> Warehouse:
 def test_duckdb_runs_the_models_unless_something_else_is_said(warehouse) -> None:
     found = EngineSettings.of(warehouse, dict.fromkeys(SPARK))
     assert isinstance(found.start(warehouse, "id"), DuckDB)
-    found.keep(warehouse)
+    found.remember(warehouse)
     assert not warehouse.settings.exists()
 
 
 def test_a_warehouse_remembers_its_engine_until_another_is_named(warehouse) -> None:
-    EngineSettings.of(warehouse, SPARK).keep(warehouse)
+    EngineSettings.of(warehouse, SPARK).remember(warehouse)
     remembered = EngineSettings.of(warehouse, {})
     assert remembered == EngineSettings(**SPARK)
     engine = remembered.start(warehouse, "id")
     assert isinstance(engine, Spark)
     assert (engine.host, engine.port, engine.prefix, engine.storage) == ("here", 10000, "churn_", Path("/storage"))
-    EngineSettings.of(warehouse, {"engine": "duckdb"}).keep(warehouse)
+    EngineSettings.of(warehouse, {"engine": "duckdb"}).remember(warehouse)
     assert EngineSettings.of(warehouse, {}).engine == "duckdb"
 
 

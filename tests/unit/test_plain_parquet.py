@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.engines import KEPT_FILES, DuckDB
+from orchestration.engines import DELIVERED, DuckDB
 from orchestration.errors import UserError
 from orchestration.warehouse.folder import Warehouse
 from tests.unit.delivered import Delivered
@@ -34,11 +34,11 @@ def stored(delivered: Delivered, table: str = "billing__invoices") -> int:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Path:
-    return tmp_path / "storage" / KEPT_FILES
+def copies(tmp_path: Path) -> Path:
+    return tmp_path / "storage" / DELIVERED
 
 
-def test_the_rows_are_those_of_the_loader(delivered, kept):
+def test_the_rows_are_those_of_the_loader(delivered, copies):
     write(delivered, INVOICES)
     write(delivered, INVOICES.replace("range(1, 5)", "range(5, 7)"), "billing/invoices/b.parquet")
     write(delivered, "select 'p1' as plan_id, 12::utinyint as price, 'EUR' as currency", "billing/plans.parquet")
@@ -53,22 +53,22 @@ def test_the_rows_are_those_of_the_loader(delivered, kept):
     by_loader = [delivered.rows(table, ALL) for table in tables]
     assert [len(rows) for rows in by_loader] == [6, 1, 1] and stored(delivered) == 6
 
-    itself = delivered.load(full_refresh=True, kept=kept)
+    itself = delivered.load(full_refresh=True, copies=copies)
     assert stored(delivered) == 0
     assert [delivered.rows(table, ALL) for table in tables] == by_loader
     assert (itself.as_of, itself.readings, itself.unmapped) == (report.as_of, report.readings, report.unmapped)
     assert [vars(one) for one in itself.files] == [vars(one) for one in report.files]
 
-    delivered.load(kept=kept)  # nothing is new
+    delivered.load(copies=copies)  # nothing is new
     assert [delivered.rows(table, ALL) for table in tables] == by_loader
 
-    DuckDB(Warehouse(delivered.root / "warehouse"), kept).begin(delivered.con)
+    DuckDB(Warehouse(delivered.root / "warehouse"), copies).begin(delivered.con)
     delivered.load()
     assert stored(delivered) == 6
     assert [delivered.rows(table, ALL) for table in tables] == by_loader
 
 
-def test_a_discount_finds_the_prices_of_plans_that_the_loader_does_not_read(delivered, kept):
+def test_a_discount_finds_the_prices_of_plans_that_the_loader_does_not_read(delivered, copies):
     write(
         delivered,
         "select plan_id, price::utinyint as price from (values ('p1', 5), ('p2', 7)) as t(plan_id, price)",
@@ -82,7 +82,7 @@ def test_a_discount_finds_the_prices_of_plans_that_the_loader_does_not_read(deli
     delivered.load(
         "tables: {billing.subscriptions: {files: subs.json, explode: items, columns: {subscription_id: [id, items.i],"
         " customer_id: customer, started_on: since, plan_id: items.plan, discount_amount: off}}}",
-        kept=kept,
+        copies=copies,
     )
     assert stored(delivered, "billing__plans") == 0
     off = "select discount_amount::decimal(9, 2)::varchar from raw.billing__subscriptions order by row_number"
@@ -120,11 +120,11 @@ PLAIN = "select 'i1' as invoice_id, 'c1' as customer_id, date '2024-01-31' as is
         ("1 as more", "columns: {customer_id: {from: [customer_id, more]}}"),
     ],
 )
-def test_what_must_be_read_first_is_the_loader_s(delivered, kept, columns, mapping):
+def test_what_must_be_read_first_is_the_loader_s(delivered, copies, columns, mapping):
     names = re.findall(r'as "?(\w+)"?$', columns)
     base = f"select * exclude ({', '.join(names)}) from ({PLAIN})" if names[0] in PLAIN else PLAIN
     write(delivered, f"select *, {columns} from ({base})")
-    delivered.load(f"tables:\n  billing.invoices: {{{mapping}}}\n" if mapping else None, kept=kept)
+    delivered.load(f"tables:\n  billing.invoices: {{{mapping}}}\n" if mapping else None, copies=copies)
     assert stored(delivered) == 1
 
 
@@ -135,57 +135,57 @@ def test_what_must_be_read_first_is_the_loader_s(delivered, kept, columns, mappi
         "tables: {billing.invoices: [{name: shop, files: billing/*, columns: {invoice_id: number, status: state}}]}",
     ],
 )
-def test_a_mapping_that_only_names_columns_leaves_files_to_the_engine(delivered, kept, mapping):
+def test_a_mapping_that_only_names_columns_leaves_files_to_the_engine(delivered, copies, mapping):
     write(delivered, f"select *, 'open' as state from ({PLAIN.replace('invoice_id', 'number')})")
-    delivered.load(mapping, kept=kept)
+    delivered.load(mapping, copies=copies)
     assert stored(delivered) == 0
     assert delivered.rows("billing.invoices", "invoice_id, customer_id, issued_at, amount, status, row_number") == [
         ("i1", "c1", "2024-01-31 00:00:00", "1", "open", 1)
     ]
 
 
-def test_a_replaced_file_s_earlier_rows_stay_and_a_withdrawn_table_s_copy_goes(delivered, kept):
+def test_a_replaced_file_s_earlier_rows_stay_and_a_withdrawn_table_s_copy_goes(delivered, copies):
     write(delivered, PLAIN)
-    delivered.load(kept=kept)
+    delivered.load(copies=copies)
     write(delivered, PLAIN.replace("i1", "i2"))
-    delivered.load(kept=kept)
+    delivered.load(copies=copies)
     assert delivered.column("billing.invoices", "invoice_id") == ["i1", "i2"]
-    assert len(list(kept.rglob("*.parquet"))) == 2
+    assert len(list(copies.rglob("*.parquet"))) == 2
     mapping = "tables:\n  crm.customers: {files: billing/invoices.parquet}\n"
     write(delivered, PLAIN.replace("i1", "i3"), "billing/invoices/c.parquet")
-    delivered.load(mapping, kept=kept)
-    delivered.load(kept=kept)  # which deletes what nothing needs any more
+    delivered.load(mapping, copies=copies)
+    delivered.load(copies=copies)  # which deletes what nothing needs any more
     assert delivered.column("billing.invoices", "invoice_id") == ["i3"]
     assert delivered.column("crm.customers", "customer_id") == ["c1"]
-    assert len(list(kept.rglob("*.parquet"))) == 2
+    assert len(list(copies.rglob("*.parquet"))) == 2
 
 
-def test_a_lost_copy_is_made_again_or_missed(delivered, kept):
+def test_a_lost_copy_is_made_again_or_missed(delivered, copies):
     path = write(delivered, PLAIN)
-    delivered.load(kept=kept)
-    [copy] = kept.rglob("*.parquet")
+    delivered.load(copies=copies)
+    [copy] = copies.rglob("*.parquet")
     content = copy.read_bytes()
     copy.unlink()
-    delivered.load(kept=kept)
+    delivered.load(copies=copies)
     assert copy.read_bytes() == content
 
     path.unlink()
     copy.unlink()
     write(delivered, PLAIN.replace("i1", "i2"), "billing/invoices/b.parquet")
     with pytest.raises(UserError, match="is gone, and with it the rows of billing/invoices.parquet"):
-        delivered.load(kept=kept)
+        delivered.load(copies=copies)
     with pytest.raises(UserError, match="is gone, and with it the rows of billing/invoices.parquet"):
-        DuckDB(Warehouse(delivered.root / "warehouse"), kept).begin(delivered.con)
+        DuckDB(Warehouse(delivered.root / "warehouse"), copies).begin(delivered.con)
     with pytest.raises(UserError, match="Name that folder with --spark-storage"):
         DuckDB(Warehouse(delivered.root / "warehouse")).begin(delivered.con)
     copy.write_bytes(content)
-    delivered.load(kept=kept)
+    delivered.load(copies=copies)
     assert sorted(delivered.column("billing.invoices", "invoice_id")) == ["i1", "i2"]
 
 
-def test_a_damaged_file_is_named(delivered, kept):
+def test_a_damaged_file_is_named(delivered, copies):
     path = write(delivered, INVOICES)
     path.write_bytes(path.read_bytes()[:-20] + b"x" * 16 + b"PAR1")
     with pytest.raises(UserError, match="billing/invoices.parquet is not a valid Parquet file"):
-        delivered.load(kept=kept)
-    assert not list(kept.rglob("*.*"))
+        delivered.load(copies=copies)
+    assert not list(copies.rglob("*.*"))
