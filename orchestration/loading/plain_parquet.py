@@ -9,7 +9,7 @@ CSV files are not among them: a row is known by its file and number, and Spark n
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from orchestration.contract.mapping import ColumnRule, SourceRule
 from orchestration.contract.tables import DATES, NUMBERS, Table
 from orchestration.errors import UserError
 from orchestration.loading.discovery import Delivery
+from orchestration.warehouse.publishing import sync
 from orchestration.warehouse.quoting import identifier, quote
 from orchestration.warehouse.replacing import replacing
 
@@ -104,14 +105,13 @@ class Shape:
         """Where the copy of a delivered file lies."""
         return self.folder(table, delivered) / f"{load_id}.parquet"
 
-    def in_duckdb(self, table: Table, delivered: Path) -> str:
-        """The rows of the files of this shape, with the columns of `raw.<table>_rows` in `row_columns`' order."""
+    def in_duckdb(self, table: Table, files: Iterable[Path]) -> str:
+        """The rows of these files, which have this shape, with the columns of `raw.<table>_rows` in `row_columns`' order."""
         cells = ", ".join(f"{quote(name)}, cast({identifier(name)} as varchar)" for name in self.types)
         raw_row = f"cast(json_object({cells}) as varchar)"
         columns = self._select(table, identifier, "parse_filename(filename, true)", raw_row, "file_row_number")
-        files = quote(str(self.folder(table, delivered) / "*.parquet"))
         options = "filename = true, file_row_number = true, hive_partitioning = false"
-        return f"{columns} from read_parquet({files}, {options})"
+        return f"{columns} from read_parquet([{', '.join(map(quote, files))}], {options})"
 
     def in_spark(self, table: Table, relation: str) -> str:
         """The same of a relation of Spark's on these files."""
@@ -138,7 +138,7 @@ class Shape:
 
 
 def copy(delivery: Delivery, file: Path) -> None:
-    """Copy a delivered file, whole or not at all."""
+    """Copy a delivered file, whole or not at all, and to the disk: its rows are nowhere else from now on."""
     file.parent.mkdir(parents=True, exist_ok=True)
     copied = sha256()
     with replacing(file, private=True) as new:
@@ -152,6 +152,13 @@ def copy(delivery: Delivery, file: Path) -> None:
                 code="changed_file",
                 file=delivery.file,
             )
+        sync(new)
+    sync(*file.parents[:4])  # up to the storage: of the shape, of the table, and of all copies, which may be new too
+
+
+def is_whole(copy: Path, size: int | None) -> bool:
+    """Whether the copy of a delivered file is there and has its size, where that is known."""
+    return copy.exists() and size in (None, copy.stat().st_size)
 
 
 def row_columns(table: Table) -> list[str]:

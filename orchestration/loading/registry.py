@@ -39,7 +39,8 @@ create table if not exists raw.loads (
     status_means varchar,       -- as the source declares it
     is_history boolean,         -- the content is part of a list whose versions are kept
     shape varchar,              -- JSON: how the engine reads the file by itself; null where its rows are stored here
-    refresh_id varchar          -- the refresh that loaded it: unlike loaded_at it grows whatever the clock shows
+    refresh_id varchar,         -- the refresh that loaded it: unlike loaded_at it grows whatever the clock shows
+    copied_bytes bigint         -- size of the copy that the engine reads by itself
 );
 create table if not exists raw.files (
     table_name varchar, file varchar, file_order varchar, content_hash varchar, load_id varchar,
@@ -66,6 +67,7 @@ _MIGRATIONS = [
             "is_history boolean",
             "shape varchar",
             "refresh_id varchar",
+            "copied_bytes bigint",
         ),
         "files": ("source varchar default '1'", "is_present boolean", "refresh_id varchar"),
     }.items()
@@ -95,6 +97,21 @@ class Load:
     rows_malformed: int
     seen_as_of: date | None
     shape: str | None
+    copied_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A delivered file that the engine reads itself, and that nothing else holds."""
+
+    path: Path
+    file: str  # the path under which it was delivered
+    shape: Shape
+    size: int | None  # None: copied by an earlier version
+
+    @property
+    def is_whole(self) -> bool:
+        return plain_parquet.is_whole(self.path, self.size)
 
 
 def prepare(con: duckdb.DuckDBPyConnection, delivered: Path | None = None) -> None:
@@ -132,10 +149,19 @@ def rows(con: duckdb.DuckDBPyConnection, table: Table, delivered: Path | None) -
     stored = f"raw.{table.raw}_rows"
     if not delivered:
         return stored
-    found = [shape for shape in shapes(con, table) if any(shape.folder(table, delivered).glob("*.parquet"))]
+    read = _rows_of_copies(con, table, delivered)
     columns = ", ".join(map(identifier, plain_parquet.row_columns(table)))
-    read = [f"select {columns} from {stored}", *(shape.in_duckdb(table, delivered) for shape in found)]
-    return f"({' union all '.join(read)})" if found else stored
+    return f"({' union all '.join([f'select {columns} from {stored}', *read])})" if read else stored
+
+
+def _rows_of_copies(con: duckdb.DuckDBPyConnection, table: Table, delivered: Path) -> list[str]:
+    """For each shape, SQL of the rows of its copies; without those that are gone or cut, which `missing` names."""
+    whole = [copy for copy in _copies(con, delivered, table) if copy.is_whole]
+    return [
+        shape.in_duckdb(table, files)
+        for shape in shapes(con, table)
+        if (files := [copy.path for copy in whole if copy.shape == shape])
+    ]
 
 
 def shapes(con: duckdb.DuckDBPyConnection, table: Table) -> list[Shape]:
@@ -146,31 +172,40 @@ def shapes(con: duckdb.DuckDBPyConnection, table: Table) -> list[Shape]:
     return [Shape.read(text) for (text,) in found]
 
 
-def _copies(con: duckdb.DuckDBPyConnection, delivered: Path) -> dict[Path, str]:
-    """The copies that the engine reads itself, with the paths under which they were delivered."""
-    loads = con.execute("select table_name, file, load_id, shape from raw.loads where shape is not null").fetchall()
-    return {Shape.read(text).copy(contract()[name], delivered, load): file for name, file, load, text in loads}
+def _copies(con: duckdb.DuckDBPyConnection, delivered: Path, *tables: Table) -> list[Copy]:
+    """The copies that there should be, of these tables or of all."""
+    copies = []
+    for table in tables or contract().values():
+        loads = con.execute(
+            "select file, load_id, shape, copied_bytes from raw.loads where table_name = ? and shape is not null"
+            " order by load_id",
+            [table.name],
+        ).fetchall()
+        for file, load_id, text, size in loads:
+            shape = Shape.read(text)
+            copies.append(Copy(shape.copy(table, delivered, load_id), file, shape, size))
+    return copies
 
 
 def _forget_unread(con: duckdb.DuckDBPyConnection, delivered: Path) -> None:
     """Delete the copies that no load needs any more."""
-    needed = _copies(con, delivered)
+    needed = {copy.path for copy in _copies(con, delivered)}
     for file in delivered.rglob("*.*"):
         if file not in needed:
             file.unlink()
 
 
 def missing(con: duckdb.DuckDBPyConnection, delivered: Path) -> list[Problem]:
-    """Problems: rows that were stored nowhere but in a copy that is gone."""
+    """Problems: rows that were stored nowhere but in a copy that is gone or cut."""
     return [
         Problem(
-            f"{path} is gone, and with it the rows of {file}, which are nowhere else. Put it back, or deliver {file}"
-            " again as it was.",
+            f"{copy.path} is {'cut off' if copy.path.exists() else 'gone'}, and with it the rows of {copy.file}, which"
+            f" are nowhere else. Put it back, or deliver {copy.file} again as it was.",
             "engine",
-            file=file,
+            file=copy.file,
         )
-        for path, file in _copies(con, delivered).items()
-        if not path.exists()
+        for copy in _copies(con, delivered)
+        if not copy.is_whole
     ]
 
 
@@ -188,16 +223,14 @@ def take_in(con: duckdb.DuckDBPyConnection, delivered: Path | None) -> None:
             " changed.",
             code="engine",
         )
+    con.execute("alter table raw.loads add column if not exists copied_bytes bigint")  # an earlier version lacks it
     refuse_if(missing(con, delivered))
     con.execute("begin")
     try:
         for table in contract().values():
-            for shape in shapes(con, table):
-                con.execute(
-                    f"insert into raw.{table.raw}_rows by name select * from ({shape.in_duckdb(table, delivered)})"
-                    " where load_id in (select load_id from raw.loads where shape is not null)"
-                )
-        con.execute("update raw.loads set shape = null")
+            for copied in _rows_of_copies(con, table, delivered):
+                con.execute(f"insert into raw.{table.raw}_rows by name {copied}")
+        con.execute("update raw.loads set shape = null, copied_bytes = null")
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
@@ -226,7 +259,7 @@ def known_loads(con: duckdb.DuckDBPyConnection, rule: SourceRule) -> dict[str, L
     rows = con.execute(
         "select content_hash, load_id, mapping_hash, readings, evidence, load_order, rows_read, rows_filtered,"
         " rows_malformed,"
-        " seen_as_of, shape from raw.loads where table_name = ? and source = ? order by load_order",
+        " seen_as_of, shape, copied_bytes from raw.loads where table_name = ? and source = ? order by load_order",
         [rule.table.name, rule.name],
     ).fetchall()
     return {row[0]: Load(*row[1:]) for row in rows}

@@ -86,13 +86,13 @@ class SourceLoad:
         return [problem.of(self.table.name, mapping=self.rule.place) for problem in problems]
 
     def _has_changed(self, load: registry.Load) -> bool:
-        """Whether the file must be read again, by another mapping or because its copy is gone."""
-        lost = (
-            self.delivered
-            and load.shape
-            and not Shape.read(load.shape).copy(self.table, self.delivered, load.load_id).exists()
-        )
-        return load.mapping_hash != self.mapping_hash or bool(lost)
+        """Whether the file must be read again, by another mapping or because its copy is gone or cut."""
+        if load.mapping_hash != self.mapping_hash:
+            return True
+        if not self.delivered or not load.shape:
+            return False
+        copy = Shape.read(load.shape).copy(self.table, self.delivered, load.load_id)
+        return not plain_parquet.is_whole(copy, load.copied_bytes)
 
     def _is_overturned(self, load: registry.Load) -> bool:
         return json.loads(load.readings) != self._readings_used(json.loads(load.evidence))
@@ -641,6 +641,7 @@ class SourceLoad:
             content: (load.load_id, load.rows_read, load.rows_filtered, load.rows_malformed)
             for content, load in self.known.items()
         }
+        sizes = {delivery.content_hash: delivery.stamp[0] for delivery in self.deliveries}
         order = max((load.load_order for load in self.known.values()), default=0)
         loads = []
         contents = list(
@@ -665,6 +666,7 @@ class SourceLoad:
                     *accounts[content][1:],
                     self.known[content].seen_as_of if content in self.known else None,
                     str(self.shapes[content]) if content in self.shapes else None,
+                    sizes[content] if content in self.shapes else None,
                 )
             )
         registry.replace(self.con, self.rule, contents, loads)

@@ -1,5 +1,6 @@
 """Parquet files that an engine reads by itself: `raw` has the same rows as if the loader had read them."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from orchestration.engines import DELIVERED, DuckDB
 from orchestration.errors import UserError
+from orchestration.loading import plain_parquet
 from orchestration.warehouse.folder import Warehouse
 from tests.unit.delivered import Delivered
 
@@ -181,6 +183,41 @@ def test_a_lost_copy_is_made_again_or_missed(delivered, copies):
     copy.write_bytes(content)
     delivered.load(copies=copies)
     assert sorted(delivered.column("billing.invoices", "invoice_id")) == ["i1", "i2"]
+
+
+def test_a_copy_that_is_cut_is_made_again_or_missed(delivered, copies):
+    path = write(delivered, PLAIN)
+    delivered.load(copies=copies)
+    [copy] = copies.rglob("*.parquet")
+    content = copy.read_bytes()
+    copy.write_bytes(content[:-20])
+    delivered.load(copies=copies)
+    assert copy.read_bytes() == content
+
+    path.unlink()
+    copy.write_bytes(content[:-20])
+    write(delivered, PLAIN.replace("i1", "i2"), "billing/invoices/b.parquet")
+    with pytest.raises(UserError, match="is cut off, and with it the rows of billing/invoices.parquet"):
+        delivered.load(copies=copies)
+    with pytest.raises(UserError, match="is cut off, and with it the rows of billing/invoices.parquet"):
+        DuckDB(Warehouse(delivered.root / "warehouse"), copies).begin(delivered.con)
+    assert copy.read_bytes() == content[:-20]
+
+
+def test_a_copy_is_on_the_disk_before_it_counts(delivered, copies, monkeypatch):
+    """The rows are nowhere else: the file with its last byte, then each folder that may be new."""
+    synced = []
+    monkeypatch.setattr(plain_parquet, "sync", lambda *paths: synced.append([*map(stamp_of, paths)]))
+    path = write(delivered, PLAIN)
+    delivered.load(copies=copies)
+    [copy] = copies.rglob("*.parquet")
+    [[file], folders] = synced
+    assert file == (f".{copy.name}.{os.getpid()}.new", path.stat().st_size)
+    assert [name for name, _ in folders] == [folder.name for folder in copy.parents[:4]]
+
+
+def stamp_of(path: Path) -> tuple[str, int]:
+    return path.name, path.stat().st_size
 
 
 def test_a_damaged_file_is_named(delivered, copies):
