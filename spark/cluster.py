@@ -83,7 +83,7 @@ def cluster(
     start = f"{home}/bin/spark-class"
     where = ["--host", "127.0.0.1", "--webui-port", "0"]
     small = {**environment, "SPARK_DAEMON_MEMORY": "256m"}
-    with ExitStack() as stack:
+    with _interruptible(), ExitStack() as stack:
 
         def run(name: str, command: list[str], environment: dict[str, str], port: int | None) -> None:
             stack.enter_context(_running(name, command, environment, folder, port))
@@ -103,6 +103,27 @@ def cluster(
         server += ["--hiveconf", "hive.server2.async.exec.keepalive.time=3600s"]
         run("thriftserver", server, environment, thrift)
         yield f"thrift://127.0.0.1:{thrift}"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """The first signal to stop, or the end of the terminal, is a KeyboardInterrupt here: all that was started is
+    stopped, which later ones must not disturb. Processes in sessions of their own would outlive this one otherwise."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def interrupt(*_: object) -> None:
+        for number in handlers:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number, handler in handlers.items():
+        if handler is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
