@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -63,7 +64,10 @@ _CONFIGURATION = {
 }
 # Spark waits for ever for workers that were lost. A server's own limit for a statement holds; where it has none, this.
 LIMIT, LONGEST = "spark.sql.thriftServer.queryTimeout", "3600s"
+# A server that runs a statement says so every few seconds; one that says nothing for so many is lost.
+SILENCE = 300
 HISTORY = "closed_month_versions"
+UNTOUCHED = "Readers keep the last published version; run the refresh again when Spark is well."
 # What tells people what failed and quotes no data: Spark's error class, the names of Java's exceptions, and what Spark
 # says of lost machines and full disks.
 _CLASS = re.compile(r"(?:Error running query|Exception): \[([A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)*)\]")
@@ -75,6 +79,7 @@ _CAUSES = {
     "SparkContext was shut down": "Spark was stopped",
     "TIMEDOUT_STATE": f"a statement took longer than {LIMIT} allows, or no workers were left to run it",
     "Permission denied": "Spark may not write to the storage: it must run as the same user",
+    "read timeout": f"the server said nothing for {SILENCE} seconds",
     "TTransportException": "the connection to Spark was lost",
     "TSocket": "the connection to Spark was lost",
     "Broken pipe": "the connection to Spark was lost",
@@ -178,6 +183,7 @@ class Spark:
     def running(self) -> Iterator[tuple[Mapping[str, Any], Manifest]]:
         with self._cursor() as cursor:
             [(_, limit)] = _run(cursor, f"set {LIMIT}")
+        manifest = self._placed(project.spark_manifest())
         output = {
             "host": self.host,
             "port": self.port,
@@ -185,7 +191,8 @@ class Spark:
             "schema": f"{self.prefix}staging",
             "server_side_parameters": {**_CONFIGURATION, f"set:hiveconf:{LIMIT}": limit},
         }
-        yield output, self._placed(project.spark_manifest())
+        with self._speaking():
+            yield output, manifest
 
     def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
         """A view in build.duckdb on each table that was built, with the types that its contract declares."""
@@ -235,32 +242,48 @@ class Spark:
         from pyhive import hive
         from thrift.transport.TTransport import TTransportException
 
-        place = f"thrift://{self.host}:{self.port}"
-        untouched = "Readers keep the last published version; run the refresh again when Spark is well."
+        _limit_silence()
+        with self._speaking():
+            try:
+                connection = hive.connect(self.host, self.port, username=self.user, configuration=_CONFIGURATION)
+            except (TTransportException, OSError, EOFError):
+                raise EnvironmentFailure(
+                    f"No Spark Thrift server answers at {self._url}. Start it, or name another with --spark-url."
+                    f" {UNTOUCHED}"
+                ) from None
+            try:
+                cursor = connection.cursor()
+                for name, value in SESSION.items():
+                    if _run(cursor, f"set {name}")[0][1].lower() != value.lower():
+                        raise EnvironmentFailure(
+                            f"Spark at {self._url} does not take the setting {name} = {value}. {UNTOUCHED}"
+                        )
+                if _run(cursor, f"set {LIMIT}")[0][1].startswith("0"):
+                    _run(cursor, f"set {LIMIT}={LONGEST}")
+                yield cursor
+            finally:
+                with suppress(hive.Error, TTransportException, OSError):
+                    connection.close()
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """What goes wrong with Spark leaves as a sentence that quotes no data, also where dbt raises it."""
+        from dbt_common.exceptions import DbtBaseException
+        from pyhive import hive
+        from thrift.transport.TTransport import TTransportException
+
         try:
-            connection = hive.connect(self.host, self.port, username=self.user, configuration=_CONFIGURATION)
-        except (TTransportException, OSError, EOFError):
-            raise EnvironmentFailure(
-                f"No Spark Thrift server answers at {place}. Start it, or name another with --spark-url. {untouched}"
-            ) from None
-        try:
-            cursor = connection.cursor()
-            for name, value in SESSION.items():
-                if _run(cursor, f"set {name}")[0][1].lower() != value.lower():
-                    raise EnvironmentFailure(
-                        f"Spark at {place} does not take the setting {name} = {value}. {untouched}"
-                    )
-            if _run(cursor, f"set {LIMIT}")[0][1].startswith("0"):
-                _run(cursor, f"set {LIMIT}={LONGEST}")
-            yield cursor
-        except (hive.Error, TTransportException, OSError) as error:
+            yield
+        except (DbtBaseException, hive.Error, TTransportException, OSError) as error:
             if isinstance(error, OSError) and error.filename:
                 raise
-            self.warehouse.write_log(f"Spark at {place}: {self.without_values(str(error))}")
-            raise EnvironmentFailure(f"Spark at {place}: {self.without_values(str(error))}. {untouched}") from None
-        finally:
-            with suppress(hive.Error, TTransportException, OSError):
-                connection.close()
+            words = f"Spark at {self._url}: {self.without_values(f'{type(error).__name__}: {error}')}"
+            self.warehouse.write_log(words)
+            raise EnvironmentFailure(f"{words}. {UNTOUCHED}") from None
+
+    @property
+    def _url(self) -> str:
+        return f"thrift://{self.host}:{self.port}"
 
     @property
     def _owner(self) -> str:
@@ -383,15 +406,31 @@ def _known(message: str) -> str:
 
 
 def _run(cursor: Any, statement: str) -> list[tuple]:
-    """The rows of a statement that has ended well; PyHive takes one whose time was over for that too."""
+    """The rows of a statement that has ended well. How far it is is asked all the time: a server that is lost is
+    noticed, and so is a statement whose time is over, which PyHive by itself takes for one that has ended well."""
     from pyhive import hive
-    from TCLIService.ttypes import TOperationState
+    from TCLIService.ttypes import TOperationState as State
 
-    cursor.execute(statement)
-    state = cursor.poll().operationState
-    if state != TOperationState.FINISHED_STATE:
-        raise hive.OperationalError(f"Query failed with status: {TOperationState._VALUES_TO_NAMES.get(state)}")
+    cursor.execute(statement, async_=True)
+    status = cursor.poll()
+    while status.operationState in (State.INITIALIZED_STATE, State.PENDING_STATE, State.RUNNING_STATE):
+        status = cursor.poll()  # which the server answers when the statement has ended, or after some seconds
+    if status.operationState != State.FINISHED_STATE:
+        raise hive.OperationalError(f"{State._VALUES_TO_NAMES.get(status.operationState)}: {status.errorMessage}")
     return cursor.fetchall() if cursor.description else []
+
+
+@cache
+def _limit_silence() -> None:
+    """Let each connection to Spark, those of dbt too, end when the server is silent: they would wait for ever."""
+    from thrift.transport import TSocket
+
+    class Socket(TSocket.TSocket):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
+            self.setTimeout(SILENCE * 1000)  # milliseconds
+
+    TSocket.TSocket = Socket
 
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:

@@ -9,26 +9,29 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 import yaml
 from dbt_common.exceptions import DbtDatabaseError
+from pyhive import hive
 
 from orchestration.cli import DEMO_AS_OF
 from orchestration.contract.reason_aliases import ALIASES
 from orchestration.contract.tables import NUMBERS, contract
 from orchestration.engines import EngineSettings
-from orchestration.engines.spark import SESSION, _run
+from orchestration.engines.spark import SESSION, Spark, _run
 from orchestration.errors import EnvironmentFailure
 from orchestration.loading import registry
 from orchestration.transform import project
@@ -89,6 +92,22 @@ class Company:
         assert compared > 100 and found == []
         one, other = exports(self.by_duckdb), exports(self.by_spark)
         assert [name for name in one | other if one.get(name) != other.get(name) and name not in (INEXACT, *but)] == []
+
+
+def engine_of(company: Company) -> Spark:
+    """Spark as the last refresh of the company had it."""
+    warehouse = Warehouse(company.by_spark)
+    [built] = (company.storage / "built").iterdir()
+    engine = EngineSettings.of(warehouse, {}).start(warehouse, built.name)
+    assert isinstance(engine, Spark)
+    return engine
+
+
+def write_profile(folder: Path, output: Mapping[str, Any]) -> None:
+    """The profile of dbt with what the engine adds to its own."""
+    profile = yaml.safe_load((project.ROOT / "profiles.yml").read_text(encoding="utf-8"))
+    profile["churn_warehouse"]["outputs"]["spark"] |= output
+    (folder / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
 
 
 def first_half(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -195,21 +214,14 @@ def test_the_demo_company_is_the_same_on_both_engines(demo) -> None:
 
 def test_no_setting_of_the_server_holds_for_a_refresh(demo, settings_of_the_server) -> None:
     """The cells of all tests are those of DuckDB though each of these settings is another one on the server."""
-    warehouse = Warehouse(demo.by_spark)
-    engine = EngineSettings.of(warehouse, {}).start(warehouse, "id")
     assert settings_of_the_server.keys() == SESSION.keys()
-    with engine._cursor() as cursor:
+    with engine_of(demo)._cursor() as cursor:
         assert {name: value for name in SESSION for _, value in _run(cursor, f"set {name}")} == SESSION
 
 
 def test_the_unit_tests_of_the_models_pass_on_spark(demo, tmp_path) -> None:
-    warehouse = Warehouse(demo.by_spark)
-    [built] = (demo.storage / "built").iterdir()
-    engine = EngineSettings.of(warehouse, {}).start(warehouse, built.name)
-    profile = yaml.safe_load((project.ROOT / "profiles.yml").read_text(encoding="utf-8"))
-    with engine.running() as (output, manifest):
-        profile["churn_warehouse"]["outputs"]["spark"] |= output
-        (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    with engine_of(demo).running() as (output, manifest):
+        write_profile(tmp_path, output)
         arguments = ["test", "--select", "test_type:unit", "--vars", "{as_of: '2024-04-30'}"]
         arguments += ["--target-path", str(tmp_path), "--no-write-json"]
         results = project._invoke(arguments, tmp_path, manifest, target="spark").results
@@ -281,18 +293,46 @@ def test_a_public_extract_is_the_same_on_both_engines_though_an_executor_is_lost
 
 def test_a_statement_that_no_worker_runs_ends_with_a_sentence(demo, cluster_folder, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("orchestration.engines.spark.LONGEST", "3s")
-    warehouse, query = Warehouse(demo.by_spark), "select max(id) from range(100) group by id % 7"
-    engine = EngineSettings.of(warehouse, {}).start(warehouse, "id")
+    engine, query = engine_of(demo), "select max(id) from range(100) group by id % 7"
     with engine.running() as (output, manifest), stopped(executors(cluster_folder)):
         with pytest.raises(EnvironmentFailure, match="no workers were left to run it"):
             engine.rows(duckdb.connect(), query)
-        profile = yaml.safe_load((project.ROOT / "profiles.yml").read_text(encoding="utf-8"))
-        profile["churn_warehouse"]["outputs"]["spark"] |= output
-        (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+        write_profile(tmp_path, output)
         arguments = ["show", "--inline", query, "--target-path", str(tmp_path), "--no-populate-cache"]
         with pytest.raises(Exception, match="TIMEDOUT_STATE") as failure:
             project._invoke(arguments, tmp_path, manifest, target="spark")
     assert "no workers were left to run it" in engine.without_values(str(failure.value))
+
+
+def test_what_dbt_itself_cannot_go_on_without_ends_with_a_sentence(demo, tmp_path) -> None:
+    """Before it builds anything it asks for the tables that there are."""
+    with (
+        pytest.raises(EnvironmentFailure, match=r"Spark at thrift://\S+: Spark Error: the connection to Spark was lost"),
+        engine_of(demo).running() as (output, manifest),
+    ):
+        write_profile(tmp_path, {**output, "port": free_port()})
+        arguments = ["run", "--target-path", str(tmp_path), "--no-write-json"]
+        project._invoke(arguments, tmp_path, manifest, target="spark")
+
+
+def test_a_session_that_spark_refuses_ends_with_a_sentence_that_quotes_nothing(tmp_path, monkeypatch) -> None:
+    def connect(*_: object, **__: object) -> None:
+        raise hive.OperationalError("Failed to open new session: java.lang.IllegalStateException: Marked Person")
+
+    monkeypatch.setattr(hive, "connect", connect)
+    engine = EngineSettings("spark", "thrift://here:10000", str(tmp_path)).start(Warehouse(tmp_path), "id")
+    with pytest.raises(EnvironmentFailure, match="Spark at thrift://here:10000: Spark Error: IllegalState") as failure:
+        engine.rows(duckdb.connect(), "select 1")
+    assert "Marked" not in str(failure.value) + engine.warehouse.log.read_text()
+
+
+def test_a_server_that_says_nothing_is_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("orchestration.engines.spark.SILENCE", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"thrift://127.0.0.1:{silent.getsockname()[1]}"
+        engine = EngineSettings("spark", url, str(tmp_path)).start(Warehouse(tmp_path), "id")
+        with pytest.raises(EnvironmentFailure, match=f"No Spark Thrift server answers at {url}"):
+            engine.rows(duckdb.connect(), "select 1")
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path, demo) -> None:
@@ -335,8 +375,7 @@ def test_a_gate_that_dagster_tries_again_starts_from_nothing(tmp_path, spark, st
 
 def test_storage_and_databases_of_another_warehouse_are_left_alone(tmp_path, demo) -> None:
     """Of one of these databases nothing is known yet: it is not made either."""
-    warehouse = Warehouse(demo.by_spark)
-    engine = EngineSettings.of(warehouse, {}).start(warehouse, "id")
+    engine = engine_of(demo)
     with engine._cursor() as cursor:
         _run(cursor, f"drop database {engine.prefix}history cascade")
         databases = _run(cursor, "show databases")
