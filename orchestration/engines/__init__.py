@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestration.contract.names import nearest
+from orchestration.engines.storage import is_ours
 from orchestration.errors import SetupError
 from orchestration.transform import project
 from orchestration.warehouse.connection import settings
@@ -68,6 +69,9 @@ class Engine(Protocol):
     def can_try_again(self, failed: Collection[NodeResult]) -> bool:
         """Whether what failed may succeed when it is tried again. What it has left behind is removed then."""
 
+    def left_over(self) -> str | None:
+        """What a person should know of files that another engine has left."""
+
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         """The rows of a query that was compiled for this engine."""
 
@@ -95,6 +99,11 @@ class EngineSettings:
                     code="engine",
                 )
         written.pop(PUBLISH, None)
+        for name, value in written.items():
+            if not isinstance(value, str):
+                raise SetupError(
+                    f"{warehouse.settings}: {name} must be a text, not {value!r}. Nothing was changed.", code="engine"
+                )
         found = replace(cls(), **{**written, **{name: value for name, value in given.items() if value}})
         if found.engine not in ("duckdb", "spark"):
             raise SetupError(
@@ -110,7 +119,7 @@ class EngineSettings:
     def start(self, warehouse: Warehouse, refresh_id: str) -> Engine:
         """The engine for one refresh. Raises SetupError when a setting is missing or can't be right."""
         if self.engine == "duckdb":
-            return DuckDB(warehouse, Path(self.spark_storage, DELIVERED) if self.spark_storage else None)
+            return DuckDB(warehouse, Path(self.spark_storage) if self.spark_storage else None)
         from orchestration.engines.spark import Spark
 
         return Spark.of(self, warehouse, refresh_id)
@@ -124,7 +133,7 @@ class DuckDB:
     """The models run in build.duckdb itself."""
 
     warehouse: Warehouse
-    delivered_to_spark: Path | None = None
+    spark_storage: Path | None = None
     name = "duckdb"
     builds_anew = False
     delivered = None
@@ -132,7 +141,7 @@ class DuckDB:
     def begin(self, con: duckdb.DuckDBPyConnection) -> None:
         from orchestration.loading import registry
 
-        registry.take_in(con, self.delivered_to_spark)
+        registry.take_in(con, self.spark_storage and self.spark_storage / DELIVERED)
         forget_views(con, "comment is null")  # DuckDB's own note in a comment what they are made from
 
     def prepare(self, con: duckdb.DuckDBPyConnection, gate: str) -> None:
@@ -153,6 +162,15 @@ class DuckDB:
 
     def can_try_again(self, failed: Collection[NodeResult]) -> bool:
         return False
+
+    def left_over(self) -> str | None:
+        with suppress(OSError):  # it may be out of reach by now
+            if self.spark_storage and is_ours(self.spark_storage, self.warehouse.identity):
+                return (
+                    f"{self.spark_storage} still holds what Spark read and built, personal data too. DuckDB needs"
+                    " nothing of it: delete the folder, unless you go back to Spark."
+                )
+        return None
 
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         return con.execute(query).fetchall()

@@ -227,6 +227,9 @@ class Spark:
             shutil.rmtree(self.built / node["schema"] / node["alias"], ignore_errors=True)
         return True
 
+    def left_over(self) -> str | None:
+        return None
+
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         with self._cursor() as cursor:
             return _run(cursor, query)

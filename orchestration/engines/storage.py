@@ -11,21 +11,25 @@ from orchestration.warehouse.replacing import replacing
 MARKER = "churn-warehouse.id"
 
 
+def is_ours(storage: Path, identity: str) -> bool:
+    """Whether the folder is marked as the storage of this warehouse."""
+    marker = storage / MARKER
+    return marker.exists() and marker.read_text(encoding="utf-8", errors="replace").strip() == identity
+
+
 def refuse_foreign(storage: Path, identity: str) -> None:
     """SetupError where the folder holds anything, unless it is marked as the storage of this warehouse."""
     marker = storage / MARKER
+    if is_ours(storage, identity) or not storage.exists() or not any(storage.iterdir()):
+        return
     if marker.exists():
-        if marker.read_text(encoding="utf-8", errors="replace").strip() == identity:
-            return
         lack = "belongs to another warehouse, or to the one that this warehouse is a copy of"
     else:
-        if not storage.exists() or not any(storage.iterdir()):
-            return
         lack = "holds files that no warehouse has marked as its own"
     raise SetupError(
-        f"--spark-storage {storage}: the folder {lack}. Name an empty folder, or one that does not exist yet. If its"
-        f" files are those of this warehouse (which was moved, restored or copied), write {identity} into {marker}."
-        " Nothing was changed.",
+        f"--spark-storage {storage}: the folder {lack}. Name an empty folder, or one that does not exist yet. Only if it"
+        " is the folder of this very warehouse, which was moved to another disk or restored from a backup, write"
+        f" {identity} into {marker}. Nothing was changed.",
         code="engine",
     )
 

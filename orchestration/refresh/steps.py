@@ -66,6 +66,8 @@ def load(refresh: Refresh) -> LoadReport:
             refuse_unknown(segments(refresh.policies), con)
         for warning in report.warnings:
             refresh.progress.warn(warning)
+        if left_over := refresh.engine.left_over():
+            refresh.progress.warn(left_over)
         refresh.done.add("load")
         return report
 

@@ -45,6 +45,8 @@ def test_a_warehouse_remembers_its_engine_until_another_is_named(warehouse) -> N
         ("engin: spark\n", "there is no setting 'engin'"),
         ("spark\n", "must hold lines of the form engine: spark"),
         ("engine: sparc\n", "'sparc', but must be duckdb or spark"),
+        ("spark_url: 5\n", "settings.yml: spark_url must be a text, not 5. Nothing was changed."),
+        ("spark_prefix: null\n", "settings.yml: spark_prefix must be a text, not None. Nothing was changed."),
     ],
 )
 def test_a_settings_file_that_cannot_be_used_says_why(warehouse, written, told) -> None:
@@ -151,3 +153,13 @@ def test_a_folder_with_files_of_somebody_else_is_no_storage(warehouse, tmp_path)
         refuse_foreign(storage, warehouse.identity)
     claim(storage, warehouse.identity)  # as the message says
     refuse_foreign(storage, warehouse.identity)
+
+
+def test_duckdb_says_what_spark_has_left(warehouse, tmp_path) -> None:
+    storage = tmp_path / "storage"
+    engine = EngineSettings.of(warehouse, {"spark_storage": str(storage)}).start(warehouse, "id")
+    assert engine.left_over() is None
+    claim(storage, warehouse.identity)
+    assert f"{storage} still holds what Spark read and built" in engine.left_over()
+    claim(storage, Warehouse(tmp_path / "other").identity)
+    assert engine.left_over() is None

@@ -36,11 +36,16 @@ def stored(delivered: Delivered, table: str = "billing__invoices") -> int:
 
 
 @pytest.fixture
-def copies(tmp_path: Path) -> Path:
-    return tmp_path / "storage" / DELIVERED
+def storage(tmp_path: Path) -> Path:
+    return tmp_path / "storage"
 
 
-def test_the_rows_are_those_of_the_loader(delivered, copies):
+@pytest.fixture
+def copies(storage: Path) -> Path:
+    return storage / DELIVERED
+
+
+def test_the_rows_are_those_of_the_loader(delivered, copies, storage):
     write(delivered, INVOICES)
     write(delivered, INVOICES.replace("range(1, 5)", "range(5, 7)"), "billing/invoices/b.parquet")
     write(delivered, "select 'p1' as plan_id, 12::utinyint as price, 'EUR' as currency", "billing/plans.parquet")
@@ -64,7 +69,7 @@ def test_the_rows_are_those_of_the_loader(delivered, copies):
     delivered.load(copies=copies)  # nothing is new
     assert [delivered.rows(table, ALL) for table in tables] == by_loader
 
-    DuckDB(Warehouse(delivered.root / "warehouse"), copies).begin(delivered.con)
+    DuckDB(Warehouse(delivered.root / "warehouse"), storage).begin(delivered.con)
     delivered.load()
     assert stored(delivered) == 6
     assert [delivered.rows(table, ALL) for table in tables] == by_loader
@@ -162,7 +167,7 @@ def test_a_replaced_file_s_earlier_rows_stay_and_a_withdrawn_table_s_copy_goes(d
     assert len(list(copies.rglob("*.parquet"))) == 2
 
 
-def test_a_lost_copy_is_made_again_or_missed(delivered, copies):
+def test_a_lost_copy_is_made_again_or_missed(delivered, copies, storage):
     path = write(delivered, PLAIN)
     delivered.load(copies=copies)
     [copy] = copies.rglob("*.parquet")
@@ -177,7 +182,7 @@ def test_a_lost_copy_is_made_again_or_missed(delivered, copies):
     with pytest.raises(UserError, match="is gone, and with it the rows of billing/invoices.parquet"):
         delivered.load(copies=copies)
     with pytest.raises(UserError, match="is gone, and with it the rows of billing/invoices.parquet"):
-        DuckDB(Warehouse(delivered.root / "warehouse"), copies).begin(delivered.con)
+        DuckDB(Warehouse(delivered.root / "warehouse"), storage).begin(delivered.con)
     with pytest.raises(UserError, match="Name that folder with --spark-storage"):
         DuckDB(Warehouse(delivered.root / "warehouse")).begin(delivered.con)
     copy.write_bytes(content)
@@ -185,7 +190,7 @@ def test_a_lost_copy_is_made_again_or_missed(delivered, copies):
     assert sorted(delivered.column("billing.invoices", "invoice_id")) == ["i1", "i2"]
 
 
-def test_a_copy_that_is_cut_is_made_again_or_missed(delivered, copies):
+def test_a_copy_that_is_cut_is_made_again_or_missed(delivered, copies, storage):
     path = write(delivered, PLAIN)
     delivered.load(copies=copies)
     [copy] = copies.rglob("*.parquet")
@@ -200,7 +205,7 @@ def test_a_copy_that_is_cut_is_made_again_or_missed(delivered, copies):
     with pytest.raises(UserError, match="is cut off, and with it the rows of billing/invoices.parquet"):
         delivered.load(copies=copies)
     with pytest.raises(UserError, match="is cut off, and with it the rows of billing/invoices.parquet"):
-        DuckDB(Warehouse(delivered.root / "warehouse"), copies).begin(delivered.con)
+        DuckDB(Warehouse(delivered.root / "warehouse"), storage).begin(delivered.con)
     assert copy.read_bytes() == content[:-20]
 
 
