@@ -37,4 +37,4 @@ select
     (kept_after_3 - expected_after_3)
         / nullif(sqrt(expected_after_3 * (1 - expected_after_3) / cohort_size), 0) as z_score
 from expectations
-order by z_score, cohort_start
+order by z_score nulls last, cohort_start

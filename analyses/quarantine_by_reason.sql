@@ -15,4 +15,4 @@ select
     min_by(row_number, (file, row_number)) as first_row
 from {{ ref('quarantine') }}
 group by table_name, column_name, reason
-order by rows_quarantined desc, table_name, column_name, reason
+order by rows_quarantined desc, table_name, column_name nulls last, reason

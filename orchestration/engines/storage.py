@@ -27,8 +27,8 @@ def refuse_foreign(storage: Path, identity: str) -> None:
     else:
         lack = "holds files that no warehouse has marked as its own"
     raise SetupError(
-        f"--spark-storage {storage}: the folder {lack}. Name an empty folder, or one that does not exist yet. Only if it"
-        " is the folder of this very warehouse, which was moved to another disk or restored from a backup, write"
+        f"--spark-storage {storage}: the folder {lack}. Name an empty folder, or one that does not exist yet. Only if"
+        " it is the folder of this very warehouse, which was moved to another disk or restored from a backup, write"
         f" {identity} into {marker}. Nothing was changed.",
         code="engine",
     )

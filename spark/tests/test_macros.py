@@ -128,12 +128,3 @@ def test_macros_give_the_same_on_both_engines(tmp_path: Path, spark: str, storag
             found.append(sorted(map(tuple, engine.rows(con, compiled.node.compiled_code)), key=str))
     assert found[0] == found[1]
     assert len(found[0]) > 80
-
-
-def test_analyses_are_compiled_for_both_engines(tmp_path: Path, spark: str, storage: Path) -> None:
-    given = {"engine": "spark", "spark_url": spark, "spark_storage": str(storage / "analyses")}
-    with EngineSettings(**given).start(Warehouse(tmp_path), "id").running() as (_, manifest):
-        arguments = ["compile", "--select", "resource_type:analysis", "--no-introspect", "--no-populate-cache"]
-        arguments += ["--target-path", str(tmp_path)]
-        results = project._invoke(arguments, project.ROOT, manifest, target="spark").results
-    assert {one.status for one in results} == {"success"} and len(results) > 10
