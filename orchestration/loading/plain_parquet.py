@@ -106,7 +106,7 @@ class Shape:
         return self.folder(table, delivered) / f"{load_id}.parquet"
 
     def in_duckdb(self, table: Table, files: Iterable[Path]) -> str:
-        """The rows of these files, which have this shape, with the columns of `raw.<table>_rows` in `row_columns`' order."""
+        """The rows of these files, with the columns of `raw.<table>_rows` in `row_columns`' order."""
         cells = ", ".join(f"{quote(name)}, cast({identifier(name)} as varchar)" for name in self.types)
         raw_row = f"cast(json_object({cells}) as varchar)"
         columns = self._select(table, identifier, "parse_filename(filename, true)", raw_row, "file_row_number")
