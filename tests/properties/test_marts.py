@@ -18,7 +18,7 @@ from tests.marts import columns_of, described, key_of
 from tests.properties.harness import ROOT, TABLES, Warehouse, columns, smallest
 from tests.properties.strategies import SHARED, Recipe, companies, only
 from tests.reference import MARTS, marts
-from tests.reference.company import Company, Policies
+from tests.reference.company import Company, Customer, CustomerId, Policies, Subscription
 from tests.reference.compare import differences
 
 PERIOD_KEY = ["period_grain", "period_start", "segment_type", "segment"]
@@ -101,6 +101,20 @@ def test_order_of_delivery_changes_nothing(warehouse, recipe):
     once, again = warehouse.build(company), warehouse.build(replace(company, **shuffled))
     for name, rows in once.items():
         assert differences(again[name], rows, KEYS[name]) == []
+
+
+@pytest.mark.parametrize("merged_into, named", [(None, [CustomerId("h1", "c1")]), ("c1", [])])
+def test_a_card_under_an_id_that_stands_for_a_customer_is_the_customers(warehouse, merged_into, named):
+    card = Customer("h1", name="Ana", country="BG", phone="0888123456", contact_allowed=True, merged_into=merged_into)
+    left = Subscription("s", date(2024, 1, 1), "c1", ended_on=date(2024, 3, 1), unit_price=Decimal(10))
+    company = Company(date(2024, 4, 30), subscriptions=[left], customers=[card], customer_ids=named)
+    built = warehouse.build(company)
+    assert disagreements(warehouse, company, built) == {}
+    [customer], [lost], [contact] = (built[name] for name in ("dim_customers", "lost_customers", "win_back_contacts"))
+    assert (customer["customer_id"], customer["country"], customer["has_card"]) == ("c1", "BG", True)
+    assert {row["segment"] for row in built["churn_rates"] if row["segment_type"] == "country"} == {"BG"}
+    assert (lost["contact_allowed"], lost["best_channel"]) == (True, "sms")
+    assert (contact["customer_id"], contact["name"], contact["address"]) == ("c1", "Ana", "0888123456")
 
 
 def compare(warehouse: Warehouse, recipe: Recipe) -> Rows:
