@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from orchestration.errors import UserError
-from orchestration.loading.decoding import UNDECODABLE
+from orchestration.loading.decoding import LONGEST_LINE, UNDECODABLE
 
 # What is special of a record: it stands above the header; it has fewer fields than the header.
 ABOVE, SHORT = "above", "short"
@@ -20,7 +20,8 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
     written too, and a record `above` the header has none.
 
     A line with broken quoting or a wrong number of fields is malformed, the rest of the file is not. But a quote that
-    takes following lines with it hides records: UserError, with the row in which it opened."""
+    takes following lines with it hides records: UserError, with the row in which it opened, as soon as it has taken
+    more than a line may have, so that the rest of a large file isn't kept in memory."""
     mark = re.escape(delimiter)
     quoted, plain = r' *+"(?:[^"]|"")*+" *+', rf'(?! *+")[^{mark}]*+'
     field = re.compile(rf"({quoted}|{plain})(?:{mark}|\Z)", re.DOTALL)
@@ -48,7 +49,7 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
 
     with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as output:
         writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        row, began = -1 - above, 0  # the header is row 0
+        row, began, held = -1 - above, 0, 0  # the header is row 0
         # of a record whose quote is still open: its lines, its values before that quote, and what stands since it
         pending: list[str] = []
         before: list[str] = []
@@ -84,7 +85,7 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
             if not pending:
                 if not line.strip():
                     continue
-                row, began = row + 1, number
+                row, began, held = row + 1, number, 0
                 if '"' not in line and row:  # the common case, without regular expressions
                     text = line.rstrip("\r\n")
                     values = text.split(delimiter)
@@ -92,6 +93,9 @@ def untangle(source: Path, target: Path, file: str, delimiter: str, fields: int,
                     continue
             continues = bool(pending)
             pending.append(line)
+            held += len(line)
+            if held > LONGEST_LINE:
+                raise swallowed(row, began, pending[0])
             if continues and '"' not in line:
                 inside.append(line)
                 continue

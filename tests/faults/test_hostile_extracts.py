@@ -30,7 +30,7 @@ from orchestration.contract.patterns import DAY_PARTS, full_matches
 from orchestration.contract.segments import refuse_reserved
 from orchestration.contract.tables import contract
 from orchestration.errors import UserError
-from orchestration.loading import decoding, readers, worksheets
+from orchestration.loading import decoding, readers, untangling, worksheets
 from orchestration.loading.decoding import RecordCount
 from orchestration.loading.discovery import Delivery, find_extracts, readable_files, snapshot_of
 from orchestration.loading.samples import samples
@@ -173,6 +173,20 @@ def test_an_unclosed_quote_takes_a_time_that_grows_with_the_file_only(tmp_path, 
     with pytest.raises(UserError, match=r"row 1 \(line 2\): a quote opens here"):
         untangle(source, tmp_path / "copy.csv", "billing/invoices.csv", ",", len(HEADER))
     assert time.process_time() - started < 20
+
+
+def test_an_unclosed_quote_keeps_no_more_in_memory_than_a_line_may_have(tmp_path, monkeypatch):
+    """All lines after it were kept until the end of the file, however large it is."""
+    monkeypatch.setattr(untangling, "LONGEST_LINE", 1 << 20)
+    source = tmp_path / "invoices.csv"
+    source.write_text(",".join(HEADER) + '\n1,"c,2024-01-31,1\n' + "c,c,2024-01-31,1\n" * 1_000_000, encoding="utf-8")
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=r"row 1 \(line 2\): a quote opens here"):
+            untangle(source, tmp_path / "copy.csv", "billing/invoices.csv", ",", len(HEADER))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_line_without_an_end_takes_a_time_that_grows_with_it_only():
