@@ -159,7 +159,7 @@ class ByDlt(Destination):
         factory = self._factory()
         config = factory.spec()
         config.dataset_name = schema
-        stored = dlt.Schema.from_dict(model.to_dict())  # the client wants one that was kept
+        stored = dlt.Schema.from_dict(dict(model.to_dict()))  # the client wants one that was kept
         return factory.client(stored, config)
 
     def _load(
