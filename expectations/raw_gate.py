@@ -235,18 +235,39 @@ def _customer_id_is_email(table: Table) -> CheckSpec:
 
 
 def _customers_without_card(table: Table, billing: list[str]) -> CheckSpec:
+    """A card under another id of the same customer, of another system or merged, is one."""
     billed = " union ".join(f"select customer_id from {_usable(name)}" for name in billing)
+    cards = _usable(table.name)
     return _check(
         table,
         "customers_without_card",
         "warning",
         "Billing's customers have a client card, where cards are delivered",
         f"""
-        select 'billing' as subject, avg((cards.file is null)::integer) as measure, count(*) as evaluated,
-            count(*) filter (cards.file is null) as failed
-        from ({billed}) as billed
-        left join {_usable(table.name)} as cards using (customer_id)
-        where exists (from {_usable(table.name)})
+        with recursive links as (
+            select source_id as from_id, customer_id as to_id from {_usable("crm.customer_ids")}
+            union
+            select customer_id, merged_into from {cards} where merged_into is not null
+        ),
+        reached as (
+            from links
+            union
+            select reached.from_id, links.to_id from reached join links on links.from_id = reached.to_id
+        ),
+        with_card as (
+            select customer_id from {cards}
+            union
+            select reached.to_id from reached join {cards} as cards on cards.customer_id = reached.from_id
+        ),
+        all_with_card as (
+            from with_card
+            union
+            select reached.from_id from reached join with_card on with_card.customer_id = reached.to_id
+        )
+        select 'billing' as subject, avg(lacks_card::integer) as measure, count(*) as evaluated,
+            count(*) filter (lacks_card) as failed
+        from (select customer_id not in (from all_with_card) as lacks_card from ({billed}))
+        where exists (from {cards})
         """,
         maximum=thresholds.CUSTOMERS_WITHOUT_CARD,
     )

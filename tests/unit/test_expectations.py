@@ -560,6 +560,17 @@ def test_customers_whom_only_billing_knows_are_no_gap(con):
     assert checked(con, "customers_without_card", "staging.stg_crm__customers").status == "passed"
 
 
+def test_a_card_under_another_id_of_a_customer_is_a_card(con):
+    con.execute("""
+        update staging.stg_billing__invoices set customer_id = 'unknown-' || row_number where row_number <= 10;
+        update staging.stg_crm__customer_ids set source_id = 'unknown-1', customer_id = 'old' where row_number = 1;
+        update staging.stg_crm__customer_ids set source_id = 'old', customer_id = 'customer_id-4' where row_number = 2;
+        update staging.stg_crm__customers set merged_into = 'unknown-2' where row_number = 5
+    """)
+    result = checked(con, "customers_without_card", "staging.stg_crm__customers")
+    assert (result.evaluated_count, result.failed_count) == (ROWS + 10, 8)
+
+
 def test_references_to_what_nobody_delivered_are_not_asked(con):
     con.execute("delete from staging.stg_crm__employees")
     result = checked(con, "references", "staging.stg_crm__cases")
