@@ -331,7 +331,7 @@ class _Reporter:
         self._refresh = refresh
 
     def __call__(self, event: Any) -> None:
-        if event.info.name in ("LogModelResult", "LogSeedResult"):
+        if event.info.name in project.EVENTS:
             node = event.data.node_info
             took = "unchanged" if event.data.status == project.UNCHANGED else f"{event.data.execution_time:.1f} s"
             self._refresh.progress.step(f"{node.node_relation.schema}.{node.node_relation.alias} {took}")
