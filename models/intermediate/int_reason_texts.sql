@@ -45,26 +45,19 @@ numbered_pieces as (
     from aliases
 ),
 
-candidates as (
-    select distinct
-        unmatched_texts.normalised,
-        unmatched_texts.comparable,
-        pieces.reason_code,
-        pieces.comparable as comparable_alias,
-        greatest(length(unmatched_texts.comparable), length(pieces.comparable)) as longer
+-- Similarity = 1 − distance ÷ longer length, compared in whole numbers. In the condition of the join, after the piece:
+-- of a `where` Spark measures the distance first.
+close_aliases as (
+    select unmatched_texts.normalised, pieces.reason_code
     from unmatched_texts
     inner join numbered_pieces as pieces
-        on contains(
-            unmatched_texts.comparable,
-            substr(pieces.comparable, cast(piece_number * piece_length + 1 as integer), piece_length)
-        )
-),
-
--- similarity = 1 − distance ÷ longer length, compared in whole numbers
-close_aliases as (
-    select normalised, reason_code
-    from candidates
-    where 100 * levenshtein(comparable, comparable_alias) <= 15 * longer
+        on
+            contains(
+                unmatched_texts.comparable,
+                substr(pieces.comparable, cast(piece_number * piece_length + 1 as integer), piece_length)
+            )
+            and 100 * levenshtein(unmatched_texts.comparable, pieces.comparable)
+            <= 15 * greatest(length(unmatched_texts.comparable), length(pieces.comparable))
 ),
 
 by_similarity as (
