@@ -183,6 +183,7 @@ class Spark:
     def running(self) -> Iterator[tuple[Mapping[str, Any], Manifest]]:
         with self._cursor() as cursor:
             [(_, limit)] = _run(cursor, f"set {LIMIT}")
+        _keep_sessions()
         manifest = self._placed(project.spark_manifest())
         output = {
             "host": self.host,
@@ -421,6 +422,43 @@ def _run(cursor: Any, statement: str) -> list[tuple]:
     if status.operationState != State.FINISHED_STATE:
         raise hive.OperationalError(f"{State._VALUES_TO_NAMES.get(status.operationState)}: {status.errorMessage}")
     return cursor.fetchall() if cursor.description else []
+
+
+@cache
+def _keep_sessions() -> None:
+    """Let each thread of dbt keep its session on Spark from one node to the next. By itself dbt opens one for each of
+    some 350 nodes, which Spark sets up and tears down again."""
+    from dbt.adapters.spark.connections import PyhiveConnectionWrapper, SparkConnectionManager
+    from pyhive import hive
+    from thrift.transport.TTransport import TTransportException
+
+    lost = (hive.Error, TTransportException, OSError)
+
+    def release(self: Any) -> None:
+        """Keep what the node leaves, but for its results, and for a session that was lost."""
+        connection = self.get_if_exists()
+        if connection is not None and connection.state == "open":
+            try:
+                close_results(connection.handle)
+            except lost:
+                self.clear_thread_connection()
+
+    def cursor(self: Any) -> Any:
+        close_results(self)
+        return new_cursor(self)
+
+    def close_results(handle: Any) -> None:
+        if handle._cursor:
+            handle._cursor.close()
+            handle._cursor = None
+
+    def close(self: Any) -> None:
+        with suppress(*lost):  # which the node has said
+            close_session(self)
+
+    new_cursor, close_session = PyhiveConnectionWrapper.cursor, PyhiveConnectionWrapper.close
+    SparkConnectionManager.release = release
+    PyhiveConnectionWrapper.cursor, PyhiveConnectionWrapper.close = cursor, close
 
 
 @cache
