@@ -13,8 +13,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.errors import EnvironmentFailure
@@ -27,13 +28,17 @@ _SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
+    # What nobody looks at: pages, and plans in words.
     "spark.ui.enabled": "false",
+    "spark.ui.liveUpdate.period": "-1",
+    "spark.sql.ui.explainMode": "simple",
+    "spark.sql.maxPlanStringLength": "100",
     # The time of small companies goes into planning and into compiling what then runs for a moment.
     "spark.driver.extraJavaOptions": _QUICK,
     "spark.executor.extraJavaOptions": _QUICK,
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.maxPlanStringLength": "100",
+    "spark.sql.adaptive.enabled": "false",
     # Spark's own catalog: 40 % of the server's time went into a Hive metastore for these few tables.
     "spark.sql.catalogImplementation": "in-memory",
 }
@@ -53,15 +58,30 @@ def missing() -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that runs: the URL of its Thrift server, and how to start that again, with these settings besides, once
+    it was lost."""
+
+    url: str
+    start_server: Callable[[dict[str, str]], None]
+
+
 @contextmanager
 def cluster(
-    folder: Path, workers: int = 2, memory: str = "1g", settings: dict[str, str] | None = None
-) -> Iterator[str]:
-    """The URL of the Thrift server of a cluster whose files lie in `folder`."""
+    folder: Path,
+    workers: int = 2,
+    memory: str = "1g",
+    settings: dict[str, str] | None = None,
+    launcher: Sequence[str] = (),
+) -> Iterator[Cluster]:
+    """A cluster whose files lie in `folder`. `launcher` is a command that starts the command after it, as nice does."""
     from pyspark.find_spark_home import _find_spark_home
 
     home = Path(_find_spark_home())
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for log in folder.glob("*.log"):  # of an earlier cluster
+        log.unlink()
     master, thrift = free_port(), free_port()
     settings = {
         **_SETTINGS,
@@ -71,7 +91,6 @@ def cluster(
         **(settings or {}),
     }
     properties = folder / "spark.conf"
-    properties.write_text("".join(f"{name} {value}\n" for name, value in settings.items()), encoding="utf-8")
     environment = {
         **os.environ,
         "SPARK_HOME": str(home),
@@ -80,7 +99,7 @@ def cluster(
         "SPARK_DAEMON_MEMORY": "1536m",  # the heap of the Thrift server
         "SPARK_LOCAL_DIRS": str(folder / "local"),
     }
-    start = f"{home}/bin/spark-class"
+    start = [*launcher, f"{home}/bin/spark-class"]
     where = ["--host", "127.0.0.1", "--webui-port", "0"]
     small = {**environment, "SPARK_DAEMON_MEMORY": "256m"}
     with _interruptible(), ExitStack() as stack:
@@ -88,12 +107,12 @@ def cluster(
         def run(name: str, command: list[str], environment: dict[str, str], port: int | None) -> None:
             stack.enter_context(_running(name, command, environment, folder, port))
 
-        run("master", [start, "org.apache.spark.deploy.master.Master", *where, "--port", str(master)], small, master)
+        run("master", [*start, "org.apache.spark.deploy.master.Master", *where, "--port", str(master)], small, master)
         for number in range(1, workers + 1):
             work = ["--cores", "1", "--memory", memory, "--work-dir", str(folder / f"work{number}")]
             worker = "org.apache.spark.deploy.worker.Worker"
-            run(f"worker{number}", [start, worker, *where, *work, f"spark://127.0.0.1:{master}"], small, None)
-        server = [f"{home}/bin/spark-submit", "--master", f"spark://127.0.0.1:{master}"]
+            run(f"worker{number}", [*start, worker, *where, *work, f"spark://127.0.0.1:{master}"], small, None)
+        server = [*launcher, f"{home}/bin/spark-submit", "--master", f"spark://127.0.0.1:{master}"]
         server += ["--properties-file", str(properties)]
         server += ["--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "spark-internal"]
         server += ["--hiveconf", f"hive.server2.thrift.port={thrift}"]
@@ -101,8 +120,14 @@ def cluster(
         # By default each statement gets a new thread, which reads Hive's configuration anew: half of the server's time
         server += ["--hiveconf", "hive.server2.async.exec.threads=8"]
         server += ["--hiveconf", "hive.server2.async.exec.keepalive.time=3600s"]
-        run("thriftserver", server, environment, thrift)
-        yield f"thrift://127.0.0.1:{thrift}"
+
+        def start_server(besides: dict[str, str]) -> None:
+            lines = (f"{name} {value}\n" for name, value in {**settings, **besides}.items())
+            properties.write_text("".join(lines), encoding="utf-8")
+            run("thriftserver", server, environment, thrift)
+
+        start_server({})
+        yield Cluster(f"thrift://127.0.0.1:{thrift}", start_server)
 
 
 @contextmanager
@@ -132,7 +157,7 @@ def _running(
 ) -> Iterator[None]:
     """A process with its children, until the end; ready when it listens on `port`."""
     log = folder / f"{name}.log"
-    with log.open("w", encoding="utf-8") as output:
+    with log.open("a", encoding="utf-8") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env=environment, cwd=folder, start_new_session=True
         )

@@ -19,8 +19,8 @@ def main(folder: Path) -> int:
         print(f"make spark: {lack}. Nothing was started.", file=sys.stderr)
         return 4
     print(f"Starting a Spark cluster of two workers on 127.0.0.1, logs in {folder / 'cluster'}", file=sys.stderr)
-    with cluster(folder / "cluster") as url:
-        engine = ["--engine", "spark", "--spark-url", url, "--spark-storage", folder / "storage"]
+    with cluster(folder / "cluster") as running:
+        engine = ["--engine", "spark", "--spark-url", running.url, "--spark-storage", folder / "storage"]
         demo = ["demo", "--extracts", folder / "extracts", "--warehouse", folder / "warehouse", *engine]
         return subprocess.run([Path(sys.executable).with_name("churn"), *demo], check=False).returncode
 

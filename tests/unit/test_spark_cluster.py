@@ -25,8 +25,8 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from spark.cluster import cluster
-with cluster(Path(sys.argv[1])) as url:
-    print(url, flush=True)
+with cluster(Path(sys.argv[1])) as running:
+    print(running.url, flush=True)
     time.sleep(60)
 """
 
