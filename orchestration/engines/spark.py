@@ -72,13 +72,20 @@ UNTOUCHED = "Readers keep the last published version; run the refresh again when
 # says of lost machines and full disks.
 _CLASS = re.compile(r"(?:Error running query|Exception): \[([A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)*)\]")
 _EXCEPTION = re.compile(r"\b(?:java|scala|org\.apache)(?:\.\w+)*\.((?!HiveSQL)\w+(?:Exception|Error|Failure))\b")
+_NO_SPACE = "no space is left on a disk of the cluster or on the storage"
+_NO_RIGHT = "Spark may not write to the storage: it must run as the same user"
+_NOT_SEEN = "Spark does not see the storage: the whole cluster must have it under this path, and run as the same user"
 _CAUSES = {
-    "No space left on device": "no space is left on a disk of the cluster or on the storage",
+    "No space left on device": _NO_SPACE,
+    "Disk quota exceeded": _NO_SPACE,
     "ExecutorLostFailure": "the cluster lost an executor, and retrying did not help",
     "OutOfMemoryError": "Spark ran out of memory",
     "SparkContext was shut down": "Spark was stopped",
     "TIMEDOUT_STATE": f"a statement took longer than {LIMIT} allows, or no workers were left to run it",
-    "Permission denied": "Spark may not write to the storage: it must run as the same user",
+    "Permission denied": _NO_RIGHT,
+    "Mkdirs failed to create": _NO_RIGHT,
+    "[UNABLE_TO_INFER_SCHEMA]": _NOT_SEEN,
+    "[PATH_NOT_FOUND]": _NOT_SEEN,
     "read timeout": f"the server said nothing for {SILENCE} seconds",
     "TTransportException": "the connection to Spark was lost",
     "TSocket": "the connection to Spark was lost",

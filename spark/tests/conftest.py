@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from spark.cluster import cluster, missing
+from spark.cluster import Cluster, cluster, missing
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +38,20 @@ def settings_of_the_server() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def spark(cluster_folder: Path, settings_of_the_server: dict[str, str]) -> Iterator[str]:
-    """The URL of its Thrift server."""
+def running(cluster_folder: Path, settings_of_the_server: dict[str, str]) -> Iterator[Cluster]:
     if lack := missing():
         pytest.skip(lack)
-    with cluster(cluster_folder, settings=settings_of_the_server) as url:
-        yield url
+    # Root may read and write anywhere; without these privileges permissions hold for the cluster as for anybody's.
+    privileges = "-dac_override,-dac_read_search"
+    bound = [] if os.getuid() else ["setpriv", "--inh-caps", privileges, "--bounding-set", privileges]
+    with cluster(cluster_folder, settings=settings_of_the_server, launcher=bound) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def spark(running: Cluster) -> str:
+    """The URL of its Thrift server."""
+    return running.url
 
 
 @pytest.hookimpl(wrapper=True)

@@ -84,6 +84,13 @@ def test_spark_s_messages_are_cut_to_what_quotes_no_data(warehouse) -> None:
     assert engine.without_values(cast) == "Spark Error: CAST_INVALID_INPUT"
     full = "Database Error\n java.io.IOException: No space left on device: Marked Person"
     assert engine.without_values(full) == "Spark Error: no space is left on a disk of the cluster or on the storage"
+    folder = (
+        "Database Error\n org.apache.hive.service.cli.HiveSQLException: Error running query:"
+        " org.apache.spark.SparkException: Job aborted: java.io.IOException: Mkdirs failed to create file:/Marked"
+    )
+    assert "Spark may not write to the storage" in engine.without_values(folder)
+    unseen = "Error running query: [UNABLE_TO_INFER_SCHEMA] Unable to infer schema for Parquet at /Marked"
+    assert "Spark does not see the storage" in engine.without_values(unseen)
     job = (
         "Database Error\n org.apache.hive.service.cli.HiveSQLException: Error running query:"
         " org.apache.spark.SparkException: Job aborted: java.util.NoSuchElementException: key not found: Marked Person"
