@@ -13,12 +13,7 @@
     {%- set key = key_of(table) -%}
     {%- set row_key = adapter.quote(table.row_key) if table.row_key -%}
     {%- set in_force = 'in_force and not is_history' ~ (' and (' ~ row_key ~ ' is not null or is_current)' if row_key else '') -%}
-with loads as (
-    select load_id, row_number() over (order by file_order, load_order, source) as load_number
-    from (select distinct load_id, file_order, load_order, source from {{ source_rows }}) as known
-),
-
-cast_rows as {{ inlined() }} (
+with cast_rows as {{ inlined() }} (
     select
         {%- for column in table.columns %}
         delivered.{{ adapter.quote(column.name) }} as {{ adapter.quote(column.name ~ '_text') }},
@@ -28,7 +23,7 @@ cast_rows as {{ inlined() }} (
         delivered.row_number,
         delivered.load_id,
         -- no file has more rows than this
-        loads.load_number * 10000000000 + delivered.row_number as delivery_number,
+        delivered.load_number * 10000000000 + delivered.row_number as delivery_number,
         delivered.is_current,
         delivered.in_force,
         delivered.source,
@@ -38,7 +33,6 @@ cast_rows as {{ inlined() }} (
         delivered.malformed,
         delivered.raw_row
     from {{ source_rows }} as delivered
-    inner join loads on loads.load_id = delivered.load_id
 ),
 
 judged_rows as {{ inlined() }} (

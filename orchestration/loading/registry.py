@@ -40,7 +40,8 @@ create table if not exists raw.loads (
     is_history boolean,         -- the content is part of a list whose versions are kept
     shape varchar,              -- JSON: how the engine reads the file by itself; null where its rows are stored here
     refresh_id varchar,         -- the refresh that loaded it: unlike loaded_at it grows whatever the clock shows
-    copied_bytes bigint         -- size of the copy that the engine reads by itself
+    copied_bytes bigint,        -- size of the copy that the engine reads by itself
+    load_number bigint          -- place of the load in the order of its table's deliveries: file, content, source
 );
 create table if not exists raw.files (
     table_name varchar, file varchar, file_order varchar, content_hash varchar, load_id varchar,
@@ -68,6 +69,7 @@ _MIGRATIONS = [
             "shape varchar",
             "refresh_id varchar",
             "copied_bytes bigint",
+            "load_number bigint",
         ),
         "files": ("source varchar default '1'", "is_present boolean", "refresh_id varchar"),
     }.items()
@@ -246,8 +248,8 @@ def view(con: duckdb.DuckDBPyConnection, table: Table, delivered: str, schema: s
         for name in [*table.columns, "load_id", "raw_row", "malformed", "row_number"]
     )
     return (
-        f"select {names}, loads.file, loads.file_order, loads.load_order, loads.is_current, loads.in_force,"
-        " loads.source, loads.seen_as_of, loads.status_means, loads.is_history"
+        f"select {names}, loads.file, loads.file_order, loads.load_order, loads.load_number, loads.is_current,"
+        " loads.in_force, loads.source, loads.seen_as_of, loads.status_means, loads.is_history"
         f" from {delivered} as delivered inner join {schema}.loads as loads"
         " on loads.load_id = delivered.load_id"
         f"{joins}"
@@ -370,7 +372,8 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
     """Work out the place of each load from the paths that deliver it.
 
     file, file_order: its smallest path, of those whose current content it is if there are any; is_current: there are;
-    in_force: of a source of snapshots, only the content of the newest one, and every content of a list with history."""
+    in_force: of a source of snapshots, only the content of the newest one, and every content of a list with history;
+    load_number: which delivery of its table it is, in the order of files, contents and sources."""
     rules = {(rule.table.name, rule.name): rule for rule in mapping.rules()}
     latest, snapshots = today(mapping.time_zone).isoformat(), []
     sheets = con.execute("select split_part(file, '#', 1) from raw.files where is_present and file ilike '%.xlsx#%'")
@@ -441,7 +444,14 @@ def settle(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
         update raw.loads set file = places.file, file_order = places.file_order, is_current = places.is_current,
             in_force = places.is_newest or loads.is_history
         from places
-        where loads.load_id = places.load_id
+        where loads.load_id = places.load_id;
+        update raw.loads set load_number = numbered.load_number
+        from (
+            select load_id,
+                row_number() over (partition by table_name order by file_order, load_order, source) as load_number
+            from raw.loads
+        ) as numbered
+        where loads.load_id = numbered.load_id
         """
     )
 

@@ -180,7 +180,7 @@ class Raw:
             columns = ", ".join(f'"{column}" varchar' for column in table.columns)
             con.execute(
                 f"create table raw.{table.raw} ({columns}, file varchar, file_order varchar, load_order bigint,"
-                " load_id varchar, row_number bigint, "
+                " load_number bigint, load_id varchar, row_number bigint, "
                 "raw_row varchar, malformed varchar, is_current boolean, in_force boolean, source varchar, "
                 "status_means varchar, seen_as_of date, is_history boolean)"
             )
@@ -217,6 +217,11 @@ class Raw:
                 f"insert into raw.{contract()[table].raw} ({names}) values ({', '.join('?' * len(values))})",
                 list(values.values()),
             )
+        self.con.execute(
+            f"update raw.{contract()[table].raw} as rows set load_number = numbered.load_number from (select load_id,"
+            " row_number() over (order by min(file_order), min(load_order)) as load_number"
+            f" from raw.{contract()[table].raw} group by load_id) as numbered where rows.load_id = numbered.load_id"
+        )
         self.con.execute(
             "insert into raw.loads values (?, ?, ?, ?, ?, ?)",
             [load, table, datetime(2024, 2, 1), len(rows) + filtered, filtered, file],
