@@ -1,3 +1,4 @@
+{{ config(by='card_id', tells=['customer_id']) }}
 -- Ids that stand for another customer, and the customer at the end: ids of other systems for the one they name, then
 -- merged cards for the one they were merged into.
 with cards as (

@@ -1,4 +1,4 @@
-{{ config(by='customer_id') }}
+{{ config(by='invoice_id', tells=['customer_id']) }}
 -- Every invoice that makes revenue by as_of, in the reporting currency, rounded once: headers as they are, lines
 -- summed. `currency_without_rate` names a currency that has no rate yet on the day of issue, `is_too_large` tells of an
 -- amount that money can't hold: int_blockers then stops the build.

@@ -1,3 +1,4 @@
+{{ config(by='customer_id') }}
 -- Messages sent by as_of, under the customer that the card belongs to; a reply after as_of is not known yet.
 select
     outreach.outreach_id,

@@ -1,3 +1,4 @@
+{{ config(by='subscription_id') }}
 -- Since when a subscription row is inactive, as far as the deliveries tell: as_of of the refresh that first loaded it
 -- so. A row that was active in between is asked from then on.
 with versions as (

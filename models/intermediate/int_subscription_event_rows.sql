@@ -1,3 +1,4 @@
+{{ config(by='subscription_id', tells=['customer_id'], ids='delivered') }}
 -- An event log turned into periods: each start or change opens a row, and the next event of the subscription closes it.
 -- An event whose status never pays or is inactive only closes, like a cancel.
 with events as (

@@ -1,3 +1,4 @@
+{{ config(by='subscription_id', tells=['customer_id'], ids='delivered') }}
 -- Lists of subscriptions as they were on several days, turned into periods on the same terms: a change of terms closes
 -- a row on the list's day and opens the next, and so does a list that lacks the subscription. Where the lists are dated
 -- (their status_means is now), an inactive status is no period of its own but ends the one before, on the day that the

@@ -1,30 +1,14 @@
-{{ config(by='customer_id') }}
+{{ config(by='subscription_id', tells=['customer_id']) }}
 -- Every period on the same terms, from tables of subscriptions, lists with history and event logs alike, with the
 -- plan's terms filled in where the row names none of its own, and the end that its status leaves it.
-with sources as (
-    select
-        source,
-        max(status_means) is null as is_undeclared,
-        coalesce(
-            max(status_means),
-            -- ids that repeat: a row per state, each with the status of its time
-            case when max(rows_of_id) > 1 then 'period' else 'now' end
-        ) as status_means
-    from (
-        select source, status_means, count(*) over (partition by source, subscription_id) as rows_of_id
-        from {{ ref('stg_billing__subscriptions') }}
-    ) as counted
-    group by source
-),
-
-delivered_rows as (
+with delivered_rows as (
     select
         subscription_id, customer_id, started_on, ended_on, inactive_on, cast(null as date) as inactive_since,
         trial_ends_on, status, sources.status_means, sources.is_undeclared, end_reason,
         plan_id, quantity, unit_price, interval, interval_count, currency, discount_rate, discount_amount,
         auto_renew, delivery_number, cast(updated_at as date) as written_on
     from {{ ref('stg_billing__subscriptions') }}
-    inner join sources using (source)
+    inner join {{ ref('int_subscription_sources') }} as sources using (source)
 
     union all
 
