@@ -61,7 +61,7 @@ def relations(manifest: Mapping[str, Any]) -> list[Relation]:
                     model["schema"],
                     model["alias"],
                     private=model["schema"] == "restricted" or bool(personal),
-                    sql=model["compiled_code"] if model["config"]["materialized"] == "view" else "",
+                    sql=model["compiled_code"] if model["schema"] == "semantic" else "",
                     key=tuple(meta.get("primary_key", ())),
                     description=model["description"],
                     columns={column["name"]: column["description"] for column in columns},

@@ -25,6 +25,9 @@ execute = True
 # The macros look up the contract's sources by it.
 project_name = "churn_warehouse"
 
+# The engine that the SQL is checked for.
+target = SimpleNamespace(type="duckdb")
+
 # A refresh, neither `dbt compile` nor another command: then is_incremental() asks dbt, see below.
 flags = SimpleNamespace(WHICH="build")
 
