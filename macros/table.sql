@@ -88,5 +88,8 @@
         {%- do run_query('create or replace table ' ~ log_of(target) ~ ' as from log_of_' ~ name) -%}
         {%- do noted.update(before=built.version) -%}
     {%- endif -%}
+    {%- if is_by_key -%}  {#- they may hold every key -#}
+        {%- do run_query('drop table differing_' ~ name ~ '; drop table log_of_' ~ name) -%}
+    {%- endif -%}
     {{ return(noted) }}
 {% endmacro %}
