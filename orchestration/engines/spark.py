@@ -55,6 +55,8 @@ SESSION = {
     "spark.sql.legacy.createHiveTableByDefault": "false",
     # Spark 4.1.4 fails in it ("key not found") where unions are of constants, as a company's own reason aliases are.
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
+    # What follows from columns made of others doubles with each, and filled the server's memory for base_ models.
+    "spark.sql.constraintPropagation.enabled": "false",
 }
 # In the form that the Thrift server takes. The last is dbt-spark's own and would make overflows null: the server must
 # not heed it, and every session of ours sends it to see that.

@@ -18,7 +18,8 @@ def cluster_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings_of_the_server() -> dict[str, str]:
-    """With any of these Spark would calculate something else than DuckDB, if a refresh did not set it for itself."""
+    """With any of these Spark would calculate something else than DuckDB, or run out of memory, if a refresh did not
+    set it for itself."""
     return {
         "spark.sql.session.timeZone": "Asia/Tokyo",
         "spark.sql.ansi.enabled": "false",
@@ -34,6 +35,7 @@ def settings_of_the_server() -> dict[str, str]:
         "spark.sql.parquet.int96RebaseModeInWrite": "LEGACY",
         "spark.sql.legacy.createHiveTableByDefault": "true",
         "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.CombineUnions",
+        "spark.sql.constraintPropagation.enabled": "true",
     }
 
 
