@@ -3,9 +3,9 @@
     .venv/bin/python -m benchmarks.pull_postgres postgresql://USER:PASSWORD@HOST/DATABASE [ROWS]
 
 Makes a table of 500,000 invoices in a schema of its own, `churn_benchmark`, copies it out with psql and pulls it in a
-process of its own, three times in turn, and drops the schema. What it takes to start Python and dlt is measured with an
-empty table. Shown are the best times by the clock. Nothing here is asserted, and no test reads it; `make connect` and
-psql are needed.
+process of its own, three times in turn, and drops the schema. What it takes to start is measured with an empty table.
+Shown are the best times by the clock. Nothing here is asserted, and no test reads it; `make connect` and psql are
+needed.
 """
 
 from __future__ import annotations

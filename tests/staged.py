@@ -29,8 +29,8 @@ def compiled(
 ) -> list[ManifestNode]:
     """The nodes with their SQL, each after what it reads; `but` is what dbt would exclude."""
     arguments = ["compile", "--select", *models, "--exclude", but, "--vars", json.dumps(variables, default=str)]
-    # a second thread would only wait for the first: nothing is asked of a database
     arguments += ["--indirect-selection", "empty", "--no-introspect", "--no-populate-cache", "--no-write-json"]
+    # a second thread would only wait for the first: nothing is asked of a database
     arguments += ["--threads", "1"]
     with TemporaryDirectory() as folder:
         outcome = project._invoke([*arguments, "--target-path", folder], project.ROOT, project.load_manifest())
