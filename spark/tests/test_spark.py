@@ -508,10 +508,11 @@ def test_a_gate_that_dagster_tries_again_starts_from_nothing(tmp_path, spark, st
 
 
 def test_storage_and_databases_of_another_warehouse_are_left_alone(tmp_path, demo) -> None:
-    """Of one of these databases nothing is known yet: it is not made either."""
+    """One database is there, as before a server with its catalog in memory was lost; another is not, and not made."""
     engine = engine_of(demo)
     with engine._cursor() as cursor:
-        _run(cursor, f"drop database {engine.prefix}history cascade")
+        _run(cursor, f"create database if not exists {engine.prefix}marts comment {quote(engine._owner)}")
+        _run(cursor, f"drop database if exists {engine.prefix}history cascade")
         databases = _run(cursor, "show databases")
     before = sorted(demo.storage.rglob("*"))
     done = demo.refresh(tmp_path / "warehouse", *demo.engine)
