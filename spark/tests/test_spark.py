@@ -375,7 +375,7 @@ def test_a_company_that_is_corrected_killed_loses_its_server_and_changes_engines
     delivery changes are restated in the same words. So are those of a third one, for which Spark is given nothing but
     what is new. The server that is started in place of the lost one plans as Spark does by default."""
     company, before = random_company, exports(random_company.by_spark)
-    done = company.refresh(company.by_spark, *company.engine, prepare=at("stage and audit", 10, kill))
+    done = company.refresh(company.by_spark, *company.engine, prepare=at("stage and audit", 3, kill))
     assert done.code == -signal.SIGKILL
     assert exports(company.by_spark) == before
     company.published(company.by_spark, *company.engine)
@@ -393,7 +393,7 @@ def test_a_company_that_is_corrected_killed_loses_its_server_and_changes_engines
     before = exports(company.by_spark)
     deliver(company.extracts, CORRECTION)
     company.published(company.by_duckdb)
-    fault = at("build the marts", 5, partial(lose, cluster_folder, SERVER))
+    fault = at("build the marts", 1, partial(lose, cluster_folder, SERVER))
     done = company.refresh(company.by_spark, prepare=fault)
     assert done.code == 4
     assert "the connection to Spark was lost" in done.err
