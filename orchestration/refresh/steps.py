@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -167,16 +167,19 @@ def build(refresh: Refresh, gate: Gate, models: Collection[str] | None = None) -
         if broken:
             messages = {result.node.name: refresh.engine.without_values(str(result.message)) for result in broken}
             refresh.warehouse.write_log("\n".join(f"{name}: {message}" for name, message in messages.items()))
-            reason = next(
-                (line for message in messages.values() for line in message.splitlines() if "Error:" in line), ""
-            )
             raise EnvironmentFailure(
-                f"{', '.join(messages)} could not be built ({reason.strip()[:200]}), "
+                f"{', '.join(messages)} could not be built ({_reason(messages.values())}), "
                 f"details in {refresh.warehouse.log}. Readers keep the last published version."
             )
         if models is None:
             refresh.done.add(f"build {gate}")
         return results
+
+
+def _reason(messages: Iterable[str]) -> str:
+    """Of what an engine or dbt says, the line that names an error of the engine, else the first one."""
+    lines = [line.strip() for message in messages for line in message.splitlines()]
+    return next((line for line in lines if "Error:" in line), lines[0])[:200]
 
 
 def _rows(refresh: Refresh, result: NodeResult, columns: str) -> list[tuple]:
