@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from orchestration.contract.tables import DATES, NUMBERS
+from orchestration.loading.money import CODES, SIGNS
 from orchestration.loading.readings import month_language
 
 _ISO = r"\d{4}[-./]\d{1,2}([-./]\d{1,2})?([ T].*)?"
@@ -17,8 +18,6 @@ _EPOCHS = {"epoch_s": r"1\d{9}", "epoch_ms": r"1\d{12}"}
 _SERIAL = r"[345]\d{4}(\.\d+)?"
 _NUMBER = r"[^\d\n]{0,5}\d[\d\s.,'’]*(E[+-]?\d+)?[^\d\n]{0,8}"
 YES, NO = {"yes", "y", "true", "да", "oo", "opo"}, {"no", "n", "false", "не", "нет", "hindi"}
-# Signs of one currency only: a dollar is of many countries, a yen of two.
-_SIGNS = {"лв": "BGN", "€": "EUR", "₽": "RUB", "₱": "PHP", "£": "GBP", "₴": "UAH"}
 
 
 def is_nothing(text: str) -> bool:
@@ -108,10 +107,7 @@ def nothings(values: Iterable[str], among: str) -> list[str]:
 
 
 def currency_of(amounts: Iterable[str]) -> str | None:
-    """The currency whose sign all amounts carry."""
-    found = {
-        next((code for sign, code in _SIGNS.items() if sign in amount.casefold()), None)
-        for amount in amounts
-        if not is_nothing(amount)
-    }
-    return found.pop() if len(found) == 1 else None
+    """The currency whose sign, word or code all amounts carry; none where it may be one of several."""
+    signs = {re.sub(r"[\d\s.,'’()+−-]", "", amount).upper() for amount in amounts if not is_nothing(amount)}
+    currencies = {SIGNS.get(sign, "") for sign in signs}
+    return currencies.pop() if len(currencies) == 1 and currencies <= set(CODES) else None
