@@ -30,7 +30,9 @@ links as (
 
 select from_id as card_id, to_id as customer_id
 from chain_ends
-where from_id not in (select source_id from {{ ref('int_customer_ids') }})
+where not exists (
+    select 1 from {{ ref('int_customer_ids') }} as ids where ids.source_id = chain_ends.from_id
+)
 
 union all
 

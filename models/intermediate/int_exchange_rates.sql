@@ -16,7 +16,7 @@ select
     ) as valid_to,
     rates.rate
 from rates
-where rates.currency not in (select currency from reporting_currency)
+where not exists (select 1 from reporting_currency where reporting_currency.currency = rates.currency)
 
 union all
 

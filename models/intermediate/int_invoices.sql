@@ -17,8 +17,10 @@ lines as (
         first_value(employee_id) over earliest_first as employee_id,
         coalesce(amount, cast(quantity as decimal(38, 6)) * unit_price) as amount,
         cost, currency, covers_until
-    from {{ ref('stg_billing__invoice_lines') }}
-    where invoice_id not in (select invoice_id from {{ ref('stg_billing__invoices') }})
+    from {{ ref('stg_billing__invoice_lines') }} as delivered
+    where not exists (
+        select 1 from {{ ref('stg_billing__invoices') }} as invoices where invoices.invoice_id = delivered.invoice_id
+    )
     window earliest_first as (partition by invoice_id order by issued_at, line_id nulls last, delivery_number)
 ),
 

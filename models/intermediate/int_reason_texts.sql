@@ -27,7 +27,7 @@ unmatched_texts as (
     select distinct texts.normalised, {{ comparable_text('texts.normalised', 'alphabet.letters') }} as comparable
     from texts
     cross join alphabet
-    where texts.normalised not in (select alias from aliases) and texts.normalised <> ''
+    where texts.normalised <> '' and not exists (select 1 from aliases where aliases.alias = texts.normalised)
 ),
 
 -- A text that is similar to an alias of n letters differs from it in at most 15 % of n ÷ 0.85 places. Cut into one

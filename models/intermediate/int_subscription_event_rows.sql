@@ -1,14 +1,16 @@
 {{ config(by='subscription_id', tells=['customer_id'], ids='delivered') }}
 -- An event log turned into periods: each start or change opens a row, and the next event of the subscription closes it.
 -- An event whose status never pays or is inactive only closes, like a cancel.
-with events as (
+with known_rows as (
+    select subscription_id from {{ ref('stg_billing__subscriptions') }}
+    union all
+    select subscription_id from {{ ref('int_subscription_history') }}
+),
+
+events as (
     select *
-    from {{ ref('stg_billing__subscription_events') }}
-    where subscription_id not in (
-        select subscription_id from {{ ref('stg_billing__subscriptions') }}
-        union all
-        select subscription_id from {{ ref('int_subscription_history') }}
-    )
+    from {{ ref('stg_billing__subscription_events') }} as delivered
+    where not exists (select 1 from known_rows where known_rows.subscription_id = delivered.subscription_id)
 ),
 
 event_states as (
