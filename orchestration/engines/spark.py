@@ -81,6 +81,8 @@ _CAUSES = {
     "No space left on device": _NO_SPACE,
     "Disk quota exceeded": _NO_SPACE,
     "ExecutorLostFailure": "the cluster lost an executor, and retrying did not help",
+    "Not enough memory to build and broadcast": "the memory of Spark's server (spark.driver.memory) is too small",
+    "bigger than spark.driver.maxResultSize": "spark.driver.maxResultSize of Spark's server is too small",
     "OutOfMemoryError": "Spark ran out of memory",
     "SparkContext was shut down": "Spark was stopped",
     "TIMEDOUT_STATE": f"a statement took longer than {LIMIT} allows, or no workers were left to run it",

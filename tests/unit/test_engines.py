@@ -91,6 +91,14 @@ def test_spark_s_messages_are_cut_to_what_quotes_no_data(warehouse) -> None:
     assert "Spark may not write to the storage" in engine.without_values(folder)
     unseen = "Error running query: [UNABLE_TO_INFER_SCHEMA] Unable to infer schema for Parquet at /Marked"
     assert "Spark does not see the storage" in engine.without_values(unseen)
+    broadcast = "org.apache.spark.SparkException: OutOfMemoryError: Not enough memory to build and broadcast the table"
+    assert "spark.driver.memory" in engine.without_values(broadcast)
+    collected = (
+        "Total size of serialized results of 8 tasks (1.1 GiB) is bigger than spark.driver.maxResultSize (1024.0 MiB)"
+    )
+    assert "spark.driver.maxResultSize" in engine.without_values(
+        f"org.apache.spark.SparkException: Job aborted: {collected}"
+    )
     job = (
         "Database Error\n org.apache.hive.service.cli.HiveSQLException: Error running query:"
         " org.apache.spark.SparkException: Job aborted: java.util.NoSuchElementException: key not found: Marked Person"
