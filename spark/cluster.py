@@ -72,10 +72,12 @@ def cluster(
     folder: Path,
     workers: int = 2,
     memory: str = "1g",
+    server_memory: str = "1536m",
     settings: dict[str, str] | None = None,
     launcher: Sequence[str] = (),
 ) -> Iterator[Cluster]:
-    """A cluster whose files lie in `folder`. `launcher` is a command that starts the command after it, as nice does."""
+    """A cluster whose files lie in `folder`. Workers have one core and a heap of `memory` each, the Thrift server has
+    `server_memory`. `launcher` is a command that starts the command after it, as nice does."""
     from pyspark.find_spark_home import _find_spark_home
 
     home = Path(_find_spark_home())
@@ -96,7 +98,7 @@ def cluster(
         "SPARK_HOME": str(home),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_NO_DAEMONIZE": "1",
-        "SPARK_DAEMON_MEMORY": "1536m",  # the heap of the Thrift server
+        "SPARK_DAEMON_MEMORY": server_memory,
         "SPARK_LOCAL_DIRS": str(folder / "local"),
     }
     start = [*launcher, f"{home}/bin/spark-class"]

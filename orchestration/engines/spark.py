@@ -57,6 +57,8 @@ SESSION = {
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
     # What follows from columns made of others doubles with each, and filled the server's memory for base_ models.
     "spark.sql.constraintPropagation.enabled": "false",
+    # Sent to every executor are tables that look small: the files of a million customers do, with a number for each.
+    "spark.sql.sources.fileCompressionFactor": "10.0",
 }
 # In the form that the Thrift server takes. The last is dbt-spark's own and would make overflows null: the server must
 # not heed it, and every session of ours sends it to see that.

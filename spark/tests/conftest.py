@@ -36,6 +36,7 @@ def settings_of_the_server() -> dict[str, str]:
         "spark.sql.legacy.createHiveTableByDefault": "true",
         "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.CombineUnions",
         "spark.sql.constraintPropagation.enabled": "true",
+        "spark.sql.sources.fileCompressionFactor": "1.0",
     }
 
 
