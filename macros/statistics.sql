@@ -10,8 +10,11 @@
 {#- DuckDB keeps every amount for each quantile that it is asked for, but only once for a list of them: half the memory. The
     second share is the next amount after the half, of up to five billion. -#}
 {% macro duckdb__cents_of_middle_two(amount) %}{{ cents('list_sum(quantile_disc(' ~ amount ~ ', [0.5, 0.5000000001]))') }}{% endmacro %}
-{#- Spark's percentile is a double: exact of whole and half cents. -#}
-{% macro spark__cents_of_middle_two(amount) %}cast(2 * percentile(cast({{ cents(amount) }} as bigint), 0.5) as decimal(38, 0)){% endmacro %}
+{#- Spark's quantiles are doubles: exact of whole cents. -#}
+{% macro spark__cents_of_middle_two(amount) -%}
+    cast(percentile_disc(0.5) within group (order by {{ cents(amount) }}) as decimal(38, 0))
+        + cast(percentile_disc(0.5) within group (order by {{ cents(amount) }} desc) as decimal(38, 0))
+{%- endmacro %}
 
 {#- Whole microseconds between two timestamps of the company's time zone, as clocks on the wall show them. -#}
 {% macro microseconds_between(from_time, to_time) %}{{ return(adapter.dispatch('microseconds_between')(from_time, to_time)) }}{% endmacro %}
