@@ -195,7 +195,7 @@ class Spark:
     @contextmanager
     def running(self) -> Iterator[tuple[Mapping[str, Any], Manifest]]:
         with self._cursor() as cursor:
-            [(_, limit)] = _run(cursor, f"set {LIMIT}")
+            [(_, limit)] = _rows(cursor, f"set {LIMIT}")
         _keep_sessions()
         manifest = self._placed(project.spark_manifest())
         output = {
@@ -246,7 +246,7 @@ class Spark:
 
     def rows(self, con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
         with self._cursor() as cursor:
-            return _run(cursor, query)
+            return _rows(cursor, query)
 
     def without_values(self, message: str) -> str:
         """What Spark says of lost machines and full disks, else the names of its errors: its messages quote data."""
@@ -271,11 +271,11 @@ class Spark:
             try:
                 cursor = connection.cursor()
                 for name, value in SESSION.items():
-                    if _run(cursor, f"set {name}")[0][1].lower() != value.lower():
+                    if _rows(cursor, f"set {name}")[0][1].lower() != value.lower():
                         raise EnvironmentFailure(
                             f"Spark at {self._url} does not take the setting {name} = {value}. {UNTOUCHED}"
                         )
-                if _run(cursor, f"set {LIMIT}")[0][1].startswith("0"):
+                if _rows(cursor, f"set {LIMIT}")[0][1].startswith("0"):
                     _run(cursor, f"set {LIMIT}={LONGEST}")
                 yield cursor
             finally:
@@ -313,9 +313,9 @@ class Spark:
         relations = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")]
         schemas = {node["schema"] for node in [*relations, *manifest["sources"].values()]}
         needed = {f"{self.prefix}{schema}" for schema in schemas}
-        existing = needed & {name for (name,) in _run(cursor, "show databases")}
+        existing = needed & {name for (name,) in _rows(cursor, "show databases")}
         for name in sorted(existing):
-            if dict(_run(cursor, f"describe database {name}")).get("Comment") != self._owner:
+            if dict(_rows(cursor, f"describe database {name}")).get("Comment") != self._owner:
                 raise SetupError(
                     f"The database {name} on Spark was not made for this warehouse, or before it was moved or restored."
                     " Choose another prefix with --spark-prefix, or drop the database if nobody needs it. Nothing was"
@@ -422,9 +422,15 @@ def _known(message: str) -> str:
     return next(iter(words or _CLASS.findall(message)), "")
 
 
-def _run(cursor: Any, statement: str) -> list[tuple]:
-    """The rows of a statement that has ended well. How far it is is asked all the time: a server that is lost is
-    noticed, and so is a statement whose time is over, which PyHive by itself takes for one that has ended well."""
+def _rows(cursor: Any, query: str) -> list[tuple]:
+    _run(cursor, query)
+    return cursor.fetchall()
+
+
+def _run(cursor: Any, statement: str) -> None:
+    """Run a statement until it has ended well. How far it is is asked all the time: a server that is lost is noticed,
+    and so is a statement whose time is over, which PyHive by itself takes for one that has ended well. Nothing is
+    fetched: of a statement that makes a table, Spark 3.5 has a result that can't be."""
     from pyhive import hive
     from TCLIService.ttypes import TOperationState as State
 
@@ -434,7 +440,6 @@ def _run(cursor: Any, statement: str) -> list[tuple]:
         status = cursor.poll()  # which the server answers when the statement has ended, or after some seconds
     if status.operationState != State.FINISHED_STATE:
         raise hive.OperationalError(f"{State._VALUES_TO_NAMES.get(status.operationState)}: {status.errorMessage}")
-    return cursor.fetchall() if cursor.description else []
 
 
 @cache

@@ -32,7 +32,7 @@ from orchestration.cli import DEMO_AS_OF
 from orchestration.contract.reason_aliases import ALIASES
 from orchestration.contract.tables import NUMBERS, contract
 from orchestration.engines import Engine, EngineSettings
-from orchestration.engines.spark import SESSION, Spark, _run
+from orchestration.engines.spark import SESSION, Spark, _rows, _run
 from orchestration.engines.storage import claim
 from orchestration.errors import EnvironmentFailure
 from orchestration.loading import registry
@@ -266,7 +266,7 @@ def test_no_setting_of_the_server_holds_for_a_refresh(demo, settings_of_the_serv
     """The cells of all tests are those of DuckDB though each of these settings is another one on the server."""
     assert settings_of_the_server.keys() == SESSION.keys()
     with engine_of(demo)._cursor() as cursor:
-        assert {name: value for name in SESSION for _, value in _run(cursor, f"set {name}")} == SESSION
+        assert {name: value for name in SESSION for _, value in _rows(cursor, f"set {name}")} == SESSION
 
 
 def test_the_unit_tests_of_the_models_pass_on_spark(demo, tmp_path) -> None:
@@ -513,7 +513,7 @@ def test_storage_and_databases_of_another_warehouse_are_left_alone(tmp_path, dem
     with engine._cursor() as cursor:
         _run(cursor, f"create database if not exists {engine.prefix}marts comment {quote(engine._owner)}")
         _run(cursor, f"drop database if exists {engine.prefix}history cascade")
-        databases = _run(cursor, "show databases")
+        databases = _rows(cursor, "show databases")
     before = sorted(demo.storage.rglob("*"))
     done = demo.refresh(tmp_path / "warehouse", *demo.engine)
     assert done.code == 2
@@ -522,5 +522,5 @@ def test_storage_and_databases_of_another_warehouse_are_left_alone(tmp_path, dem
     assert done.code == 2
     assert "was not made for this warehouse" in done.err and "--spark-prefix" in done.err
     with engine._cursor() as cursor:
-        assert _run(cursor, "show databases") == databases
+        assert _rows(cursor, "show databases") == databases
     assert sorted(demo.storage.rglob("*")) == before and not (tmp_path / "storage").exists()
