@@ -264,7 +264,7 @@ select
     'quarantined ' || table_name as doubt,
     customers,
     amount,
-    table_name || ': ' || cast(delivered_rows as {{ dbt.type_string() }}) || ' rows that can''t be used, of '
+    table_name || ': ' || cast(delivered_rows as {{ dbt.type_string() }}) || ' rows that cannot be used, of '
         || cast(customers as {{ dbt.type_string() }}) || ' known customers'
         || coalesce(
             ' and with ' || amount_name || ' ' || cast({{ money('amount') }} as {{ dbt.type_string() }})

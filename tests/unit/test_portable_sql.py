@@ -28,10 +28,11 @@ def test_every_dispatched_macro_has_both_engines():
 
 def test_models_use_nothing_that_one_engine_lacks():
     """`::`, varchar and starts_with are DuckDB's; Spark reads `qualify` from 4.3 on only, and keeps the rows of a query
-    after `not in` in the memory of one machine."""
+    after `not in` in the memory of one machine. Spark 3.5 leaves a quote that is written twice out of a text."""
     lacking = re.compile(r"\bqualify\b|::|\bvarchar\b|\bhugeint\b|\bexclude\b|\bstarts_with\b|\bnot in \(\s*select\b")
     for path, text in SQL.items():
         shared = re.sub(r"(?s:{%-? macro (duckdb|spark)__.*?endmacro -?%}|{#.*?#})|--.*", "", text)
         if path.parts[0] != "macros":
             shared = re.sub(r"'[^'\n]*'", "", shared)
         assert not lacking.search(shared), path
+        assert not re.search(r"\w''\w", text), path
