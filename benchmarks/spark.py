@@ -100,7 +100,7 @@ def main(customers: int, workers: int, form: str = "csv", memory: str = "2g", re
         (scratch / "events").mkdir()
         logged = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": str(scratch / "events")}
         logged |= {"spark.eventLog.rolling.enabled": "false", "spark.eventLog.compress": "false"}
-        spark = cluster(scratch / "cluster", workers, memory, memory, SETTINGS | logged)
+        spark = cluster(scratch / "cluster", workers, memory, server_memory=memory, settings=SETTINGS | logged)
         with spark if workers else nullcontext() as running:
             kinds = [REFRESH, SERVER, EXECUTOR] if workers else [REFRESH]
             for day in range(int(refreshes)):

@@ -7,8 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+import duckdb
+
 from orchestration.contract.tables import DATES, NUMBERS
-from orchestration.loading.money import CODES, SIGNS
+from orchestration.loading import money
 from orchestration.loading.readings import month_language
 
 _ISO = r"\d{4}[-./]\d{1,2}([-./]\d{1,2})?([ T].*)?"
@@ -107,7 +109,10 @@ def nothings(values: Iterable[str], among: str) -> list[str]:
 
 
 def currency_of(amounts: Iterable[str]) -> str | None:
-    """The currency whose sign, word or code all amounts carry; none where it may be one of several."""
-    signs = {re.sub(r"[\d\s.,'’()+−-]", "", amount).upper() for amount in amounts if not is_nothing(amount)}
-    currencies = {SIGNS.get(sign, "") for sign in signs}
-    return currencies.pop() if len(currencies) == 1 and currencies <= set(CODES) else None
+    """The currency that all amounts state by signs, words and codes around them, as the loader reads them."""
+    stated = [amount for amount in amounts if not is_nothing(amount)]
+    currency = money.currency_of(money.stated("amount"))
+    with duckdb.connect() as con:
+        query = f"select distinct {currency} from unnest($1::varchar[]) as stated(amount)"
+        found = con.execute(query, [stated]).fetchall()
+    return found[0][0] if len(found) == 1 else None

@@ -13,6 +13,7 @@ from orchestration.loading.contents import currency_of
         (["1 234,50 лв.", "-9,90 лева", "0.00"], "BGN"),
         (["₺5", "(₺7.50)"], "TRY"),
         (["US$ 5", "USD 1,000.00"], "USD"),
+        (["$50 CAD"], "CAD"),
         (["5 EUR", "€6"], "EUR"),
         (["€5", "£5"], None),
         (["$5"], None),
