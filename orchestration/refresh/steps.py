@@ -310,7 +310,7 @@ def broken_laws(engine: Engine, con: duckdb.DuckDBPyConnection, result: NodeResu
     if kind.get("name") != "holds" or result.status not in ("fail", "warn"):
         return ""
     test = cast("GenericTestNode", result.node)
-    rows = engine.rows(con, f"select law, sample_key from ({test.compiled_code}) as broken_laws")
+    rows = engine.rows(con, f"select law, sample_key from ({test.compiled_code}) as broken_laws order by law_number")
     return "; ".join(f"{law} (for example {key})" if key else law for law, key in rows)
 
 
