@@ -67,7 +67,12 @@ def test_a_signal_stops_all_that_was_started(pyspark, tmp_path, number) -> None:
     folder = tmp_path / "cluster"
     command = [sys.executable, "-c", PROGRAM, folder]
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell's background job ignores some
     ) as process:
         assert process.stdout and process.stdout.readline().startswith("thrift://127.0.0.1:")
         await_processes(4 * 3, folder)  # master, two workers and the server, with two children each
