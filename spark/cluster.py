@@ -28,7 +28,8 @@ _SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
-    # What nobody looks at: pages, and plans in words.
+    # What nobody looks at: what goes well, pages, and plans in words.
+    "spark.log.level": "WARN",
     "spark.ui.enabled": "false",
     "spark.ui.liveUpdate.period": "-1",
     "spark.sql.ui.explainMode": "simple",
