@@ -400,7 +400,7 @@ def test_a_company_that_is_corrected_killed_loses_its_server_and_changes_engines
     restated, exported = restatements(company.by_spark), stamps(company.storage / "raw")
     before = exports(company.by_spark)
     deliver(company.extracts, CORRECTION)
-    fault = at("stage and audit", 5, partial(lose, cluster_folder, SERVER))
+    fault = at("build the marts", 1, partial(lose, cluster_folder, SERVER))
     done = company.refresh(company.by_spark, prepare=fault)
     assert done.code == 4
     assert "the connection to Spark was lost" in done.err
