@@ -21,7 +21,6 @@ from pathlib import Path
 from orchestration.errors import EnvironmentFailure
 
 JAVA = 17
-_QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # The server reads the extracts of small companies here: two tasks are enough, and more cost more than they save.
 _SETTINGS = {
     "spark.driver.host": "127.0.0.1",
@@ -35,8 +34,8 @@ _SETTINGS = {
     "spark.sql.ui.explainMode": "simple",
     "spark.sql.maxPlanStringLength": "100",
     # The time of small companies goes into planning and into compiling what then runs for a moment.
-    "spark.driver.extraJavaOptions": _QUICK,
-    "spark.executor.extraJavaOptions": _QUICK,
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
+    "spark.executor.extraJavaOptions": "-XX:+UseSerialGC",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
