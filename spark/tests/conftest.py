@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from spark.cluster import Cluster, cluster, missing
+from spark.tests.companies import Company, demo_company, random_company
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +44,21 @@ def settings_of_the_server() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def running(cluster_folder: Path, settings_of_the_server: dict[str, str]) -> Iterator[Cluster]:
+def by_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Company]]]:
+    """The demo company and another one each day. DuckDB refreshes them while the cluster starts and the first tests
+    need one core."""
     if lack := missing():
         pytest.skip(lack)
+    seed = date.today().toordinal()
+    with ThreadPoolExecutor(1) as beside:
+        yield {
+            "demo": beside.submit(demo_company, tmp_path_factory.mktemp("demo")),
+            "random": beside.submit(random_company, tmp_path_factory.mktemp(f"seed{seed}x"), seed),
+        }
+
+
+@pytest.fixture(scope="session")
+def running(cluster_folder: Path, settings_of_the_server: dict[str, str], by_duckdb: object) -> Iterator[Cluster]:
     # Root may read and write anywhere; without these privileges permissions hold for the cluster as for anybody's.
     privileges = "-dac_override,-dac_read_search"
     bound = [] if os.getuid() else ["setpriv", "--inh-caps", privileges, "--bounding-set", privileges]
