@@ -22,6 +22,7 @@ from tests.unit.delivered import Delivered
 CORPUS = sorted(Path(__file__).with_name("corpus").iterdir())
 A_FEW = range(1, 30)
 FIRST, INPUTS = int(os.environ.get("FUZZ_FIRST", 1_000)), int(os.environ.get("FUZZ_INPUTS", 0))
+PARTS = 20  # of the many seeds, for as many cores as there are
 LONGEST = 60  # seconds
 MOST = 2**31 if sys.platform == "darwin" else 2**21  # of memory, in bytes there and in kB elsewhere: 2 GB
 
@@ -84,7 +85,8 @@ def test_each_other_table(tmp_path, table):
 
 
 @pytest.mark.skipif(not INPUTS, reason="`make test-faults` tries many")
-def test_many_seeds(tmp_path):
-    for seed in range(FIRST, FIRST + INPUTS):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_many_seeds(tmp_path, part):
+    for seed in range(FIRST + part, FIRST + INPUTS, PARTS):
         outcome(tmp_path / str(seed), seed)
         shutil.rmtree(tmp_path / str(seed))
