@@ -1,4 +1,4 @@
-"""Companies as DuckDB has refreshed them, for Spark to do the same."""
+"""Companies as DuckDB has refreshed them, for Spark to do the same, and what fails meanwhile."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+from dbt_common.exceptions import DbtDatabaseError
 
 from orchestration.cli import DEMO_AS_OF
 from orchestration.contract.reason_aliases import ALIASES
@@ -159,3 +160,18 @@ def parquet(rows: list[dict], columns: dict[str, str], scratch: Path) -> bytes:
     with duckdb.connect() as con:  # not the connection that threads share
         con.execute(f"copy (select {cells} from read_json({quote(lines)}, columns = {{{texts}}})) to {quote(file)}")
     return file.read_bytes()
+
+
+def fail_once() -> None:
+    """The first time that Spark has made the table of the quarantine, it says that it failed."""
+    from dbt.adapters.spark.connections import PyhiveConnectionWrapper
+
+    failed = []
+
+    def execute(self: PyhiveConnectionWrapper, sql: str, *given, **named) -> None:
+        original(self, sql, *given, **named)
+        if ".quarantine" in sql and "create table" in sql and not failed:
+            failed.append(sql)
+            raise DbtDatabaseError("Error running query: java.util.NoSuchElementException: key not found")
+
+    original, PyhiveConnectionWrapper.execute = PyhiveConnectionWrapper.execute, execute

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spark.cluster import Cluster, cluster, missing
-from spark.tests.companies import Company, demo_company, random_company
+from spark.tests.companies import Company, demo_company, fail_once, random_company
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +67,21 @@ def running(cluster_folder: Path, settings_of_the_server: dict[str, str], by_duc
 
 
 @pytest.fixture(scope="session")
-def spark(running: Cluster) -> str:
-    """The URL of its Thrift server."""
+def demo_refresh(by_duckdb, running: Cluster, storage: Path) -> Iterator[Future[Company]]:
+    """Of the demo company on Spark. What Spark fails of itself is tried once more."""
+
+    def refresh() -> Company:
+        company = by_duckdb["demo"].result().on(running.url, storage)
+        company.published(company.by_spark, *company.engine, prepare=fail_once)
+        return company
+
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(refresh)
+
+
+@pytest.fixture(scope="session")
+def spark(running: Cluster, demo_refresh: object) -> str:
+    """The URL of its Thrift server, which refreshes the demo company beside the first tests: they mostly wait."""
     return running.url
 
 

@@ -18,7 +18,6 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from dbt_common.exceptions import DbtDatabaseError
 from pyhive import hive
 
 from orchestration.cli import DEMO_AS_OF
@@ -137,27 +136,50 @@ def stopped(numbers: Iterable[int]) -> Iterator[None]:
             os.kill(number, signal.SIGCONT)
 
 
-def fail_once() -> None:
-    """The first time that Spark has made the table of the quarantine, it says that it failed."""
-    from dbt.adapters.spark.connections import PyhiveConnectionWrapper
+@pytest.fixture(scope="module")
+def random_company(by_duckdb, spark, storage) -> Company:
+    """Another company each day, which DuckDB has refreshed."""
+    company = by_duckdb["random"].result().on(spark, storage)
+    claim(company.storage, Warehouse(company.by_spark).identity)
+    return company
 
-    failed = []
 
-    def execute(self: PyhiveConnectionWrapper, sql: str, *given, **named) -> None:
-        original(self, sql, *given, **named)
-        if ".quarantine" in sql and "create table" in sql and not failed:
-            failed.append(sql)
-            raise DbtDatabaseError("Error running query: java.util.NoSuchElementException: key not found")
+def test_a_full_storage_ends_with_a_sentence(random_company) -> None:
+    company, before = random_company, exports(random_company.by_spark)
+    with small_disk(company.storage / "built"):
+        fault = at("stage and audit", 3, partial(fill, company.storage / "built"))
+        done = company.refresh(company.by_spark, *company.engine, prepare=fault)
+    assert done.code == 4
+    assert "no space is left on a disk of the cluster or on the storage" in done.err
+    assert exports(company.by_spark) == before
 
-    original, PyhiveConnectionWrapper.execute = PyhiveConnectionWrapper.execute, execute
+
+def test_a_storage_that_spark_may_not_write_to_ends_with_a_sentence(random_company) -> None:
+    company, before = random_company, exports(random_company.by_spark)
+    fault = at("stage and audit", 3, partial(forbid, company.storage / "built"))
+    done = company.refresh(company.by_spark, *company.engine, prepare=fault)
+    assert done.code == 4
+    assert "Spark may not write to the storage: it must run as the same user" in done.err
+    assert exports(company.by_spark) == before
+    for folder in company.storage.glob("built/**/"):
+        folder.chmod(0o700)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_storage_of_another_user_than_sparks_ends_with_a_sentence(random_company) -> None:
+    company, before = random_company, exports(random_company.by_spark)
+    os.chown(company.storage, int(NOBODY), int(NOBODY))
+    done = company.refresh(company.by_spark, *company.engine)
+    assert done.code == 4
+    assert "Spark does not see the storage" in done.err
+    assert exports(company.by_spark) == before
+    os.chown(company.storage, os.getuid(), os.getgid())
 
 
 @pytest.fixture(scope="module")
-def demo(by_duckdb, spark, storage) -> Company:
-    """The demo company, refreshed on both engines. What Spark fails of itself is tried once more."""
-    company = by_duckdb["demo"].result().on(spark, storage)
-    company.published(company.by_spark, *company.engine, prepare=fail_once)
-    return company
+def demo(demo_refresh) -> Company:
+    """The demo company, refreshed on both engines."""
+    return demo_refresh.result()
 
 
 def test_the_demo_company_is_the_same_on_both_engines(demo) -> None:
@@ -208,46 +230,6 @@ def test_the_analyses_answer_in_the_same_order_on_both_engines(demo, tmp_path) -
         one, other = (answer(engine, con, tmp_path) for engine in (by_duckdb, engine_of(demo)))
     assert len(one) > 10 and any(one.values())
     assert {name: rows for name, rows in other.items() if rows != one[name]} == {}
-
-
-@pytest.fixture(scope="module")
-def random_company(by_duckdb, spark, storage) -> Company:
-    """Another company each day."""
-    company = by_duckdb["random"].result().on(spark, storage)
-    claim(company.storage, Warehouse(company.by_spark).identity)
-    return company
-
-
-def test_a_full_storage_ends_with_a_sentence(random_company) -> None:
-    company, before = random_company, exports(random_company.by_spark)
-    with small_disk(company.storage / "built"):
-        fault = at("stage and audit", 3, partial(fill, company.storage / "built"))
-        done = company.refresh(company.by_spark, *company.engine, prepare=fault)
-    assert done.code == 4
-    assert "no space is left on a disk of the cluster or on the storage" in done.err
-    assert exports(company.by_spark) == before
-
-
-def test_a_storage_that_spark_may_not_write_to_ends_with_a_sentence(random_company) -> None:
-    company, before = random_company, exports(random_company.by_spark)
-    fault = at("stage and audit", 3, partial(forbid, company.storage / "built"))
-    done = company.refresh(company.by_spark, *company.engine, prepare=fault)
-    assert done.code == 4
-    assert "Spark may not write to the storage: it must run as the same user" in done.err
-    assert exports(company.by_spark) == before
-    for folder in company.storage.glob("built/**/"):
-        folder.chmod(0o700)
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")
-def test_a_storage_of_another_user_than_sparks_ends_with_a_sentence(random_company) -> None:
-    company, before = random_company, exports(random_company.by_spark)
-    os.chown(company.storage, int(NOBODY), int(NOBODY))
-    done = company.refresh(company.by_spark, *company.engine)
-    assert done.code == 4
-    assert "Spark does not see the storage" in done.err
-    assert exports(company.by_spark) == before
-    os.chown(company.storage, os.getuid(), os.getgid())
 
 
 def test_a_company_that_is_corrected_killed_loses_its_server_and_changes_engines(
