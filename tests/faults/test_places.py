@@ -19,18 +19,17 @@ from tests.faults.test_refresh import AS_OF, exports, extracts, refresh, undistu
 __all__ = ["extracts", "undisturbed"]  # fixtures
 all_faults = pytest.mark.skipif("FAULTS" not in os.environ, reason="a whole refresh: make test-faults")
 NOBODY = "65534"
-MEMORY = Path("/dev/shm")
+PLACES = (Path("/dev/shm"), Path("/var/tmp"))
 
 
 @pytest.fixture
 def elsewhere(tmp_path) -> Iterator[Path]:
     """A folder on another file system than the extracts and the temporary folder."""
-    if not MEMORY.is_dir() or MEMORY.stat().st_dev in (
-        tmp_path.stat().st_dev,
-        Path(tempfile.gettempdir()).stat().st_dev,
-    ):
+    here = {tmp_path.stat().st_dev, Path(tempfile.gettempdir()).stat().st_dev}
+    other = next((place for place in PLACES if place.is_dir() and place.stat().st_dev not in here), None)
+    if not other:
         pytest.skip("this machine has no second file system to write to")
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+    with tempfile.TemporaryDirectory(dir=other) as folder:
         yield Path(folder)
 
 
