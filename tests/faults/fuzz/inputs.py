@@ -188,10 +188,11 @@ def _xlsx(chance: Random, header: list[str], rows: list[list[str]]) -> bytes:
             for number, row in enumerate([header, *rows], chance.choice([0, 0, 3])):
                 for column, cell in enumerate(row):
                     sheet.write(number, column, cell[:100])
-        if chance.random() < 0.1:
+        if is_far := chance.random() < 0.1:
             sheet.write(chance.choice(["XFD1", "A1048576", "XFD1048576", "AAA9000"]), 1)
-    del book, sheet
-    gc.collect()  # a far cell is 130 MB in a circle of objects, which would count as the loader's
+    if is_far:  # 130 MB in a circle of objects, which would count as the loader's
+        del book, sheet
+        gc.collect()
     return output.getvalue()
 
 
