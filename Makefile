@@ -1,6 +1,6 @@
 # make demo   set up what is missing, then build and publish the demo company
 # make test   set up what is missing, then run all tests
-# make test-faults    the same faults as in make test, and many more of them: an hour
+# make test-faults    the same faults as in make test, and many more of them: one or two hours
 # make lint   set up what is missing, then check the style of Python and SQL and the types of the Python code
 # make audit  compare the hashes of the lock files with the index's, and look their packages up among the known vulnerabilities
 # make bench  time a refresh side by side with what people use instead (SIZE=small, medium or large; FORMAT=csv or parquet)
