@@ -60,11 +60,10 @@ def missing() -> str | None:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that runs: the URL of its Thrift server, and how to start that again, with these settings besides, once
-    it was lost."""
+    """A cluster that runs: the URL of its Thrift server, and how to start that again, once it was lost."""
 
     url: str
-    start_server: Callable[[dict[str, str]], None]
+    start_server: Callable[[], None]
 
 
 @contextmanager
@@ -73,10 +72,11 @@ def cluster(
     workers: int = 2,
     memory: str = "1g",
     server_memory: str = "1536m",
+    cores: int = 1,
     settings: dict[str, str] | None = None,
     launcher: Sequence[str] = (),
 ) -> Iterator[Cluster]:
-    """A cluster whose files lie in `folder`. Workers have one core and a heap of `memory` each, the Thrift server has
+    """A cluster whose files lie in `folder`. Workers have `cores` and a heap of `memory` each, the Thrift server has
     `server_memory`. `launcher` is a command that starts the command after it, as nice does."""
     from pyspark.find_spark_home import _find_spark_home
 
@@ -93,6 +93,7 @@ def cluster(
         **(settings or {}),
     }
     properties = folder / "spark.conf"
+    properties.write_text("".join(f"{name} {value}\n" for name, value in settings.items()), encoding="utf-8")
     environment = {
         **os.environ,
         "SPARK_HOME": str(home),
@@ -111,7 +112,7 @@ def cluster(
 
         run("master", [*start, "org.apache.spark.deploy.master.Master", *where, "--port", str(master)], small, master)
         for number in range(1, workers + 1):
-            work = ["--cores", "1", "--memory", memory, "--work-dir", str(folder / f"work{number}")]
+            work = ["--cores", str(cores), "--memory", memory, "--work-dir", str(folder / f"work{number}")]
             worker = "org.apache.spark.deploy.worker.Worker"
             run(f"worker{number}", [*start, worker, *where, *work, f"spark://127.0.0.1:{master}"], small, None)
         server = [*launcher, f"{home}/bin/spark-submit", "--master", f"spark://127.0.0.1:{master}"]
@@ -123,12 +124,10 @@ def cluster(
         server += ["--hiveconf", "hive.server2.async.exec.threads=8"]
         server += ["--hiveconf", "hive.server2.async.exec.keepalive.time=3600s"]
 
-        def start_server(besides: dict[str, str]) -> None:
-            lines = (f"{name} {value}\n" for name, value in {**settings, **besides}.items())
-            properties.write_text("".join(lines), encoding="utf-8")
+        def start_server() -> None:
             run("thriftserver", server, environment, thrift)
 
-        start_server({})
+        start_server()
         yield Cluster(f"thrift://127.0.0.1:{thrift}", start_server)
 
 

@@ -62,13 +62,16 @@ def running(cluster_folder: Path, settings_of_the_server: dict[str, str], by_duc
     # Root may read and write anywhere; without these privileges permissions hold for the cluster as for anybody's.
     privileges = "-dac_override,-dac_read_search"
     bound = [] if os.getuid() else ["setpriv", "--inh-caps", privileges, "--bounding-set", privileges]
-    with cluster(cluster_folder, settings=settings_of_the_server, launcher=bound) as started:
+    settings = settings_of_the_server
+    # Of two workers each would load and compile what the tasks need.
+    with cluster(cluster_folder, workers=1, cores=2, memory="1536m", settings=settings, launcher=bound) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def demo_refresh(by_duckdb, running: Cluster, storage: Path) -> Iterator[Future[Company]]:
-    """Of the demo company on Spark. What Spark fails of itself is tried once more."""
+    """Of the demo company on Spark, beside the tests of faults, which mostly wait. What Spark fails of itself is tried
+    once more."""
 
     def refresh() -> Company:
         company = by_duckdb["demo"].result().on(running.url, storage)
@@ -77,12 +80,6 @@ def demo_refresh(by_duckdb, running: Cluster, storage: Path) -> Iterator[Future[
 
     with ThreadPoolExecutor(1) as beside:
         yield beside.submit(refresh)
-
-
-@pytest.fixture(scope="session")
-def spark(running: Cluster, demo_refresh: object) -> str:
-    """The URL of its Thrift server, which refreshes the demo company beside the first tests: they mostly wait."""
-    return running.url
 
 
 @pytest.hookimpl(wrapper=True)

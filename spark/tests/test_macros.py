@@ -13,6 +13,7 @@ import yaml
 from orchestration.engines import EngineSettings
 from orchestration.transform import project
 from orchestration.warehouse.folder import Warehouse
+from spark.cluster import Cluster
 from tests.unit.test_portable_sql import DBT_MACROS, SQL
 
 # Every blank of Unicode, around what is a blank elsewhere or looks like one.
@@ -110,8 +111,8 @@ def test_every_dispatched_macro_is_tried() -> None:
     assert dispatched >= DBT_MACROS
 
 
-def test_macros_give_the_same_on_both_engines(tmp_path: Path, spark: str, storage: Path) -> None:
-    given = {"engine": "spark", "spark_url": spark, "spark_storage": str(storage / "macros")}
+def test_macros_give_the_same_on_both_engines(tmp_path: Path, running: Cluster, storage: Path) -> None:
+    given = {"engine": "spark", "spark_url": running.url, "spark_storage": str(storage / "macros")}
     warehouse = Warehouse(tmp_path)
     found = []
     for settings in (EngineSettings(), EngineSettings(**given)):

@@ -22,7 +22,7 @@ from pyhive import hive
 
 from orchestration.cli import DEMO_AS_OF
 from orchestration.engines import Engine, EngineSettings
-from orchestration.engines.spark import SESSION, Spark, _rows, _run
+from orchestration.engines.spark import _CONFIGURATION, SESSION, Spark, _rows, _run
 from orchestration.engines.storage import claim
 from orchestration.errors import EnvironmentFailure
 from orchestration.loading import registry
@@ -95,6 +95,11 @@ def lose(folder: Path, kind: str) -> None:
     os.kill(next(processes(folder, kind)), signal.SIGKILL)
 
 
+def plan_by_default() -> None:
+    """As on a cluster for many rows."""
+    _CONFIGURATION["set:hiveconf:spark.sql.adaptive.enabled"] = "true"
+
+
 def fill(folder: Path) -> None:
     """Leave no space on the disk of a folder."""
     with suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
@@ -137,13 +142,25 @@ def stopped(numbers: Iterable[int]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def random_company(by_duckdb, spark, storage) -> Company:
+def random_company(by_duckdb, running, storage) -> Company:
     """Another company each day, which DuckDB has refreshed."""
-    company = by_duckdb["random"].result().on(spark, storage)
+    company = by_duckdb["random"].result().on(running.url, storage)
     claim(company.storage, Warehouse(company.by_spark).identity)
     return company
 
 
+def test_a_lost_server_ends_with_a_sentence(random_company, running, cluster_folder) -> None:
+    """Before the others, which would have to wait until the new one has loaded and compiled what they need."""
+    company, before = random_company, exports(random_company.by_spark)
+    fault = at("stage and audit", 3, partial(lose, cluster_folder, SERVER))
+    done = company.refresh(company.by_spark, *company.engine, prepare=fault)
+    assert done.code == 4
+    assert "the connection to Spark was lost" in done.err
+    assert exports(company.by_spark) == before
+    running.start_server()
+
+
+@pytest.mark.usefixtures("demo_refresh")
 def test_a_full_storage_ends_with_a_sentence(random_company) -> None:
     company, before = random_company, exports(random_company.by_spark)
     with small_disk(company.storage / "built"):
@@ -232,16 +249,11 @@ def test_the_analyses_answer_in_the_same_order_on_both_engines(demo, tmp_path) -
     assert {name: rows for name, rows in other.items() if rows != one[name]} == {}
 
 
-def test_a_company_that_is_corrected_killed_loses_its_server_and_changes_engines(
-    random_company, running, cluster_folder
-) -> None:
-    """Spark's first refresh finds what faults have left, here and in the tests before. The months that the second
-    delivery changes are restated in the same words. So are those of a third one, for which Spark is given nothing but
-    what is new. The server that is started in place of the lost one plans as Spark does by default."""
-    company, before = random_company, exports(random_company.by_spark)
-    done = company.refresh(company.by_spark, *company.engine, prepare=at("stage and audit", 3, kill))
-    assert done.code == -signal.SIGKILL
-    assert exports(company.by_spark) == before
+def test_a_company_that_is_corrected_killed_and_changes_engines(random_company) -> None:
+    """Spark's first refresh finds what the faults of the tests before have left. The months that the second delivery
+    changes are restated in the same words. So are those of a third one, for which Spark is given nothing but what is
+    new; it is killed amid the marts, and the next refresh plans as Spark does by default."""
+    company = random_company
     company.published(company.by_spark, *company.engine)
     company.assert_equal(OF_REFRESHES)
     assert restatements(company.by_spark) > 0
@@ -256,13 +268,10 @@ def test_a_company_that_is_corrected_killed_loses_its_server_and_changes_engines
     restated, exported = restatements(company.by_spark), stamps(company.storage / "raw")
     before = exports(company.by_spark)
     deliver(company.extracts, CORRECTION)
-    fault = at("build the marts", 1, partial(lose, cluster_folder, SERVER))
-    done = company.refresh(company.by_spark, prepare=fault)
-    assert done.code == 4
-    assert "the connection to Spark was lost" in done.err
+    done = company.refresh(company.by_spark, prepare=at("build the marts", 5, kill))
+    assert done.code == -signal.SIGKILL
     assert exports(company.by_spark) == before
-    running.start_server({"spark.sql.adaptive.enabled": "true"})  # as on a cluster for many rows
-    company.publish_both()
+    company.publish_both(prepare=plan_by_default)
     company.assert_equal(OF_REFRESHES)
     assert restatements(company.by_spark) > restated
     assert exported.items() < stamps(company.storage / "raw").items()
@@ -274,10 +283,10 @@ def test_a_company_that_is_corrected_killed_loses_its_server_and_changes_engines
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the public extracts of ../shared/data are not here")
 def test_a_public_extract_is_the_same_on_both_engines_though_an_executor_is_lost(
-    tmp_path, spark, cluster_folder, storage
+    tmp_path, running, cluster_folder, storage
 ) -> None:
     shutil.copytree(DATA / "chinook", tmp_path / "extracts", copy_function=shutil.copy)
-    company = Company(tmp_path, "2025-12-31").on(spark, storage)
+    company = Company(tmp_path, "2025-12-31").on(running.url, storage)
     fault = at("build the marts", 5, partial(lose, cluster_folder, EXECUTOR))
     company.publish_both(*company.engine, prepare=fault)
     company.assert_equal()
@@ -343,8 +352,8 @@ def test_another_user_than_the_one_who_installed_it_needs_to_write_nothing_into_
     assert done.returncode == 0, done.stderr
 
 
-def test_a_gate_that_dagster_tries_again_starts_from_nothing(tmp_path, spark, storage) -> None:
-    given = {"spark_url": spark, "spark_storage": str(storage / "again"), "spark_prefix": "again_"}
+def test_a_gate_that_dagster_tries_again_starts_from_nothing(tmp_path, running, storage) -> None:
+    given = {"spark_url": running.url, "spark_storage": str(storage / "again"), "spark_prefix": "again_"}
     warehouse = Warehouse(tmp_path)
     engine = EngineSettings("spark", **given).start(warehouse, "20240630T050000.000000Z")
     with warehouse.connect() as con:
