@@ -28,28 +28,48 @@ with prices as (
         on rates.currency = rows.currency
         and rates.valid_from <= rows.started_on
         and rates.valid_to > rows.started_on
+),
+
+distinct_prices as (
+    select distinct price, units, discount_rate, exchange_rate, interval_months, interval_parts from prices
+),
+
+-- Many subscriptions have few prices: exact fractions, 0.1 ms each, are calculated once for each of these.
+amounts as (
+    select
+        *,
+        {{ too_large }} as is_too_large,
+        case when not {{ too_large }} then
+            {{ money(money_ratio(
+                [price.n, quantity.n, share_paid.n, rate.n, 'interval_parts'],
+                [price.d, quantity.d, share_paid.d, rate.d, 'interval_months']
+            )) }}
+        end as monthly_amount
+    from distinct_prices
 )
 
 select
-    subscription_id,
-    customer_id,
-    plan_id,
-    started_on,
-    ended_on,
-    trial_ends_on,
-    end_reason,
-    delivery_number,
-    written_on,
-    currency,
-    exchange_rate,
-    case when not {{ too_large }} then
-        {{ money(money_ratio(
-            [price.n, quantity.n, share_paid.n, rate.n, 'interval_parts'],
-            [price.d, quantity.d, share_paid.d, rate.d, 'interval_months']
-        )) }}
-    end as monthly_amount,
-    {{ too_large }} as is_too_large,
-    has_paying_status,
-    is_inactive_since_unknown,
-    is_taken_for_inactive_throughout
+    prices.subscription_id,
+    prices.customer_id,
+    prices.plan_id,
+    prices.started_on,
+    prices.ended_on,
+    prices.trial_ends_on,
+    prices.end_reason,
+    prices.delivery_number,
+    prices.written_on,
+    prices.currency,
+    prices.exchange_rate,
+    amounts.monthly_amount,
+    amounts.is_too_large,
+    prices.has_paying_status,
+    prices.is_inactive_since_unknown,
+    prices.is_taken_for_inactive_throughout
 from prices
+left join amounts
+    on amounts.price = prices.price
+    and amounts.units = prices.units
+    and amounts.discount_rate = prices.discount_rate
+    and amounts.exchange_rate is not distinct from prices.exchange_rate
+    and amounts.interval_months = prices.interval_months
+    and amounts.interval_parts = prices.interval_parts
