@@ -252,7 +252,7 @@ def test_the_analyses_answer_in_the_same_order_on_both_engines(demo, tmp_path) -
 def test_a_company_that_is_corrected_killed_and_changes_engines(random_company) -> None:
     """Spark's first refresh finds what the faults of the tests before have left. The months that the second delivery
     changes are restated in the same words. So are those of a third one, for which Spark is given nothing but what is
-    new; it is killed amid the staging, and the next refresh plans as Spark does by default."""
+    new; it is killed amid the marts, and the next refresh plans as Spark does by default."""
     company = random_company
     company.published(company.by_spark, *company.engine)
     company.assert_equal(OF_REFRESHES)
@@ -268,7 +268,7 @@ def test_a_company_that_is_corrected_killed_and_changes_engines(random_company) 
     restated, exported = restatements(company.by_spark), stamps(company.storage / "raw")
     before = exports(company.by_spark)
     deliver(company.extracts, CORRECTION)
-    done = company.refresh(company.by_spark, prepare=at("stage and audit", 10, kill))
+    done = company.refresh(company.by_spark, prepare=at("build the marts", 5, kill))
     assert done.code == -signal.SIGKILL
     assert exports(company.by_spark) == before
     company.publish_both(prepare=plan_by_default)
