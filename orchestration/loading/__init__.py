@@ -78,6 +78,9 @@ def read_extracts(
         deliveries = [delivery for delivery in deliveries if delivery in read]
         report.notes += readers.notes
         report.warnings += readers.warnings
+        # Each row has its number. Inserted in their order, rows lie in groups that are filled in part; DuckDB packs
+        # and compresses these again on commit: 4.8 s for 1.7 million rows, which take 0.9 s otherwise.
+        con.execute("set preserve_insertion_order = false")
         con.execute("begin")
         try:
             for load in loads:
@@ -104,6 +107,8 @@ def read_extracts(
         except BaseException:
             con.execute("rollback")
             raise
+        finally:
+            con.execute("set preserve_insertion_order = true")  # the readers number rows by it
     if as_of is None and (stale := stale_warning(report.newest, report.as_of, yesterday)):
         report.warnings.append(stale)
     report.warnings += [
