@@ -25,6 +25,7 @@ from orchestration.refresh import outcome
 from orchestration.refresh.nothing_new import NothingNew, asked, kept_by, nothing_new
 from orchestration.refresh.profile import Cost, Profile
 from orchestration.warehouse import folder, origin, publishing
+from orchestration.warehouse.connection import is_short_of_memory
 from orchestration.warehouse.destination import Destination
 from orchestration.warehouse.folder import Warehouse
 
@@ -196,7 +197,13 @@ def refreshing(
         profile = Profile()
         if not unchanged:
             stack.enter_context(profile.watching())
-        judge = judge_process.here if unchanged else stack.enter_context(judge_process.judge_beside())
+        judge: Judge
+        if unchanged:
+            judge = judge_process.here
+        elif is_short_of_memory():
+            judge = judge_process.judge_apart
+        else:
+            judge = stack.enter_context(judge_process.judge_beside())
         publishing.reconcile(warehouse)
         with warehouse.connect() as con:
             refresh_id = folder.new_refresh_id(max(folder.newest_id(con), publishing.newest_id(warehouse)))

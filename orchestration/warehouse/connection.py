@@ -35,6 +35,12 @@ def settings(scratch: Path) -> dict[str, str]:
     }
 
 
+def is_short_of_memory() -> bool:
+    """Whether DuckDB has to leave the rest of a refresh more than its usual share."""
+    memory = _memory()
+    return _for_duckdb(memory) < memory * 6 // 10
+
+
 def _for_duckdb(memory: int) -> int:
     """Its share of so many bytes: Python, dbt and Great Expectations take the rest, whatever the size of a company."""
     return max(min(memory * 6 // 10, memory - _OTHERS), memory // 4)

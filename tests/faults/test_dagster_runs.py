@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 import expectations
+from expectations import judge_process
 from orchestration.definitions import defs
 from orchestration.defs import running
 from orchestration.defs.run_history import run_history
@@ -62,7 +63,7 @@ class Stubs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: list[str] = []
         self.before: Callable[[str], Any] = lambda step: None
-        monkeypatch.setattr(expectations, "judge_beside", lambda: nullcontext(None))
+        monkeypatch.setattr(judge_process, "judge_beside", lambda: nullcontext(None))
         for name in ("load", "build", "judge"):
             monkeypatch.setattr(steps, name, getattr(self, name))
 

@@ -102,6 +102,19 @@ class TestJudgeBeside:
             results = [run(HOLDS, FAILS, judge=judge), run(FAILS, judge=judge)]
         assert results == [run(HOLDS, FAILS), run(FAILS)]
 
+    def test_leaves_no_process_where_it_is_started_for_each_answer(self, monkeypatch):
+        started = []
+
+        class Noted(subprocess.Popen):
+            def __init__(self, *arguments, **options):
+                super().__init__(*arguments, **options)
+                started.append(self)
+
+        monkeypatch.setattr(judge_process.subprocess, "Popen", Noted)
+        results = run(HOLDS, FAILS, judge=judge_process.judge_apart)
+        assert [process.poll() is None for process in started] == [False]
+        assert results == run(HOLDS, FAILS)
+
     def test_judges_nothing_when_it_has_died(self, monkeypatch):
         monkeypatch.setattr(judge_process, "__name__", "no_module_of_this_name")
         with judge_process.judge_beside() as judge:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from orchestration.warehouse import connection
-from orchestration.warehouse.connection import settings
+from orchestration.warehouse.connection import is_short_of_memory, settings
 
 GIB = 2**30
 MACHINE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -17,6 +17,7 @@ MACHINE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 def test_a_small_machine_keeps_memory_for_the_rest_of_a_refresh(tmp_path, monkeypatch, memory, share):
     monkeypatch.setattr(connection, "_memory", lambda: memory)
     assert settings(tmp_path)["memory_limit"] == f"{share}MiB"
+    assert is_short_of_memory() == (memory < 2 * GIB)
 
 
 @pytest.mark.parametrize(
