@@ -1,20 +1,4 @@
-{#- Medians, quantiles and durations. -#}
-
-{#- The median of amounts of money: of an even number the mean of the two middle ones, rounded half away from zero. A quantile
-    that interpolates is a double, so the two are added up as they are. -#}
-{% macro money_median(amount) -%}
-    {{ money(exact_money_ratio(cents_of_middle_two(amount), '200')) }}
-{%- endmacro %}
-{#- Where one is in the middle, twice that. -#}
-{% macro cents_of_middle_two(amount) %}{{ return(adapter.dispatch('cents_of_middle_two')(amount)) }}{% endmacro %}
-{#- DuckDB keeps every amount for each quantile that it is asked for, but only once for a list of them: half the memory. The
-    second share is the next amount after the half, of up to five billion. -#}
-{% macro duckdb__cents_of_middle_two(amount) %}{{ cents('list_sum(quantile_disc(' ~ amount ~ ', [0.5, 0.5000000001]))') }}{% endmacro %}
-{#- Spark's quantiles are doubles: exact of whole cents. -#}
-{% macro spark__cents_of_middle_two(amount) -%}
-    cast(percentile_disc(0.5) within group (order by {{ cents(amount) }}) as decimal(38, 0))
-        + cast(percentile_disc(0.5) within group (order by {{ cents(amount) }} desc) as decimal(38, 0))
-{%- endmacro %}
+{#- Quantiles and durations. -#}
 
 {#- Whole microseconds between two timestamps of the company's time zone, as clocks on the wall show them. -#}
 {% macro microseconds_between(from_time, to_time) %}{{ return(adapter.dispatch('microseconds_between')(from_time, to_time)) }}{% endmacro %}
@@ -28,8 +12,11 @@
 {%- endmacro %}
 {% macro sla(step) %}{{ var('sla_' ~ step ~ '_hours') }} * 3600000000{% endmacro %}
 
-{#- A quantile of durations in hours, interpolated linearly between the two nearest ones (percentile_cont) and rounded to
-    the microsecond, where the last digit of a double is noise. -#}
+{#- A quantile of durations in hours, 0.5 or 0.9, interpolated linearly between the two nearest ones (percentile_cont) and
+    rounded to the microsecond, where the last digit of a double is noise. -#}
 {% macro hours_quantile(share, microseconds) -%}
-    round(percentile_cont({{ share }}) within group (order by {{ microseconds }})) / 3.6e9
+    round({{ adapter.dispatch('quantile')(share, microseconds) }}) / 3.6e9
 {%- endmacro %}
+{% macro spark__quantile(share, value) %}percentile_cont({{ share }}) within group (order by {{ value }}){% endmacro %}
+{#- DuckDB keeps every value in memory for each quantile that it is asked for, but only once for a list of them. -#}
+{% macro duckdb__quantile(share, value) %}quantile_cont({{ value }}, [0.5, 0.9])[{{ [0.5, 0.9].index(share) + 1 }}]{% endmacro %}

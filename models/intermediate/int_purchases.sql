@@ -10,7 +10,8 @@ select
     cost,
     covers_until,
     cast(row_number() over in_order as integer) as purchase_number,
-    {{ days_between('lag(issued_on) over in_order', 'issued_on') }} as days_since_previous
+    {{ days_between('lag(issued_on) over in_order', 'issued_on') }} as days_since_previous,
+    lead(issued_on) over in_order as next_issued_on
 from {{ ref('int_invoices') }}
 where amount > 0
 window in_order as (partition by customer_id order by issued_at, invoice_id)

@@ -38,24 +38,49 @@ payment_failing as (
     select assessed_on, customer_id from latest_payments where status = 'failed'
 ),
 
-buying_rhythms as (
+-- a rhythm takes two gaps
+latest_purchases as (
     select
         assessments.assessed_on,
         assessments.customer_id,
-        count(*) as purchases,
-        max(purchases.issued_on) as last_purchase_on,
-        median(purchases.days_since_previous) as median_gap
+        purchases.purchase_number,
+        {{ days_between('purchases.issued_on', add_days('assessments.assessed_on', -1)) }} as days_since
     from assessments
     inner join {{ ref('int_purchases') }} as purchases
-        on purchases.customer_id = assessments.customer_id and purchases.issued_on < assessments.assessed_on
-    group by assessments.assessed_on, assessments.customer_id
+        on purchases.customer_id = assessments.customer_id
+        and purchases.issued_on < assessments.assessed_on
+        and coalesce(purchases.next_issued_on, assessments.assessed_on) >= assessments.assessed_on
+    where purchases.purchase_number >= 3
+),
+
+-- Whether twice the median of the gaps is less than the days since, without a median, for which DuckDB would hold every
+-- gap in memory: it is where most gaps are, or half of them and the two gaps around the middle together.
+gaps as (
+    select
+        latest_purchases.assessed_on,
+        latest_purchases.customer_id,
+        latest_purchases.days_since,
+        count(*) as gaps,
+        count(case when 2 * purchases.days_since_previous < latest_purchases.days_since then 1 end) as short_gaps,
+        max(case
+            when 2 * purchases.days_since_previous < latest_purchases.days_since then purchases.days_since_previous
+        end) as longest_short_gap,
+        min(case
+            when 2 * purchases.days_since_previous >= latest_purchases.days_since then purchases.days_since_previous
+        end) as shortest_long_gap
+    from latest_purchases
+    inner join {{ ref('int_purchases') }} as purchases
+        on purchases.customer_id = latest_purchases.customer_id
+        and purchases.purchase_number <= latest_purchases.purchase_number
+        and purchases.days_since_previous is not null
+    group by latest_purchases.assessed_on, latest_purchases.customer_id, latest_purchases.days_since
 ),
 
 overdue as (
     select assessed_on, customer_id
-    from buying_rhythms
-    where purchases >= 3
-        and {{ days_between('last_purchase_on', add_days('assessed_on', -1)) }} > 2 * median_gap
+    from gaps
+    where 2 * short_gaps > gaps
+        or (2 * short_gaps = gaps and longest_short_gap + shortest_long_gap < days_since)
 ),
 
 open_complaint as (

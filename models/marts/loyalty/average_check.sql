@@ -28,44 +28,6 @@ sales as (
     group by sales_by_set.period_grain, sales_by_set.period_number, segments.segment_type, segments.segment
 ),
 
-purchases as (
-    select
-        {{ period_number('purchases.issued_on', 'month') }} as month_number,
-        customers.segment_set,
-        purchases.amount
-    from {{ ref('fct_purchases') }} as purchases
-    inner join {{ ref('int_customer_segment_sets') }} as customers using (customer_id)
-),
-
--- medians don't add up: each purchase counts in each of its segments and periods
-median_numbers as (
-    {% call(grain) by_grain() %}
-    select
-        '{{ grain }}' as period_grain,
-        {{ coarser_number('purchases.month_number', 'month', grain) }} as period_number,
-        segments.segment_number,
-        {{ money_median('purchases.amount') }} as median_check
-    from purchases
-    inner join {{ ref('int_segment_sets') }} as segments using (segment_set)
-    group by {{ coarser_number('purchases.month_number', 'month', grain) }}, segments.segment_number
-    {% endcall %}
-),
-
-segments as (
-    select distinct segment_number, segment_type, segment from {{ ref('int_segment_sets') }}
-),
-
-medians as (
-    select
-        median_numbers.period_grain,
-        median_numbers.period_number,
-        segments.segment_type,
-        segments.segment,
-        median_numbers.median_check
-    from median_numbers
-    inner join segments using (segment_number)
-),
-
 sales_by_period as (
     select
         grid.*,
@@ -76,7 +38,7 @@ sales_by_period as (
         medians.median_check
     from {{ ref('int_period_segments') }} as grid
     left join sales using (period_grain, period_number, segment_type, segment)
-    left join medians using (period_grain, period_number, segment_type, segment)
+    left join {{ ref('int_median_checks') }} as medians using (period_grain, period_number, segment_type, segment)
 )
 
 select

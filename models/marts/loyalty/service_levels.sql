@@ -12,17 +12,12 @@ with cases as (
     {% endfor %}
 ),
 
-period_cases as (
-    {% call(grain) by_grain() %}
-    select '{{ grain }}' as period_grain, {{ period_number('opened_on', grain) }} as period_number, cases.*
-    from cases
-    {% endcall %}
-),
-
+-- grain by grain, for the durations of each are in memory meanwhile
 case_handling as (
+    {% call(grain) by_grain() %}
     select
-        period_grain,
-        period_number,
+        '{{ grain }}' as period_grain,
+        {{ period_number('opened_on', grain) }} as period_number,
         dimension,
         dimension_value,
         count(*) as cases,
@@ -42,16 +37,25 @@ case_handling as (
         count(case when is_satisfied then 1 end) as csat_satisfied,
         count(case when is_complaint then 1 end) as complaints,
         count(distinct case when is_complaint then customer_id end) as complainants
-    from period_cases
-    group by period_grain, period_number, dimension, dimension_value
+    from cases
+    group by {{ period_number('opened_on', grain) }}, dimension, dimension_value
+    {% endcall %}
 ),
 
 -- of several complaints of a customer, the first one is watched
 first_complaints as (
-    select period_grain, period_number, dimension, dimension_value, customer_id, min(opened_on) as opened_on
-    from period_cases
+    {% call(grain) by_grain() %}
+    select
+        '{{ grain }}' as period_grain,
+        {{ period_number('opened_on', grain) }} as period_number,
+        dimension,
+        dimension_value,
+        customer_id,
+        min(opened_on) as opened_on
+    from cases
     where is_complaint
-    group by period_grain, period_number, dimension, dimension_value, customer_id
+    group by {{ period_number('opened_on', grain) }}, dimension, dimension_value, customer_id
+    {% endcall %}
 ),
 
 losses as (

@@ -13,7 +13,6 @@
 {% macro wilson_high(successes, trials) %}wilson_high({{ successes }}, {{ trials }}){% endmacro %}
 {% macro money_ratio(numerator, denominator) %}money_ratio({{ numerator }}, {{ denominator }}){% endmacro %}
 {% macro exact_money_ratio(numerator, denominator) %}money_ratio({{ numerator }}, {{ denominator }}){% endmacro %}
-{% macro money_median(amount) %}money_median({{ amount }}){% endmacro %}
 {% macro comparable_text(text, alphabet) %}comparable({{ text }}, {{ alphabet }}){% endmacro %}
 {% macro comparable_alias(alias, alphabet) %}comparable({{ alias }}, {{ alphabet }}){% endmacro %}
 {% macro alphabet_of(column) %}alphabet_of({{ column }}){% endmacro %}
