@@ -17,7 +17,7 @@ from orchestration.contract.names import nearest
 from orchestration.engines.storage import is_ours
 from orchestration.errors import SetupError
 from orchestration.transform import project
-from orchestration.warehouse.connection import settings
+from orchestration.warehouse.connection import is_short_of_memory, settings
 from orchestration.warehouse.folder import JOURNALS, Warehouse
 from orchestration.warehouse.quoting import identifier
 from orchestration.warehouse.settings import PUBLISH, read_settings, write_settings
@@ -151,9 +151,9 @@ class DuckDB:
     def running(self) -> Iterator[tuple[Mapping[str, Any], Manifest]]:
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-        options = settings(self.warehouse.scratch)
+        output = {"path": str(self.warehouse.build), "config_options": settings(self.warehouse.scratch)}
         try:
-            yield {"path": str(self.warehouse.build), "config_options": options}, project.load_manifest()
+            yield output | ({"threads": 1} if is_short_of_memory() else {}), project.load_manifest()
         finally:
             DuckDBConnectionManager.close_all_connections()
 

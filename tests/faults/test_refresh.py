@@ -629,6 +629,8 @@ def told_and_nothing_changed(done: Done, warehouse: Path, undisturbed: Path) -> 
 
 
 def give_duckdb(mebibytes: int) -> None:
+    """So much, of a gigabyte for everything."""
+    connection._memory = lambda: 2**30
     connection._for_duckdb = lambda _: mebibytes * 2**20
 
 

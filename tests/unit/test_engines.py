@@ -11,6 +11,7 @@ from orchestration.engines import DuckDB, EngineSettings, forget_tables, forget_
 from orchestration.engines.spark import Spark
 from orchestration.engines.storage import claim, refuse_foreign
 from orchestration.errors import UserError
+from orchestration.warehouse import connection
 from orchestration.warehouse.folder import JOURNALS, Warehouse
 
 SPARK = {"engine": "spark", "spark_url": "thrift://here:10000", "spark_storage": "/storage"}
@@ -26,6 +27,13 @@ def test_duckdb_runs_the_models_unless_something_else_is_said(warehouse) -> None
     assert isinstance(found.start(warehouse, "id"), DuckDB)
     found.remember(warehouse)
     assert not warehouse.settings.exists()
+
+
+@pytest.mark.parametrize(("memory", "side_by_side"), [(2**30, False), (2**32, True)])
+def test_on_little_memory_duckdb_builds_one_table_at_a_time(warehouse, monkeypatch, memory, side_by_side) -> None:
+    monkeypatch.setattr(connection, "_memory", lambda: memory)
+    with DuckDB(warehouse).running() as (output, _):
+        assert ("threads" not in output) == side_by_side
 
 
 def test_a_warehouse_remembers_its_engine_until_another_is_named(warehouse) -> None:
