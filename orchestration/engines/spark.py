@@ -205,7 +205,7 @@ class Spark:
             "schema": f"{self.prefix}staging",
             "server_side_parameters": {**_CONFIGURATION, f"set:hiveconf:{LIMIT}": limit},
         }
-        with self._speaking():
+        with self._speaking(), _giving_up():
             yield output, manifest
 
     def adopt(self, con: duckdb.DuckDBPyConnection, results: Iterable[NodeResult]) -> None:
@@ -440,6 +440,32 @@ def _run(cursor: Any, statement: str) -> None:
         status = cursor.poll()  # which the server answers when the statement has ended, or after some seconds
     if status.operationState != State.FINISHED_STATE:
         raise hive.OperationalError(f"{State._VALUES_TO_NAMES.get(status.operationState)}: {status.errorMessage}")
+
+
+@contextmanager
+def _giving_up() -> Iterator[None]:
+    """While dbt runs: once Spark could not write to the storage, dbt's other statements fail of it at once. Spark would
+    try each of them several times, for minutes where it has calculated for minutes what it can't write."""
+    from dbt.adapters.spark.connections import PyhiveConnectionWrapper
+    from dbt_common.exceptions import DbtDatabaseError
+
+    met: list[str] = []
+
+    def execute(self: Any, sql: str, *given: Any, **named: Any) -> None:
+        if met:
+            raise DbtDatabaseError(met[0])
+        try:
+            original(self, sql, *given, **named)
+        except DbtDatabaseError as error:
+            if _known(str(error)) in (_NO_SPACE, _NO_RIGHT):
+                met.append(str(error))
+            raise
+
+    original, PyhiveConnectionWrapper.execute = PyhiveConnectionWrapper.execute, execute
+    try:
+        yield
+    finally:
+        PyhiveConnectionWrapper.execute = original
 
 
 @cache

@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import random
 import shutil
+import signal
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -23,6 +28,8 @@ from orchestration.contract.tables import NUMBERS, contract
 from orchestration.warehouse.quoting import identifier, quote
 from spark.tests.compare import differences, exports
 from tests.churn import Done, churn
+from tests.faults.test_refresh import at
+from tests.golden.test_public_extracts import DATA
 from tests.properties.strategies import Recipe
 from tests.properties.test_delivery_order import AS_OF, deliver, files_of, mapping_of
 from tests.reference.company import Policies
@@ -32,6 +39,8 @@ TYPED = ("crm.customers", "crm.cases", "crm.surveys", "billing.invoices", "billi
 TYPES = {"date": "date", "timestamp": "timestamp", "boolean": "boolean"} | dict.fromkeys(NUMBERS, "decimal(18, 6)")
 # Words for leaving that a person of the company confirmed.
 OWN_ALIASES = "alias,reason_code,language\nне знам,other,bg\ntoo late for us,neglected,en\n"
+# The JVMs of a cluster: one runs the tasks of a worker.
+EXECUTOR, SERVER = "CoarseGrainedExecutorBackend", "HiveThriftServer2"
 # Rows for the quarantine, with texts that JSON must escape.
 BROKEN = """
 select 'broken ' || n as invoice_id, if(n > 1, 'c' || n, null) as customer_id,
@@ -88,6 +97,15 @@ def demo_company(folder: Path) -> Company:
     company = Company(folder, DEMO_AS_OF)
     done = churn("demo", "--extracts", company.extracts, "--warehouse", company.by_duckdb)
     assert done.code == 0, done.err
+    return company
+
+
+def public_company(folder: Path, cluster_folder: Path, url: str, storage: Path) -> Company:
+    """A public data set, refreshed on both engines, though amid the marts the cluster loses an executor."""
+    company = Company(folder, "2025-12-31").on(url, storage)
+    shutil.copytree(DATA / "chinook", company.extracts, copy_function=shutil.copy)
+    fault = at("build the marts", 5, partial(lose, cluster_folder, EXECUTOR))
+    company.publish_both(*company.engine, prepare=fault)
     return company
 
 
@@ -175,3 +193,17 @@ def fail_once() -> None:
             raise DbtDatabaseError("Error running query: java.util.NoSuchElementException: key not found")
 
     original, PyhiveConnectionWrapper.execute = PyhiveConnectionWrapper.execute, execute
+
+
+def processes(folder: Path, kind: str) -> Iterator[int]:
+    """The JVMs of this kind of the cluster in `folder`."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may end meanwhile
+            if kind.encode() in (process / "cmdline").read_bytes() and (
+                (process / "cwd").readlink().is_relative_to(folder)
+            ):
+                yield int(process.name)
+
+
+def lose(folder: Path, kind: str) -> None:
+    os.kill(next(processes(folder, kind)), signal.SIGKILL)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from spark.cluster import Cluster, cluster, missing
-from spark.tests.companies import Company, demo_company, fail_once, random_company
+from spark.tests.companies import Company, demo_company, fail_once, public_company, random_company
+from tests.golden.test_public_extracts import DATA
 
 
 @pytest.fixture(scope="session")
@@ -69,17 +70,23 @@ def running(cluster_folder: Path, settings_of_the_server: dict[str, str], by_duc
 
 
 @pytest.fixture(scope="session")
-def demo_refresh(by_duckdb, running: Cluster, storage: Path) -> Iterator[Future[Company]]:
-    """Of the demo company on Spark, beside the tests of faults, which mostly wait. What Spark fails of itself is tried
-    once more."""
+def on_spark(
+    by_duckdb, running: Cluster, cluster_folder: Path, storage: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Company]]]:
+    """The demo company on Spark, then the public one, beside other tests, which mostly wait. What Spark fails of itself
+    is tried once more."""
 
-    def refresh() -> Company:
+    def demo() -> Company:
         company = by_duckdb["demo"].result().on(running.url, storage)
         company.published(company.by_spark, *company.engine, prepare=fail_once)
         return company
 
     with ThreadPoolExecutor(1) as beside:
-        yield beside.submit(refresh)
+        companies = {"demo": beside.submit(demo)}
+        if DATA.is_dir():
+            folder = tmp_path_factory.mktemp("public")
+            companies["public"] = beside.submit(public_company, folder, cluster_folder, running.url, storage)
+        yield companies
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,11 +19,13 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from dbt.adapters.spark.connections import PyhiveConnectionWrapper
+from dbt_common.exceptions import DbtDatabaseError
 from pyhive import hive
 
 from orchestration.cli import DEMO_AS_OF
 from orchestration.engines import Engine, EngineSettings
-from orchestration.engines.spark import _CONFIGURATION, SESSION, Spark, _rows, _run
+from orchestration.engines.spark import _CONFIGURATION, SESSION, Spark, _giving_up, _rows, _run
 from orchestration.engines.storage import claim
 from orchestration.errors import EnvironmentFailure
 from orchestration.loading import registry
@@ -30,7 +33,7 @@ from orchestration.transform import project
 from orchestration.warehouse.folder import JOURNALS, Warehouse
 from orchestration.warehouse.quoting import quote
 from spark.cluster import free_port
-from spark.tests.companies import TYPED, Company
+from spark.tests.companies import EXECUTOR, SERVER, TYPED, Company, lose, processes
 from spark.tests.compare import exports
 from tests.faults.test_places import NOBODY, as_nobody, place
 from tests.faults.test_refresh import at, kill
@@ -74,25 +77,6 @@ def restatements(warehouse: Path) -> int:
 def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
     """Of each file of a folder, what changes when it is written again."""
     return {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in folder.rglob("*.parquet")}
-
-
-def processes(folder: Path, kind: str) -> Iterator[int]:
-    """The JVMs of this kind of the cluster in `folder`."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may end meanwhile
-            if kind.encode() in (process / "cmdline").read_bytes() and (
-                (process / "cwd").readlink().is_relative_to(folder)
-            ):
-                yield int(process.name)
-
-
-# Runs the tasks of a worker.
-EXECUTOR = "CoarseGrainedExecutorBackend"
-SERVER = "HiveThriftServer2"
-
-
-def lose(folder: Path, kind: str) -> None:
-    os.kill(next(processes(folder, kind)), signal.SIGKILL)
 
 
 def plan_by_default() -> None:
@@ -160,7 +144,7 @@ def test_a_lost_server_ends_with_a_sentence(random_company, running, cluster_fol
     running.start_server()
 
 
-@pytest.mark.usefixtures("demo_refresh")
+@pytest.mark.usefixtures("on_spark")
 def test_a_full_storage_ends_with_a_sentence(random_company) -> None:
     company, before = random_company, exports(random_company.by_spark)
     with small_disk(company.storage / "built"):
@@ -194,9 +178,9 @@ def test_a_storage_of_another_user_than_sparks_ends_with_a_sentence(random_compa
 
 
 @pytest.fixture(scope="module")
-def demo(demo_refresh) -> Company:
+def demo(on_spark) -> Company:
     """The demo company, refreshed on both engines."""
-    return demo_refresh.result()
+    return on_spark["demo"].result()
 
 
 def test_the_demo_company_is_the_same_on_both_engines(demo) -> None:
@@ -282,14 +266,8 @@ def test_a_company_that_is_corrected_killed_and_changes_engines(random_company) 
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the public extracts of ../shared/data are not here")
-def test_a_public_extract_is_the_same_on_both_engines_though_an_executor_is_lost(
-    tmp_path, running, cluster_folder, storage
-) -> None:
-    shutil.copytree(DATA / "chinook", tmp_path / "extracts", copy_function=shutil.copy)
-    company = Company(tmp_path, "2025-12-31").on(running.url, storage)
-    fault = at("build the marts", 5, partial(lose, cluster_folder, EXECUTOR))
-    company.publish_both(*company.engine, prepare=fault)
-    company.assert_equal()
+def test_a_public_extract_is_the_same_on_both_engines_though_an_executor_is_lost(on_spark) -> None:
+    on_spark["public"].result().assert_equal()
 
 
 def test_a_statement_that_no_worker_runs_ends_with_a_sentence(demo, cluster_folder, tmp_path, monkeypatch) -> None:
@@ -325,6 +303,25 @@ def test_a_session_that_spark_refuses_ends_with_a_sentence_that_quotes_nothing(t
     with pytest.raises(EnvironmentFailure, match="Spark at thrift://here:10000: Spark Error: IllegalState") as failure:
         engine.rows(duckdb.connect(), "select 1")
     assert "Marked" not in str(failure.value) + engine.warehouse.log.read_text()
+
+
+def test_after_a_full_disk_no_statement_is_sent_to_spark(monkeypatch) -> None:
+    asked: list[str] = []
+
+    def fail(_: PyhiveConnectionWrapper, message: str) -> None:
+        asked.append(message)
+        raise DbtDatabaseError(message)
+
+    monkeypatch.setattr(PyhiveConnectionWrapper, "execute", fail)
+    connection = PyhiveConnectionWrapper(None)
+    for _ in range(2):  # the next refresh of a process asks again
+        with _giving_up():
+            for message in ("[CAST_INVALID_INPUT]", "java.io.IOException: No space left on device"):
+                with pytest.raises(DbtDatabaseError, match=re.escape(message)):
+                    connection.execute(message)
+            with pytest.raises(DbtDatabaseError, match="No space left"):
+                connection.execute("select 1")
+    assert "select 1" not in asked and len(asked) == 4
 
 
 def test_a_server_that_says_nothing_is_named(tmp_path, monkeypatch) -> None:
