@@ -1,6 +1,6 @@
 -- The middle purchase of each period and segment. Medians don't add up, and DuckDB would hold every amount in memory
--- for each of them: 2 GB for 13 million purchases. So purchases are counted by whole amounts first, which do add up,
--- and by the exact amount only where the middle is: half a gigabyte at most, in 60 % of the time.
+-- for each of them, outside its limit: 2 GB for 13 million purchases. So purchases are counted by whole amounts first,
+-- which do add up, and by the exact amount only where the middle is: within the limit, in 60 % of the time.
 with purchases as {{ inlined() }} (
     select
         {{ period_number('purchases.issued_on', 'month') }} as month_number,
