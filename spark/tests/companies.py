@@ -109,7 +109,7 @@ def public_company(folder: Path, cluster_folder: Path, url: str, storage: Path) 
     return company
 
 
-def random_company(folder: Path, seed: int) -> Company:
+def invented_company(folder: Path, seed: int) -> Company:
     """A company, refreshed by DuckDB. A second delivery, with Parquet that Spark reads itself, waits for Spark; DuckDB
     has refreshed a copy with it."""
     rng = random.Random(seed)

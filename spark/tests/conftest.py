@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.engines.storage import claim
+from orchestration.warehouse.folder import Warehouse
 from spark.cluster import Cluster, cluster, missing
-from spark.tests.companies import Company, demo_company, fail_once, public_company, random_company
+from spark.tests.companies import Company, demo_company, fail_once, invented_company, public_company
 from tests.golden.test_public_extracts import DATA
 
 
@@ -46,15 +48,15 @@ def settings_of_the_server() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def by_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Company]]]:
-    """The demo company and another one each day. DuckDB refreshes them while the cluster starts and the first tests
-    need one core."""
+    """A company that is another one each day, and that of the demo. DuckDB refreshes them while the cluster starts and
+    the first tests need one core."""
     if lack := missing():
         pytest.skip(lack)
     seed = date.today().toordinal()
     with ThreadPoolExecutor(1) as beside:
         yield {
+            "random": beside.submit(invented_company, tmp_path_factory.mktemp(f"seed{seed}x"), seed),
             "demo": beside.submit(demo_company, tmp_path_factory.mktemp("demo")),
-            "random": beside.submit(random_company, tmp_path_factory.mktemp(f"seed{seed}x"), seed),
         }
 
 
@@ -87,6 +89,14 @@ def on_spark(
             folder = tmp_path_factory.mktemp("public")
             companies["public"] = beside.submit(public_company, folder, cluster_folder, running.url, storage)
         yield companies
+
+
+@pytest.fixture(scope="session")
+def random_company(by_duckdb: dict[str, Future[Company]], running: Cluster, storage: Path) -> Company:
+    """Another company each day, which DuckDB has refreshed."""
+    company = by_duckdb["random"].result().on(running.url, storage)
+    claim(company.storage, Warehouse(company.by_spark).identity)
+    return company
 
 
 @pytest.hookimpl(wrapper=True)

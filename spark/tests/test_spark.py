@@ -26,14 +26,13 @@ from pyhive import hive
 from orchestration.cli import DEMO_AS_OF
 from orchestration.engines import Engine, EngineSettings
 from orchestration.engines.spark import _CONFIGURATION, SESSION, Spark, _giving_up, _rows, _run
-from orchestration.engines.storage import claim
 from orchestration.errors import EnvironmentFailure
 from orchestration.loading import registry
 from orchestration.transform import project
 from orchestration.warehouse.folder import JOURNALS, Warehouse
 from orchestration.warehouse.quoting import quote
 from spark.cluster import free_port
-from spark.tests.companies import EXECUTOR, SERVER, TYPED, Company, lose, processes
+from spark.tests.companies import EXECUTOR, TYPED, Company, processes
 from spark.tests.compare import exports
 from tests.faults.test_places import NOBODY, as_nobody, place
 from tests.faults.test_refresh import at, kill
@@ -125,26 +124,6 @@ def stopped(numbers: Iterable[int]) -> Iterator[None]:
             os.kill(number, signal.SIGCONT)
 
 
-@pytest.fixture(scope="module")
-def random_company(by_duckdb, running, storage) -> Company:
-    """Another company each day, which DuckDB has refreshed."""
-    company = by_duckdb["random"].result().on(running.url, storage)
-    claim(company.storage, Warehouse(company.by_spark).identity)
-    return company
-
-
-def test_a_lost_server_ends_with_a_sentence(random_company, running, cluster_folder) -> None:
-    """Before the others, which would have to wait until the new one has loaded and compiled what they need."""
-    company, before = random_company, exports(random_company.by_spark)
-    fault = at("stage and audit", 3, partial(lose, cluster_folder, SERVER))
-    done = company.refresh(company.by_spark, *company.engine, prepare=fault)
-    assert done.code == 4
-    assert "the connection to Spark was lost" in done.err
-    assert exports(company.by_spark) == before
-    running.start_server()
-
-
-@pytest.mark.usefixtures("on_spark")
 def test_a_full_storage_ends_with_a_sentence(random_company) -> None:
     company, before = random_company, exports(random_company.by_spark)
     with small_disk(company.storage / "built"):
@@ -175,6 +154,38 @@ def test_a_storage_of_another_user_than_sparks_ends_with_a_sentence(random_compa
     assert "Spark does not see the storage" in done.err
     assert exports(company.by_spark) == before
     os.chown(company.storage, os.getuid(), os.getgid())
+
+
+def test_a_company_that_is_corrected_killed_and_changes_engines(random_company) -> None:
+    """Spark's first refresh finds what the faults of the tests before have left. The months that the second delivery
+    changes are restated in the same words. So are those of a third one, for which Spark is given nothing but what is
+    new; it is killed amid the marts, and the next refresh plans as Spark does by default."""
+    company = random_company
+    company.published(company.by_spark, *company.engine)
+    company.assert_equal(OF_REFRESHES)
+    assert restatements(company.by_spark) > 0
+    with duckdb.connect(str(company.by_spark / "build.duckdb")) as con:
+        read = "select table_name, file from raw.loads where shape is not null order by all"
+        itself = con.execute(read).fetchall()
+    assert {table for table, _ in itself} == set(TYPED) and (
+        "billing.invoices",
+        "billing/invoices/broken.parquet",
+    ) in itself
+
+    restated, exported = restatements(company.by_spark), stamps(company.storage / "raw")
+    before = exports(company.by_spark)
+    deliver(company.extracts, CORRECTION)
+    done = company.refresh(company.by_spark, prepare=at("build the marts", 5, kill))
+    assert done.code == -signal.SIGKILL
+    assert exports(company.by_spark) == before
+    company.publish_both(prepare=plan_by_default)
+    company.assert_equal(OF_REFRESHES)
+    assert restatements(company.by_spark) > restated
+    assert exported.items() < stamps(company.storage / "raw").items()
+
+    done = company.published(company.by_spark, "--engine", "duckdb")
+    assert f"{company.storage} still holds" in done.err
+    company.assert_equal(OF_REFRESHES)
 
 
 @pytest.fixture(scope="module")
@@ -231,38 +242,6 @@ def test_the_analyses_answer_in_the_same_order_on_both_engines(demo, tmp_path) -
         one, other = (answer(engine, con, tmp_path) for engine in (by_duckdb, engine_of(demo)))
     assert len(one) > 10 and any(one.values())
     assert {name: rows for name, rows in other.items() if rows != one[name]} == {}
-
-
-def test_a_company_that_is_corrected_killed_and_changes_engines(random_company) -> None:
-    """Spark's first refresh finds what the faults of the tests before have left. The months that the second delivery
-    changes are restated in the same words. So are those of a third one, for which Spark is given nothing but what is
-    new; it is killed amid the marts, and the next refresh plans as Spark does by default."""
-    company = random_company
-    company.published(company.by_spark, *company.engine)
-    company.assert_equal(OF_REFRESHES)
-    assert restatements(company.by_spark) > 0
-    with duckdb.connect(str(company.by_spark / "build.duckdb")) as con:
-        read = "select table_name, file from raw.loads where shape is not null order by all"
-        itself = con.execute(read).fetchall()
-    assert {table for table, _ in itself} == set(TYPED) and (
-        "billing.invoices",
-        "billing/invoices/broken.parquet",
-    ) in itself
-
-    restated, exported = restatements(company.by_spark), stamps(company.storage / "raw")
-    before = exports(company.by_spark)
-    deliver(company.extracts, CORRECTION)
-    done = company.refresh(company.by_spark, prepare=at("build the marts", 5, kill))
-    assert done.code == -signal.SIGKILL
-    assert exports(company.by_spark) == before
-    company.publish_both(prepare=plan_by_default)
-    company.assert_equal(OF_REFRESHES)
-    assert restatements(company.by_spark) > restated
-    assert exported.items() < stamps(company.storage / "raw").items()
-
-    done = company.published(company.by_spark, "--engine", "duckdb")
-    assert f"{company.storage} still holds" in done.err
-    company.assert_equal(OF_REFRESHES)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the public extracts of ../shared/data are not here")
